@@ -1,0 +1,46 @@
+#pragma once
+// The page to read first: every message that actors exchange, and who sends it when.
+#include "domain/command.hpp"
+#include "domain/outcome.hpp"
+
+#include <caf/all.hpp>
+
+#include <cstdint>
+#include <string>
+
+// What travels between actors. Nothing crosses a process, so nothing is serialised.
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Job)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::MigrationPtr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Answer)
+
+namespace regroup::actors {
+
+using migrate_atom = caf::atom_constant<caf::atom("migrate")>;
+using execute_atom = caf::atom_constant<caf::atom("execute")>;
+using idle_check_atom = caf::atom_constant<caf::atom("idlecheck")>;
+using idle_atom = caf::atom_constant<caf::atom("idle")>;
+using retire_atom = caf::atom_constant<caf::atom("retire")>;
+
+/// Runs one job at a time against the database. Blocks its own thread, never the scheduler's.
+/// Only the dispatcher has its handle.
+using WorkerActor = caf::typed_actor<
+    caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
+
+/// The way to the database: hands a job to an idle worker, queues it, or refuses it as
+/// `overloaded` at once.
+using DispatcherActor = caf::typed_actor<
+    caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
+
+/// One per registration group. Only the directory has its handle.
+using GroupActor = caf::typed_actor<
+    caf::replies_to<migrate_atom, domain::MigrationPtr>::with<domain::Answer>,
+    caf::reacts_to<idle_check_atom>, // from itself: has it been quiet for long enough?
+    caf::reacts_to<retire_atom>>;    // from the directory: nothing is on its way to you, end
+
+/// The way in for every migration.
+using DirectoryActor = caf::typed_actor<
+    caf::replies_to<migrate_atom, domain::MigrationPtr>::with<domain::Answer>,
+    // from a group: its id, and how many requests it has taken from its mailbox
+    caf::reacts_to<idle_atom, std::string, std::uint64_t>>;
+
+} // namespace regroup::actors

@@ -1,0 +1,29 @@
+#pragma once
+#include "actors/interfaces.hpp"
+#include "domain/store.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+
+namespace regroup::actors {
+
+/// Spawns one worker. Called by the dispatcher for each place of its pool, and again for a worker
+/// that died. In a test it spawns event-based ones.
+using WorkerFactory = std::function<WorkerActor(caf::local_actor&)>;
+
+/// A detached worker: a thread and a store of its own.
+WorkerFactory detached_workers(domain::StoreFactory make_store);
+
+struct DispatcherSettings {
+  std::size_t pool_size = 8;
+  std::size_t queue_limit = 1000; // waiting jobs; those that run do not count
+};
+
+DispatcherActor spawn_dispatcher(caf::actor_system& system, WorkerFactory make_worker,
+                                 DispatcherSettings settings);
+
+DirectoryActor spawn_directory(caf::actor_system& system, DispatcherActor dispatcher,
+                               std::chrono::milliseconds group_idle_timeout);
+
+} // namespace regroup::actors

@@ -1,0 +1,20 @@
+# What every target of ours is compiled with, and nothing of anybody else's.
+add_library(regroup_warnings INTERFACE)
+target_compile_options(regroup_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+if(REGROUP_WERROR)
+  target_compile_options(regroup_warnings INTERFACE -Werror)
+endif()
+
+if(REGROUP_SANITIZE)
+  add_compile_options(-fsanitize=${REGROUP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${REGROUP_SANITIZE})
+endif()
+
+# A folder of the project: a static library of the files named, whose includes start at the root.
+function(regroup_folder name)
+  cmake_parse_arguments(FOLDER "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(regroup_${name} STATIC ${FOLDER_SOURCES})
+  target_include_directories(regroup_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(regroup_${name} PUBLIC ${FOLDER_PUBLIC}
+                                        PRIVATE ${FOLDER_PRIVATE} regroup_warnings)
+endfunction()

@@ -1,0 +1,49 @@
+#pragma once
+#include "config/settings.hpp"
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace regroup::config {
+
+/// A setting that cannot be used; what() is one line that names the key and where it came from.
+struct SettingsError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Where a value came from.
+enum class Source { built_in, file, environment, flag };
+
+/// One declared key: the parser, `--help`, the README's table and `--check-config` come from it.
+struct Key {
+  std::string_view name; // "http.port"
+  std::string_view help;
+  bool secret = false; // masked wherever it is printed
+  void (*parse)(Settings&, const std::string& text); // throws SettingsError that says why
+  std::string (*print)(const Settings&);
+};
+std::span<const Key> keys();
+
+struct Loaded {
+  Settings settings;
+  std::vector<Source> sources; // one for each of keys()
+};
+
+/// Built-in defaults, then the TOML file (when one is given), then the environment
+/// (`REGROUP_HTTP_PORT`), then flags (`--http.port 8081` or `--http.port=8081`; `arguments` holds
+/// flags alone). Throws SettingsError on an unknown key in the file, in a `REGROUP_…` variable or
+/// flag, on a value that does not parse, and on settings that contradict each other.
+Loaded load(const std::optional<std::string>& file, std::span<const std::string> arguments,
+            const std::function<std::optional<std::string>(const std::string& name)>& environment,
+            std::span<const std::string> environment_names);
+
+/// "250ms", "2s", "15m", "24h"; throws SettingsError for anything else.
+Settings::Duration parse_duration(const std::string& text);
+std::string print_duration(Settings::Duration duration);
+
+} // namespace regroup::config

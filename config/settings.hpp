@@ -1,0 +1,65 @@
+#pragma once
+#include "domain/log.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace regroup::config {
+
+/// Everything that can be set, with the defaults of the contract's table ("The program"). The one
+/// declaration of each key's name, parser and help is in settings.cpp.
+struct Settings {
+  using Duration = std::chrono::milliseconds;
+
+  struct Http {
+    std::string address = "127.0.0.1";
+    std::uint16_t port = 8080;
+    unsigned threads = 0; // 0: as many as there are cores
+    Duration request_timeout = std::chrono::seconds{30};
+    std::size_t max_body_bytes = 1048576;
+    Duration drain_delay = std::chrono::seconds{5};
+    Duration drain_timeout = std::chrono::seconds{30};
+  } http;
+
+  struct Database {
+    std::string url; // empty: the embedded PostgreSQL
+    std::string embedded_dir = "data/postgres";
+    unsigned pool_size = 8;
+    std::size_t queue_limit = 1000;
+    Duration lock_timeout = std::chrono::seconds{2};
+    Duration statement_timeout = std::chrono::seconds{10};
+    Duration idle_in_transaction_timeout = std::chrono::seconds{5};
+    Duration connect_timeout = std::chrono::seconds{5};
+    Duration tcp_user_timeout = std::chrono::seconds{10};
+    bool prepared_statements = false;
+  } database;
+
+  struct Auth {
+    std::string jwt_algorithm; // RS256, ES256 or HS256
+    std::string jwt_public_key_file;
+    std::string jwt_jwks_file;
+    std::string jwt_secret;
+    std::string jwt_private_key_file; // only to mint tokens: `regroup token`
+    std::string jwt_issuer;
+    std::string jwt_audience;
+  } auth;
+
+  struct Migration {
+    Duration async_after = std::chrono::seconds{2};
+    Duration group_idle_timeout = std::chrono::seconds{30};
+  } migration;
+
+  struct Limits {
+    std::int64_t max_devices_per_group = 100;
+    std::int64_t requests_per_minute = 6000; // a user, a replica; 0: none
+  } limits;
+
+  struct Log {
+    domain::LogLevel level = domain::LogLevel::info;
+    std::string format; // "text" or "json"; empty: text on a terminal, else json
+  } log;
+};
+
+} // namespace regroup::config

@@ -1,0 +1,25 @@
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace regroup::domain {
+
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+
+using LogValue = std::variant<std::string_view, std::int64_t, double, bool>;
+using LogField = std::pair<std::string_view, LogValue>;
+
+/// The port to the log: one event a line, with named fields. Thread-safe, never throws. A field
+/// never holds a secret (a token, a key, a password, a connection string).
+class Log {
+public:
+  virtual ~Log() = default;
+  virtual void event(LogLevel level, std::string_view name,
+                     std::initializer_list<LogField> fields) noexcept = 0;
+};
+
+} // namespace regroup::domain
