@@ -28,8 +28,8 @@ constexpr std::string_view kAnything{};
 const std::vector<Folder> kFolders{
     {"domain", {}, {}},
     {"text", {"domain/"}, {"utf8proc.h"}},
-    {"config", {"domain/"}, {"toml++/"}},
-    {"telemetry", {"domain/"}, {"nlohmann/"}},
+    {"config", {"domain/"}, {"toml++/", "posix"}},
+    {"telemetry", {"domain/"}, {"nlohmann/", "posix"}},
     {"db", {"domain/", "config/"}, {"pqxx/", "libpq-fe.h", "openssl/", "posix"}},
     {"actors", {"domain/"}, {"caf/"}},
     {"http",
