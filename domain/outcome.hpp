@@ -78,7 +78,7 @@ struct DeviceRegistered {
 struct RegistrationGroupFound {
   std::string registration_group_id;
   Uuid device_id;
-  std::int64_t device_count = 0; // active devices in the registration group
+  std::int64_t device_count = 0;              // active devices in the registration group
   std::optional<Uuid> authenticated_group_id; // set: it was migrated, and the device with it
   std::optional<Uuid> migration_id;
 };
@@ -105,10 +105,10 @@ struct MigrationReport {
   enum class Status : std::uint8_t { completed, failed, rolled_back };
   Status status = Status::completed;
   std::string registration_group_id;
-  MigrationCompleted result;           // when completed or rolled back
-  std::string completed_at;            // RFC 3339, UTC
-  std::string error_code;              // when failed: a code of the contract's table
-  std::string error_message;           // when failed: fit for the caller's eyes
+  MigrationCompleted result; // when completed or rolled back
+  std::string completed_at;  // RFC 3339, UTC
+  std::string error_code;    // when failed: a code of the contract's table
+  std::string error_message; // when failed: fit for the caller's eyes
 };
 
 struct ApiKeyFacts {

@@ -91,4 +91,11 @@ std::string Uuid::text() const {
   return text;
 }
 
+std::size_t Uuid::hash() const {
+  std::size_t value = 0;
+  for (const std::uint8_t byte : bytes_)
+    value = value * 131 + byte;
+  return value;
+}
+
 } // namespace regroup::domain

@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,10 +27,17 @@ public:
   /// 36 characters, lower case.
   std::string text() const;
 
+  /// The same for equal UUIDs, spread evenly for those whose last bytes are random.
+  std::size_t hash() const;
+
   auto operator<=>(const Uuid&) const = default;
 
 private:
   std::array<std::uint8_t, 16> bytes_{};
+};
+
+struct UuidHash {
+  std::size_t operator()(const Uuid& id) const { return id.hash(); }
 };
 
 } // namespace regroup::domain

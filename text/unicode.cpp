@@ -1,9 +1,8 @@
 #include "text/unicode.hpp"
 
-#include <utf8proc.h>
-
 #include <cstdlib>
 #include <memory>
+#include <utf8proc.h>
 
 namespace regroup::text {
 namespace {
@@ -24,15 +23,15 @@ std::string lower(const Utf8procUnicode& unicode, std::string_view utf8) {
 
 /// Valid UTF-8 in, valid UTF-8 out; nothing only when memory is short.
 std::string nfkc(std::string_view utf8) {
-  constexpr auto kForm = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPAT |
-                                                        UTF8PROC_COMPOSE);
+  constexpr auto kForm =
+      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE);
   utf8proc_uint8_t* mapped = nullptr;
   const auto size =
       utf8proc_map(bytes(utf8), static_cast<utf8proc_ssize_t>(utf8.size()), &mapped, kForm);
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner{mapped, &std::free};
-  return size < 0 ? std::string{}
-                  : std::string(reinterpret_cast<const char*>(mapped),
-                                static_cast<std::size_t>(size));
+  return size < 0
+             ? std::string{}
+             : std::string(reinterpret_cast<const char*>(mapped), static_cast<std::size_t>(size));
 }
 
 } // namespace
@@ -42,8 +41,7 @@ std::optional<std::u32string> Utf8procUnicode::decode(std::string_view utf8) con
   text.reserve(utf8.size());
   while (!utf8.empty()) {
     utf8proc_int32_t c = 0;
-    const auto used =
-        utf8proc_iterate(bytes(utf8), static_cast<utf8proc_ssize_t>(utf8.size()), &c);
+    const auto used = utf8proc_iterate(bytes(utf8), static_cast<utf8proc_ssize_t>(utf8.size()), &c);
     if (used <= 0)
       return std::nullopt;
     text.push_back(static_cast<char32_t>(c));
