@@ -1,0 +1,52 @@
+#include "db/codec.hpp"
+
+#include <stdexcept>
+#include <string_view>
+
+namespace regroup::db {
+namespace {
+
+domain::Uuid parse(std::string_view text) {
+  const auto id = domain::Uuid::parse(text);
+  if (!id)
+    throw std::runtime_error("the database holds no UUID where one belongs");
+  return *id;
+}
+
+} // namespace
+
+std::string uuid_array_text(const std::vector<domain::Uuid>& ids) {
+  std::string text = "{";
+  for (const auto& id : ids) {
+    if (text.size() > 1)
+      text += ',';
+    text += id.text();
+  }
+  return text + "}";
+}
+
+std::vector<domain::Uuid> uuid_array(const pqxx::field& field) {
+  std::string_view text{field.c_str(), field.size()};
+  if (text.size() < 2 || text.front() != '{' || text.back() != '}')
+    throw std::runtime_error("the database holds no array where one belongs");
+  text = text.substr(1, text.size() - 2);
+  std::vector<domain::Uuid> ids;
+  while (!text.empty()) {
+    const auto comma = text.find(',');
+    ids.push_back(parse(text.substr(0, comma)));
+    text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+  }
+  return ids;
+}
+
+domain::Uuid uuid(const pqxx::field& field) { return parse({field.c_str(), field.size()}); }
+
+std::optional<domain::Uuid> optional_uuid(const pqxx::field& field) {
+  return field.is_null() ? std::nullopt : std::optional{uuid(field)};
+}
+
+std::optional<std::string> optional_text(const pqxx::field& field) {
+  return field.is_null() ? std::nullopt : std::optional{std::string{field.c_str(), field.size()}};
+}
+
+} // namespace regroup::db

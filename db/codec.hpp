@@ -1,0 +1,26 @@
+#pragma once
+#include "domain/uuid.hpp"
+
+#include <pqxx/result>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace regroup::db {
+
+/// PostgreSQL's text form of a uuid[]: `{a,b}`.
+std::string uuid_array_text(const std::vector<domain::Uuid>& ids);
+/// Throws std::runtime_error for what is no uuid[] without NULLs.
+std::vector<domain::Uuid> uuid_array(const pqxx::field& field);
+
+domain::Uuid uuid(const pqxx::field& field);
+std::optional<domain::Uuid> optional_uuid(const pqxx::field& field);
+std::optional<std::string> optional_text(const pqxx::field& field);
+
+/// A parameter that may be NULL; the optional outlives the call.
+inline const char* text_or_null(const std::optional<std::string>& text) {
+  return text ? text->c_str() : nullptr;
+}
+
+} // namespace regroup::db

@@ -1,0 +1,103 @@
+#include "db/devices.hpp"
+
+#include "db/codec.hpp"
+
+#include <string_view>
+
+namespace regroup::db {
+namespace {
+
+using domain::Answer;
+using domain::Refusal;
+using domain::Refused;
+
+/// The token of a user who was deactivated is still a token: the database has the last word.
+bool is_active(Transaction& transaction, const domain::Uuid& user) {
+  return !transaction.run(statements::user_is_active, user.text()).empty();
+}
+
+std::optional<std::string> text_of(const std::optional<domain::Uuid>& id) {
+  return id ? std::optional{id->text()} : std::nullopt;
+}
+
+domain::GroupDevice device_from(const pqxx::row& row) {
+  domain::GroupDevice device;
+  device.device_id = uuid(row["device_id"]);
+  device.display_name = row["display_name"].c_str();
+  device.platform = row["platform"].c_str();
+  device.owner_user_id = optional_uuid(row["owner_user_id"]);
+  device.active = row["active"].as<bool>();
+  device.added_at = row["added_at"].c_str();
+  device.last_seen_at = optional_text(row["last_seen_at"]);
+  return device;
+}
+
+} // namespace
+
+Answer register_device(Session& session, const domain::RegisterDevice& command) {
+  const auto user = text_of(command.user_id);
+  Transaction transaction{session};
+  const auto row = transaction
+                       .run(statements::register_device, command.device_id.text(),
+                            command.display_name, command.registration_group_id, command.platform,
+                            text_or_null(command.fcm_token), text_or_null(user))
+                       .front();
+  const std::string_view outcome = row["outcome"].c_str();
+  if (outcome == "unauthorized")
+    return Refusal{Refused::unauthorized};
+  if (outcome == "already_linked")
+    return Refusal{Refused::device_already_linked};
+  transaction.commit();
+  domain::DeviceRegistered done;
+  done.device_id = command.device_id;
+  done.display_name = command.display_name;
+  done.group_id = row["o_group_id"].c_str();
+  done.platform = command.platform;
+  done.owner_user_id = optional_uuid(row["o_owner"]);
+  done.created = outcome == "created";
+  return done;
+}
+
+Answer find_registration_group(Session& session, const domain::FindRegistrationGroup& query) {
+  const auto device = text_of(query.device_id);
+  Transaction transaction{session};
+  if (!is_active(transaction, query.user_id))
+    return Refusal{Refused::unauthorized};
+  const auto rows = transaction.run(statements::find_registration_group, query.user_id.text(),
+                                    text_or_null(device));
+  if (rows.empty())
+    return Refusal{Refused::not_found};
+  const auto row = rows.front();
+  domain::RegistrationGroupFound found;
+  found.registration_group_id = row["registration_group_id"].c_str();
+  found.device_id = uuid(row["device_id"]);
+  found.device_count = row["device_count"].as<std::int64_t>();
+  found.authenticated_group_id = optional_uuid(row["authenticated_group_id"]);
+  found.migration_id = optional_uuid(row["migration_id"]);
+  return found;
+}
+
+Answer list_group_devices(Session& session, const domain::ListGroupDevices& query) {
+  Transaction transaction{session};
+  if (!is_active(transaction, query.user_id))
+    return Refusal{Refused::unauthorized};
+  const auto membership =
+      transaction.run(statements::find_membership, query.group_id.text(), query.user_id.text());
+  if (membership.empty())
+    return Refusal{Refused::not_found};
+  if (!membership.front()["is_member"].as<bool>())
+    return Refusal{Refused::not_group_member};
+  domain::GroupDevicesPage page;
+  page.page = query.page;
+  page.per_page = query.per_page;
+  page.total = transaction.run(statements::count_group_devices, query.group_id.text())
+                   .front()
+                   .front()
+                   .as<std::int64_t>();
+  for (const auto& row : transaction.run(statements::list_group_devices, query.group_id.text(),
+                                         query.per_page, (query.page - 1) * query.per_page))
+    page.devices.push_back(device_from(row));
+  return page;
+}
+
+} // namespace regroup::db

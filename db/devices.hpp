@@ -1,0 +1,15 @@
+#pragma once
+#include "db/session.hpp"
+#include "domain/command.hpp"
+#include "domain/outcome.hpp"
+
+namespace regroup::db {
+
+// Each throws ConnectionLost, CommitInDoubt (a registration) or StatementFailed.
+
+domain::Answer register_device(Session& session, const domain::RegisterDevice& command);
+domain::Answer find_registration_group(Session& session,
+                                       const domain::FindRegistrationGroup& query);
+domain::Answer list_group_devices(Session& session, const domain::ListGroupDevices& query);
+
+} // namespace regroup::db

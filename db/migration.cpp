@@ -1,0 +1,280 @@
+#include "db/migration.hpp"
+
+#include "db/codec.hpp"
+#include "domain/names.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <string_view>
+#include <thread>
+
+namespace regroup::db {
+namespace {
+
+using namespace std::chrono_literals;
+using domain::Answer;
+using domain::MigrationCommand;
+using domain::MigrationCompleted;
+using domain::Refusal;
+using domain::Refused;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kMostAttempts = 4;
+
+/// Between two attempts: jitter, so that those who collided once do not collide again.
+void pause_before_retry(int attempt, domain::Deadline deadline) {
+  thread_local std::minstd_rand generator{std::random_device{}()};
+  std::uniform_int_distribution<int> spread{10, 30 << attempt};
+  const auto until = Clock::now() + std::chrono::milliseconds{spread(generator)};
+  std::this_thread::sleep_until(std::min(until, deadline));
+}
+
+/// What PostgreSQL promises not to have committed, and what may well work a moment later.
+bool is_worth_retrying(std::string_view sqlstate) {
+  return sqlstate == "40001"     // serialization failure
+         || sqlstate == "40P01"  // deadlock
+         || sqlstate == "RG001"  // another writer was first: the next look sees it
+         || sqlstate == "25006"; // a standby, while a failover is under way
+}
+
+Refused refusal_for(std::string_view sqlstate) {
+  const bool passing = is_worth_retrying(sqlstate) || sqlstate == "55P03" // lock_timeout
+                       || sqlstate == "57014"                             // statement_timeout
+                       || sqlstate.starts_with("53"); // disk, memory, connections
+  return passing ? Refused::database_unavailable : Refused::internal;
+}
+
+Refusal about(const MigrationCommand& command, Refused reason) {
+  Refusal refusal;
+  refusal.reason = reason;
+  switch (reason) {
+  case Refused::in_progress:
+  case Refused::already_migrated:
+  case Refused::no_devices:
+  case Refused::not_device_owner:
+  case Refused::too_many_devices:
+    refusal.registration_group_id = command.registration_group_id;
+    break;
+  case Refused::group_name_exists:
+    refusal.group_name = command.group_name;
+    break;
+  case Refused::timeout:
+    refusal.migration_id = command.migration_id;
+    break;
+  default:
+    break;
+  }
+  return refusal;
+}
+
+MigrationCompleted completed_from(const pqxx::row& row) {
+  MigrationCompleted done;
+  done.migration_id = uuid(row["o_migration_id"]);
+  done.authenticated_group_id = uuid(row["o_group_id"]);
+  done.name = row["o_name"].c_str();
+  done.slug = row["o_slug"].c_str();
+  done.device_ids = uuid_array(row["o_device_ids"]);
+  done.devices_remaining = row["o_remaining"].as<std::int64_t>();
+  done.ignored_device_ids = uuid_array(row["o_ignored"]);
+  return done;
+}
+
+MigrationCompleted completed_from_audit(const pqxx::row& row) {
+  MigrationCompleted done;
+  done.migration_id = uuid(row["id"]);
+  done.authenticated_group_id =
+      optional_uuid(row["authenticated_group_id"]).value_or(domain::Uuid{});
+  done.name = row["group_name"].c_str();
+  done.slug = row["group_slug"].c_str();
+  done.device_ids = uuid_array(row["device_ids"]);
+  done.devices_remaining = row["devices_remaining"].as<std::int64_t>();
+  done.ignored_device_ids = uuid_array(row["ignored_device_ids"]);
+  return done;
+}
+
+/// An outcome of regroup_migrate_v1 other than 'completed' and 'replayed'.
+Refusal refusal_from(const pqxx::row& row, const MigrationCommand& command,
+                     std::string_view outcome) {
+  static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
+      {"in_progress", Refused::in_progress},
+      {"already_migrated", Refused::already_migrated},
+      {"no_devices", Refused::no_devices},
+      {"not_device_owner", Refused::not_device_owner},
+      {"too_many_devices", Refused::too_many_devices},
+      {"group_name_exists", Refused::group_name_exists},
+      {"idempotency_mismatch", Refused::idempotency_mismatch},
+      {"unauthorized", Refused::unauthorized},
+  };
+  const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
+                                   [&](const auto& known) { return known.first == outcome; });
+  Refusal refusal =
+      about(command, found == std::end(kOutcomes) ? Refused::internal : found->second);
+  if (refusal.reason == Refused::already_migrated) {
+    refusal.authenticated_group_id = optional_uuid(row["o_group_id"]);
+    refusal.migration_id = optional_uuid(row["o_migration_id"]);
+  } else if (refusal.reason == Refused::too_many_devices) {
+    refusal.device_count = row["o_device_count"].as<std::int64_t>();
+    refusal.limit = command.max_devices;
+  }
+  return refusal;
+}
+
+/// From BEGIN to COMMIT: three round trips, of which the second takes the locks and the third lets
+/// them go.
+Answer attempt(Session& session, const SchemaFacts& facts, const MigrationCommand& command) {
+  std::optional<std::string> device_ids;
+  if (command.device_ids)
+    device_ids = uuid_array_text(*command.device_ids);
+  const auto& key = command.idempotency;
+
+  Transaction transaction{session};
+  const auto row =
+      transaction
+          .run(statements::migrate, command.migration_id.text(),
+               command.authenticated_group_id.text(), command.user_id.text(),
+               command.registration_group_id, command.group_name,
+               domain::cut_slug(command.slug, facts.slug_width), text_or_null(device_ids),
+               command.max_devices, facts.default_max_devices, key ? key->key.c_str() : nullptr,
+               key ? key->request_hash.c_str() : nullptr)
+          .front();
+  const std::string_view outcome = row["outcome"].c_str();
+  if (outcome != "completed" && outcome != "replayed")
+    return refusal_from(row, command, outcome); // and the transaction is rolled back
+  MigrationCompleted done = completed_from(row);
+  done.replayed = outcome == "replayed";
+  if (!done.replayed)
+    transaction.commit();
+  return done;
+}
+
+std::string_view public_message(Refused reason) {
+  return reason == Refused::internal ? "The migration failed and changed nothing"
+                                     : "The database could not complete the migration";
+}
+
+/// Leaves a `failed` row, in a transaction of its own. Where the database cannot be reached there
+/// is none: then the log alone tells.
+void record_failure(Session& session, domain::Log& log, const MigrationCommand& command,
+                    Refused reason, Clock::time_point started) {
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started).count();
+  try {
+    Transaction transaction{session};
+    transaction.run(statements::record_failure, command.migration_id.text(), command.user_id.text(),
+                    command.registration_group_id,
+                    reason == Refused::internal ? "server/internal" : "server/database-unavailable",
+                    std::string{public_message(reason)}, took);
+    transaction.commit();
+  } catch (const std::exception& why) {
+    log.event(domain::LogLevel::warning, "migration.failure_not_recorded",
+              {{"migration_id", std::string_view{command.migration_id.text()}},
+               {"error", std::string_view{why.what()}}});
+  }
+}
+
+void log_failure(domain::Log& log, const MigrationCommand& command, std::string_view sqlstate,
+                 const char* what, int attempts) {
+  const std::string id = command.migration_id.text();
+  log.event(domain::LogLevel::error, "migration.failed",
+            {{"migration_id", std::string_view{id}},
+             {"registration_group_id", std::string_view{command.registration_group_id}},
+             {"sqlstate", sqlstate},
+             {"error", std::string_view{what}},
+             {"attempts", std::int64_t{attempts}}});
+}
+
+} // namespace
+
+Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
+               const MigrationCommand& command) {
+  const auto started = Clock::now();
+  for (int attempts = 1;; ++attempts) {
+    const bool again = attempts < kMostAttempts && Clock::now() < command.deadline;
+    try {
+      return attempt(session, facts, command);
+    } catch (const CommitInDoubt& why) {
+      log_failure(log, command, "08007", why.what(), attempts);
+      return resolve(session, log, command);
+    } catch (const ConnectionLost& why) {
+      // No COMMIT was sent, so PostgreSQL has rolled back or will.
+      if (!again) {
+        log_failure(log, command, "08006", why.what(), attempts);
+        record_failure(session, log, command, Refused::database_unavailable, started);
+        return about(command, Refused::database_unavailable);
+      }
+    } catch (const StatementFailed& why) {
+      if (!again || !is_worth_retrying(why.sqlstate())) {
+        const Refused reason = refusal_for(why.sqlstate());
+        log_failure(log, command, why.sqlstate(), why.what(), attempts);
+        record_failure(session, log, command, reason, started);
+        return about(command, reason);
+      }
+      if (why.sqlstate() == "25006")
+        session.drop(); // look for the primary again
+    }
+    pause_before_retry(attempts, command.deadline);
+  }
+}
+
+Answer resolve(Session& session, domain::Log& log, const MigrationCommand& command) {
+  // The rule: COMMIT may have been sent, so nothing may be assumed and nothing may be sent again.
+  // The backend that got it still holds the registration group's lock until it has committed or
+  // rolled back: once we hold that lock, what we read is final. The id that we look for was chosen
+  // before the migration began.
+  const auto started = Clock::now();
+  for (int attempts = 1; Clock::now() < command.deadline; ++attempts) {
+    try {
+      Transaction transaction{session};
+      transaction.run(statements::wait_for_group, command.registration_group_id);
+      const auto rows = transaction.run(statements::find_migration, command.migration_id.text());
+      const bool found =
+          !rows.empty() && std::string_view{rows.front()["status"].c_str()} != "failed";
+      if (found) {
+        // Seen here is not yet safe: its COMMIT may have ended without the standby's word. A COMMIT
+        // of our own that is kept covers all that was written before it.
+        transaction.run(statements::write_marker);
+        transaction.commit();
+      }
+      log.event(domain::LogLevel::warning, "migration.doubt_resolved",
+                {{"migration_id", std::string_view{command.migration_id.text()}},
+                 {"committed", found},
+                 {"attempts", std::int64_t{attempts}}});
+      if (found)
+        return completed_from_audit(rows.front());
+    } catch (const std::exception&) {
+      // Away still, or the lock is held still: what is in doubt stays in doubt until the deadline.
+      pause_before_retry(std::min(attempts, 4), command.deadline);
+      continue;
+    }
+    record_failure(session, log, command, Refused::database_unavailable, started);
+    return about(command, Refused::database_unavailable);
+  }
+  return about(command, Refused::timeout);
+}
+
+Answer find_migration(Session& session, const domain::FindMigration& query) {
+  using Status = domain::MigrationReport::Status;
+  Transaction transaction{session};
+  const auto rows = transaction.run(statements::find_migration, query.migration_id.text());
+  if (rows.empty())
+    return Refusal{Refused::not_found};
+  const auto row = rows.front();
+  if (query.initiator && optional_uuid(row["user_id"]) != query.initiator)
+    return Refusal{Refused::not_found};
+  domain::MigrationReport report;
+  const std::string_view status = row["status"].c_str();
+  report.status = status == "failed"        ? Status::failed
+                  : status == "rolled_back" ? Status::rolled_back
+                                            : Status::completed;
+  report.registration_group_id = row["registration_group_id"].c_str();
+  report.completed_at = row["created_at"].c_str();
+  if (report.status == Status::failed) {
+    report.error_code = row["error_code"].c_str();
+    report.error_message = row["error_message"].c_str();
+  }
+  report.result = completed_from_audit(row);
+  return report;
+}
+
+} // namespace regroup::db

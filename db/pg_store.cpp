@@ -1,0 +1,93 @@
+#include "db/pg_store.hpp"
+
+#include "db/codec.hpp"
+#include "db/devices.hpp"
+#include "db/migration.hpp"
+#include "db/schema_steps.hpp"
+
+#include <pqxx/except>
+
+#include <exception>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+
+namespace regroup::db {
+namespace {
+
+using domain::Answer;
+using domain::Refusal;
+using domain::Refused;
+
+/// What a job other than a migration is answered when its transaction failed. Reads and
+/// registrations change nothing then, whatever it was.
+Refusal refusal_for(const StatementFailed& why) {
+  const std::string_view sqlstate = why.sqlstate();
+  const bool passing = sqlstate == "55P03" || sqlstate == "57014" || sqlstate == "40001" ||
+                       sqlstate == "40P01" || sqlstate == "25006" || sqlstate.starts_with("53");
+  return Refusal{passing ? Refused::database_unavailable : Refused::internal};
+}
+
+Answer check_api_key(Session& session, const domain::CheckApiKey& query) {
+  Transaction transaction{session};
+  const auto rows = transaction.run(statements::find_api_key, query.key_hash);
+  if (rows.empty())
+    return Refusal{Refused::unauthorized};
+  return domain::ApiKeyFacts{rows.front()["id"].as<std::int64_t>(),
+                             rows.front()["is_admin"].as<bool>()};
+}
+
+Answer check_health(Session& session) {
+  Transaction transaction{session};
+  const auto newest = transaction.run(statements::check_health).front().front();
+  const bool complete = !newest.is_null() && newest.as<std::size_t>() >= schema_steps().size();
+  return complete ? Answer{domain::Healthy{}} : Answer{Refusal{Refused::database_unavailable}};
+}
+
+} // namespace
+
+PgStore::PgStore(const config::Settings::Database& settings, const SchemaFacts& facts,
+                 domain::Log& log)
+    : session_(settings, log), facts_(facts), log_(log) {}
+
+Answer PgStore::execute(const domain::Job& job) noexcept {
+  try {
+    return std::visit(
+        [this]<class T>(const T& each) -> Answer {
+          if constexpr (std::is_same_v<T, domain::MigrationPtr>)
+            return migrate(session_, facts_, log_, *each);
+          else if constexpr (std::is_same_v<T, domain::ResolveMigration>)
+            return resolve(session_, log_, *each.migration);
+          else if constexpr (std::is_same_v<T, domain::RegisterDevice>)
+            return register_device(session_, each);
+          else if constexpr (std::is_same_v<T, domain::FindRegistrationGroup>)
+            return find_registration_group(session_, each);
+          else if constexpr (std::is_same_v<T, domain::ListGroupDevices>)
+            return list_group_devices(session_, each);
+          else if constexpr (std::is_same_v<T, domain::FindMigration>)
+            return find_migration(session_, each);
+          else if constexpr (std::is_same_v<T, domain::CheckApiKey>)
+            return check_api_key(session_, each);
+          else
+            return check_health(session_);
+        },
+        job);
+  } catch (const ConnectionLost&) {
+    return Refusal{Refused::database_unavailable};
+  } catch (const CommitInDoubt&) {
+    return Refusal{Refused::timeout}; // a registration: sent again it does no harm
+  } catch (const StatementFailed& why) {
+    const Refusal refusal = refusal_for(why);
+    log_.event(
+        domain::LogLevel::error, "database.statement_failed",
+        {{"sqlstate", std::string_view{why.sqlstate()}}, {"error", std::string_view{why.what()}}});
+    return refusal;
+  } catch (const std::exception& why) {
+    log_.event(domain::LogLevel::error, "database.defect",
+               {{"error", std::string_view{why.what()}}});
+    session_.drop(); // whatever it was, do not go on with a connection in an unknown state
+    return Refusal{Refused::internal};
+  }
+}
+
+} // namespace regroup::db

@@ -1,0 +1,29 @@
+-- The advisory lock of a registration group (contract, guarantee 3): the first 8 bytes, big-endian,
+-- signed, of SHA-256 of 'regroup:migrate:v1:' and the id in UTF-8. Public: other programs on this
+-- database may take the same lock. 64 bits, since `hashtext` gives 32, and ids really collide there.
+-- Test vector: regroup_lock_key('camping-2025') = -5918583588527051083.
+CREATE OR REPLACE FUNCTION regroup_lock_key(registration_group_id text) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$
+  SELECT ('x' || encode(substr(sha256(convert_to('regroup:migrate:v1:' || $1, 'UTF8')), 1, 8), 'hex'))
+         ::bit(64)::bigint
+$$;
+
+-- A second lock guards who is in a registration group: whoever puts a device into the group holds
+-- it shared, a migration exclusively. It is not the same lock, because a migration only tries that
+-- one, and a phone that registers would then make it say "in progress" when nobody is migrating.
+CREATE OR REPLACE FUNCTION regroup_members_key(registration_group_id text) RETURNS bigint
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+AS $$ SELECT ~regroup_lock_key($1) $$;
+
+-- A device with a membership that a migration made is no longer in a registration group, whatever
+-- string its group_id holds: a slug may equal the registration group's id.
+CREATE OR REPLACE FUNCTION regroup_is_migrated(device uuid) RETURNS boolean
+LANGUAGE sql STABLE STRICT
+AS $$
+  SELECT EXISTS (
+    SELECT FROM device_group_memberships m
+    JOIN migration_audit_logs a
+      ON a.authenticated_group_id = m.group_id AND a.status IN ('success', 'partial')
+    WHERE m.device_id = device AND device = ANY (a.device_ids))
+$$;

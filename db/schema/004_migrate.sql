@@ -1,0 +1,196 @@
+-- One whole migration but for its COMMIT, in one round trip. Called by db/migration.cpp between
+-- BEGIN and COMMIT; every outcome but 'completed' has written nothing, and the caller rolls back.
+--
+-- Why a function: a migration needs the lock in one statement and the reading in a later one. Sent
+-- one by one from outside, each would hold the lock across a round trip more. Inside, each statement
+-- of a VOLATILE function takes a fresh snapshot under READ COMMITTED, which is what the second
+-- statement needs to see the commit of a migration that has just let go of the lock.
+--
+-- Locks, in this order: the registration group's advisory lock (tried, never waited for), its
+-- members' lock (waited for: a phone that registers holds it for a moment), the devices' rows in
+-- ascending device_id, the slug and the audit row by their unique indexes. Everybody who takes two of
+-- these takes them in this order, so there is no cycle to wait in.
+CREATE OR REPLACE FUNCTION regroup_migrate_v1(
+  p_migration_id uuid,
+  p_group_id uuid,
+  p_user_id uuid,
+  p_registration_group_id text,
+  p_name text,
+  p_slug text,
+  p_device_ids uuid[],       -- NULL: all of them
+  p_max_devices bigint,      -- limits.max_devices_per_group
+  p_default_max_devices int, -- the default of groups.max_devices
+  p_idempotency_key text,    -- NULL: none
+  p_request_hash text,
+  OUT outcome text,
+  OUT o_migration_id uuid,
+  OUT o_group_id uuid,
+  OUT o_name text,
+  OUT o_slug text,
+  OUT o_device_ids uuid[],
+  OUT o_remaining bigint,
+  OUT o_ignored uuid[],
+  OUT o_device_count bigint
+) LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+  lock_key bigint := regroup_lock_key(p_registration_group_id);
+  user_is_active boolean;
+  earlier migration_audit_logs;
+  owns_one boolean;
+  groups_written int;
+  audits_written int;
+BEGIN
+  IF NOT pg_catalog.pg_try_advisory_xact_lock(lock_key) THEN
+    outcome := 'in_progress';
+    RETURN;
+  END IF;
+  PERFORM pg_catalog.pg_advisory_xact_lock(regroup_members_key(p_registration_group_id));
+
+  SELECT u.is_active INTO user_is_active FROM users u WHERE u.id = p_user_id;
+  IF user_is_active IS NOT TRUE THEN
+    outcome := 'unauthorized';
+    RETURN;
+  END IF;
+
+  IF p_idempotency_key IS NOT NULL THEN
+    SELECT a.* INTO earlier FROM migration_audit_logs a
+    WHERE a.user_id = p_user_id AND a.idempotency_key = p_idempotency_key
+      AND a.status IN ('success', 'partial');
+    IF FOUND THEN
+      IF earlier.request_hash IS DISTINCT FROM p_request_hash THEN
+        outcome := 'idempotency_mismatch';
+        RETURN;
+      END IF;
+      outcome := 'replayed';
+      o_migration_id := earlier.id;
+      o_group_id := earlier.authenticated_group_id;
+      o_name := earlier.group_name;
+      o_slug := earlier.group_slug;
+      o_device_ids := earlier.device_ids;
+      o_remaining := earlier.devices_remaining;
+      o_ignored := earlier.ignored_device_ids;
+      RETURN;
+    END IF;
+  END IF;
+
+  SELECT a.* INTO earlier FROM migration_audit_logs a
+  WHERE a.registration_group_id = p_registration_group_id AND a.status = 'success';
+  IF NOT FOUND THEN
+    -- The last condition is regroup_is_migrated(d.device_id), written out: a call would not be inlined.
+    SELECT coalesce(array_agg(l.device_id), '{}'), count(*), coalesce(bool_or(l.mine), false)
+    INTO o_device_ids, o_device_count, owns_one
+    FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine
+          FROM devices d
+          WHERE d.group_id = p_registration_group_id AND d.active
+            AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
+            AND NOT EXISTS (
+              SELECT FROM device_group_memberships m
+              JOIN migration_audit_logs a
+                ON a.authenticated_group_id = m.group_id AND a.status IN ('success', 'partial')
+              WHERE m.device_id = d.device_id AND d.device_id = ANY (a.device_ids))
+          ORDER BY d.device_id
+          FOR UPDATE OF d) l;
+
+    IF o_device_count = 0 THEN
+      -- Nothing to migrate: never was there anything, or an earlier migration took all of it?
+      SELECT a.* INTO earlier FROM migration_audit_logs a
+      WHERE a.registration_group_id = p_registration_group_id AND a.status = 'partial'
+        AND (p_device_ids IS NULL OR a.device_ids && p_device_ids)
+      ORDER BY a.created_at DESC
+      LIMIT 1;
+      IF NOT FOUND THEN
+        outcome := 'no_devices';
+        RETURN;
+      END IF;
+    END IF;
+  END IF;
+
+  IF earlier.id IS NOT NULL THEN
+    outcome := 'already_migrated';
+    -- Only those whom it concerns are told what became of it.
+    IF EXISTS (SELECT FROM group_memberships m
+               WHERE m.group_id = earlier.authenticated_group_id AND m.user_id = p_user_id)
+       OR EXISTS (SELECT FROM devices d
+                  WHERE d.device_id = ANY (earlier.device_ids) AND d.owner_user_id = p_user_id) THEN
+      o_migration_id := earlier.id;
+      o_group_id := earlier.authenticated_group_id;
+    END IF;
+    RETURN;
+  END IF;
+
+  IF NOT owns_one AND p_device_ids IS NOT NULL THEN
+    SELECT EXISTS (SELECT FROM devices d
+                   WHERE d.group_id = p_registration_group_id AND d.active
+                     AND d.owner_user_id = p_user_id AND NOT regroup_is_migrated(d.device_id))
+    INTO owns_one;
+  END IF;
+  IF NOT owns_one THEN
+    outcome := 'not_device_owner';
+    RETURN;
+  END IF;
+  IF o_device_count > p_max_devices THEN
+    outcome := 'too_many_devices';
+    RETURN;
+  END IF;
+
+  o_remaining := 0;
+  o_ignored := '{}';
+  IF p_device_ids IS NOT NULL THEN
+    SELECT count(*) INTO o_remaining FROM devices d
+    WHERE d.group_id = p_registration_group_id AND d.active
+      AND d.device_id <> ALL (o_device_ids) AND NOT regroup_is_migrated(d.device_id);
+    SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO o_ignored
+    FROM unnest(p_device_ids) id WHERE id <> ALL (o_device_ids);
+  END IF;
+
+  WITH new_group AS (
+    INSERT INTO groups (id, name, slug, max_devices, created_by)
+    VALUES (p_group_id, p_name, p_slug, greatest(p_default_max_devices, o_device_count), p_user_id)
+    ON CONFLICT (slug) DO NOTHING
+    RETURNING id
+  ), owner AS (
+    INSERT INTO group_memberships (id, group_id, user_id, role)
+    SELECT gen_random_uuid(), g.id, p_user_id, 'owner' FROM new_group g
+  ), members AS (
+    INSERT INTO device_group_memberships (id, device_id, group_id, added_by)
+    SELECT gen_random_uuid(), device_id, g.id, p_user_id
+    FROM new_group g, unnest(o_device_ids) AS device_id
+  ), moved AS (
+    UPDATE devices d SET group_id = p_slug, updated_at = now()
+    FROM new_group g
+    WHERE d.device_id = ANY (o_device_ids)
+  ), audit AS (
+    INSERT INTO migration_audit_logs (
+      id, user_id, registration_group_id, authenticated_group_id, devices_migrated, device_ids,
+      status, duration_ms, idempotency_key, request_hash, group_name, group_slug,
+      devices_remaining, ignored_device_ids)
+    SELECT p_migration_id, p_user_id, p_registration_group_id, g.id, o_device_count, o_device_ids,
+      (CASE WHEN p_device_ids IS NULL THEN 'success' ELSE 'partial' END)::migration_status,
+      (extract(epoch FROM clock_timestamp() - now()) * 1000)::int,
+      p_idempotency_key, p_request_hash, p_name, p_slug, o_remaining, o_ignored
+    FROM new_group g
+    ON CONFLICT DO NOTHING
+    RETURNING id
+  )
+  SELECT (SELECT count(*) FROM new_group), (SELECT count(*) FROM audit)
+  INTO groups_written, audits_written;
+
+  IF groups_written = 0 THEN
+    outcome := 'group_name_exists';
+    RETURN;
+  END IF;
+  IF audits_written = 0 THEN
+    -- Somebody who ignores the lock, or the same Idempotency-Key used for another registration group,
+    -- was faster. All of this must go; a second call sees their commit and answers with it.
+    RAISE EXCEPTION 'another migration was recorded first' USING ERRCODE = 'RG001';
+  END IF;
+
+  outcome := 'completed';
+  o_migration_id := p_migration_id;
+  o_group_id := p_group_id;
+  o_name := p_name;
+  o_slug := p_slug;
+END
+$$;

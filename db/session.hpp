@@ -1,0 +1,96 @@
+#pragma once
+#include "config/settings.hpp"
+#include "db/errors.hpp"
+#include "db/statements.hpp"
+#include "domain/log.hpp"
+
+#include <pqxx/connection>
+#include <pqxx/errorhandler>
+#include <pqxx/nontransaction>
+#include <pqxx/result>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace regroup::db {
+
+/// One worker's connection: opened when it is first needed, thrown away when it breaks (libpqxx
+/// would reconnect by itself, and what the session held would be gone without a word), opened again
+/// with back-off. Used by one thread at a time.
+class Session {
+public:
+  /// Does not connect yet. `log` outlives the session.
+  Session(const config::Settings::Database& settings, domain::Log& log);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Throws the connection away: its backend's transaction, if any, is rolled back.
+  void drop() noexcept;
+
+private:
+  friend class Transaction;
+  class NoticeWatch;
+
+  /// The open connection. Throws ConnectionLost, at once while the back-off runs.
+  pqxx::connection& connection();
+
+  std::string conninfo_;
+  std::string begin_; // BEGIN and the timeouts, one round trip
+  bool prepared_;
+  domain::Log& log_;
+  std::unique_ptr<pqxx::connection> connection_;
+  std::unique_ptr<NoticeWatch> notices_; // registered with connection_: destroyed before it
+  std::chrono::steady_clock::time_point next_attempt_{};
+  std::chrono::milliseconds backoff_{0};
+};
+
+/// A transaction, from its BEGIN to the end of its scope. A connection that turns out to be dead
+/// before BEGIN is replaced once. Every member throws ConnectionLost or StatementFailed.
+class Transaction {
+public:
+  explicit Transaction(Session& session);
+  /// Rolls back what was not committed.
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  /// Sends one statement with its parameters; a null `const char*` is NULL.
+  template <class... Args> pqxx::result run(const Statement& statement, const Args&... args) {
+    return guarded([&] {
+      if (!session_.prepared_)
+        return work_->exec_params(statement.sql, args...);
+      prepare(statement);
+      return work_->exec_prepared(statement.name, args...);
+    });
+  }
+
+  /// Sends COMMIT, once. Throws CommitInDoubt when the connection broke, or when PostgreSQL
+  /// committed with a warning: a wait for the synchronous standby that was cancelled "succeeds"
+  /// so, though the row may be nowhere else (manual, 20.5.1 and 27.2.8). COMMIT is never cancelled
+  /// by Regroup, and statement_timeout does not bound that wait.
+  void commit();
+
+private:
+  template <class Call> pqxx::result guarded(Call call);
+  pqxx::result send(const std::string& sql);
+  void begin();
+  void prepare(const Statement& statement);
+  [[noreturn]] void translate_current_exception();
+
+  Session& session_;
+  std::optional<pqxx::nontransaction> work_;
+  bool open_ = false;
+};
+
+template <class Call> pqxx::result Transaction::guarded(Call call) {
+  try {
+    return call();
+  } catch (...) {
+    translate_current_exception();
+  }
+}
+
+} // namespace regroup::db

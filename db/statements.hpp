@@ -1,0 +1,125 @@
+#pragma once
+// Every statement that the service sends, but for the schema's own (db/schema/*.sql). The functions
+// that a migration and a registration call are described in 004_migrate.sql and 005_devices.sql.
+
+namespace regroup::db {
+
+struct Statement {
+  const char* name; // of the prepared statement, where those are on
+  const char* sql;
+};
+
+namespace statements {
+
+/// migration.cpp, between BEGIN and COMMIT. Takes every lock of a migration; see 004_migrate.sql.
+inline constexpr Statement migrate{
+    "regroup_migrate",
+    "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, "
+    "o_ignored, o_device_count "
+    "FROM regroup_migrate_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"};
+
+/// migration.cpp, in a transaction of its own after a migration was rolled back. Takes no lock. The
+/// conflict is a migration that was thought lost and had committed: its row stays.
+inline constexpr Statement record_failure{
+    "regroup_record_failure",
+    "INSERT INTO migration_audit_logs (id, user_id, registration_group_id, status, error_code, "
+    "error_message, duration_ms) VALUES ($1, $2, $3, 'failed', $4, $5, $6) "
+    "ON CONFLICT (id) DO NOTHING"};
+
+/// migration.cpp, to learn what became of a COMMIT: waits (up to lock_timeout) until the backend
+/// that may still be committing has let go of the registration group.
+inline constexpr Statement wait_for_group{
+    "regroup_wait_for_group", "SELECT pg_catalog.pg_advisory_xact_lock(regroup_lock_key($1))"};
+
+/// migration.cpp, after wait_for_group, and for the status of a migration. Takes no lock.
+inline constexpr Statement find_migration{
+    "regroup_find_migration",
+    "SELECT id, user_id, registration_group_id, authenticated_group_id, device_ids, status, "
+    "coalesce(error_code, 'server/internal') AS error_code, "
+    "coalesce(error_message, 'The migration failed') AS error_message, "
+    "coalesce(group_name, '') AS group_name, coalesce(group_slug, '') AS group_slug, "
+    "coalesce(devices_remaining, 0) AS devices_remaining, "
+    "coalesce(ignored_device_ids, '{}') AS ignored_device_ids, "
+    "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS created_at "
+    "FROM migration_audit_logs WHERE id = $1"};
+
+/// migration.cpp, when a migration in doubt was found: something for COMMIT to write, so that its
+/// promise (a synchronous standby has it) covers everything written before.
+inline constexpr Statement write_marker{
+    "regroup_write_marker", "SELECT pg_catalog.pg_logical_emit_message(true, 'regroup', '')"};
+
+/// devices.cpp. Takes the members' lock shared, then the device's row; see 005_devices.sql.
+inline constexpr Statement register_device{
+    "regroup_register_device",
+    "SELECT outcome, o_group_id, o_owner FROM regroup_register_device_v1($1, $2, $3, $4, $5, $6)"};
+
+/// devices.cpp. Takes no lock.
+inline constexpr Statement find_registration_group{
+    "regroup_find_registration_group",
+    "SELECT d.device_id, coalesce(a.registration_group_id, d.group_id) AS registration_group_id, "
+    "a.id AS migration_id, a.authenticated_group_id, "
+    "(SELECT count(*) FROM devices o WHERE o.group_id = d.group_id AND o.active) AS device_count "
+    "FROM devices d "
+    "LEFT JOIN LATERAL (SELECT a.* FROM device_group_memberships m "
+    "  JOIN migration_audit_logs a ON a.authenticated_group_id = m.group_id "
+    "    AND a.status IN ('success', 'partial') "
+    "  WHERE m.device_id = d.device_id AND d.device_id = ANY (a.device_ids) "
+    "  ORDER BY a.created_at DESC LIMIT 1) a ON true "
+    "WHERE d.owner_user_id = $1 AND d.active AND ($2::uuid IS NULL OR d.device_id = $2) "
+    "ORDER BY d.is_primary DESC, d.linked_at DESC NULLS LAST, d.device_id LIMIT 1"};
+
+/// devices.cpp: is there such a group, and is the user a member? Takes no lock.
+inline constexpr Statement find_membership{
+    "regroup_find_membership",
+    "SELECT m.user_id IS NOT NULL AS is_member FROM groups g "
+    "LEFT JOIN group_memberships m ON m.group_id = g.id AND m.user_id = $2 WHERE g.id = $1"};
+
+/// devices.cpp. Takes no lock.
+inline constexpr Statement count_group_devices{
+    "regroup_count_group_devices",
+    "SELECT count(*) FROM device_group_memberships WHERE group_id = $1"};
+
+/// devices.cpp: a page, in ascending device id. Takes no lock.
+inline constexpr Statement list_group_devices{
+    "regroup_list_group_devices",
+    "SELECT d.device_id, d.display_name, d.platform, d.owner_user_id, d.active, "
+    "to_char(m.added_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS added_at, "
+    "to_char(d.last_seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS "
+    "last_seen_at "
+    "FROM device_group_memberships m JOIN devices d ON d.device_id = m.device_id "
+    "WHERE m.group_id = $1 ORDER BY m.device_id LIMIT $2 OFFSET $3"};
+
+/// pg_store.cpp: reads of a user who may have been deactivated. Takes no lock.
+inline constexpr Statement user_is_active{"regroup_user_is_active",
+                                          "SELECT FROM users WHERE id = $1 AND is_active"};
+
+/// pg_store.cpp. Takes no lock.
+inline constexpr Statement find_api_key{
+    "regroup_find_api_key", "SELECT id, is_admin FROM api_keys WHERE key_hash = $1 AND is_active "
+                            "AND (expires_at IS NULL OR expires_at > now())"};
+
+/// pg_store.cpp: the database answers and has the schema's newest step.
+inline constexpr Statement check_health{"regroup_check_health",
+                                        "SELECT max(step) FROM regroup_schema"};
+
+/// admin.cpp: `regroup api-key create`.
+inline constexpr Statement insert_api_key{
+    "regroup_insert_api_key",
+    "INSERT INTO api_keys (key_hash, key_prefix, name, is_admin) VALUES ($1, $2, $3, $4)"};
+
+/// admin.cpp: `regroup demo`. Whether a registration group was migrated, and what it consists of.
+inline constexpr Statement was_migrated{
+    "regroup_was_migrated",
+    "SELECT EXISTS (SELECT FROM migration_audit_logs "
+    "WHERE registration_group_id = $1 AND status IN ('success', 'partial'))"};
+inline constexpr Statement insert_demo_user{
+    "regroup_insert_demo_user",
+    "INSERT INTO users (id, email, display_name) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"};
+inline constexpr Statement insert_demo_device{
+    "regroup_insert_demo_device",
+    "INSERT INTO devices (device_id, display_name, group_id, platform, owner_user_id, linked_at) "
+    "SELECT $1, $2, $3, 'android', $4, now() WHERE (SELECT count(*) FROM devices "
+    "WHERE group_id = $3) < 3"};
+
+} // namespace statements
+} // namespace regroup::db
