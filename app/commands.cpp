@@ -1,0 +1,160 @@
+#include "app/commands.hpp"
+
+#include "app/foundation.hpp"
+#include "config/loader.hpp"
+#include "db/admin.hpp"
+#include "db/schema.hpp"
+#include "http/api_key.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <iostream>
+#include <stdexcept>
+#include <string_view>
+
+namespace regroup::app {
+namespace {
+
+/// Flags of subcommands; everything else that begins with `--` and has a dot is a setting.
+constexpr std::array<std::string_view, 3> kFlagsWithValue{"--user", "--ttl", "--name"};
+constexpr std::array<std::string_view, 3> kFlagsAlone{"--admin", "--help", "--version"};
+
+bool is_one_of(const auto& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+void print_steps(const char* title, const std::vector<std::string>& steps) {
+  std::cout << title << (steps.empty() ? " nothing\n" : "\n");
+  for (const auto& step : steps)
+    std::cout << "  " << step << "\n";
+}
+
+/// A finding of the doctor, a line each.
+bool report(bool good, std::string_view what, std::string_view remedy) {
+  std::cout << (good ? "ok    " : "FAIL  ") << what;
+  if (!good)
+    std::cout << ": " << remedy;
+  std::cout << "\n";
+  return good;
+}
+
+} // namespace
+
+bool CommandLine::has(const std::string& flag) const {
+  return std::any_of(options.begin(), options.end(),
+                     [&](const auto& option) { return option.first == flag; });
+}
+
+std::string CommandLine::value_of(const std::string& flag) const {
+  for (const auto& [name, value] : options)
+    if (name == flag && !value.empty())
+      return value;
+  throw std::runtime_error(flag + " is required");
+}
+
+std::string CommandLine::value_of(const std::string& flag, const std::string& otherwise) const {
+  return has(flag) ? value_of(flag) : otherwise;
+}
+
+CommandLine parse_command_line(const std::vector<std::string>& arguments) {
+  CommandLine line;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    const auto next = [&] {
+      if (++i == arguments.size())
+        throw std::runtime_error(word + " needs a value");
+      return arguments[i];
+    };
+    if (word == "--config")
+      line.config_file = next();
+    else if (word.starts_with("--config="))
+      line.config_file = word.substr(std::string_view{"--config="}.size());
+    else if (is_one_of(kFlagsWithValue, word))
+      line.options.emplace_back(word, next());
+    else if (is_one_of(kFlagsAlone, word))
+      line.options.emplace_back(word, "");
+    else if (!word.starts_with("--"))
+      line.words.push_back(word);
+    else if (line.settings.push_back(word); word.find('=') == std::string::npos)
+      line.settings.push_back(next());
+  }
+  return line;
+}
+
+int schema(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
+  const std::string action = line.words.size() == 2 ? line.words[1] : "";
+  if (action != "status" && action != "apply")
+    throw std::runtime_error("regroup schema: say `status` or `apply`");
+  const Foundation foundation{settings};
+  if (action == "status")
+    print_steps("missing in the database:",
+                db::missing_schema_steps(foundation.settings().database));
+  else
+    print_steps("added to the database:", db::apply_schema(foundation.settings().database, log));
+  return 0;
+}
+
+int doctor(const config::Settings& settings, domain::Log&) {
+  const Foundation foundation{settings};
+  const auto& database = foundation.settings().database;
+  bool good =
+      report(db::advisory_lock_excludes(database), "the advisory lock keeps a second session out",
+             "this database or its pooler accepts the lock and locks nothing; connect "
+             "directly, or through a pooler in transaction mode");
+  good &= report(db::missing_schema_steps(database).empty(), "the schema is there",
+                 "run `regroup schema apply`");
+  const http::JwtVerifier keys{jwt_settings(foundation.settings())};
+  good &= report(true, "the key for tokens can be read", "");
+  return good ? 0 : 1;
+}
+
+int token(const CommandLine& line, const config::Settings& settings) {
+  const auto user = domain::Uuid::parse(line.value_of("--user"));
+  if (!user)
+    throw std::runtime_error("--user must be a UUID");
+  const auto ttl = config::parse_duration(line.value_of("--ttl", "15m"));
+  std::cout << http::mint_token(jwt_settings(with_embedded_secret(settings)), *user,
+                                std::chrono::duration_cast<std::chrono::seconds>(ttl),
+                                std::chrono::system_clock::now())
+            << "\n";
+  return 0;
+}
+
+int api_key(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
+  if (line.words.size() != 2 || line.words[1] != "create")
+    throw std::runtime_error("regroup api-key: say `create --name NAME [--admin]`");
+  const std::string name = line.value_of("--name");
+  const Foundation foundation{settings};
+  const auto& database = foundation.settings().database;
+  db::apply_schema(database, log);
+  const std::string key = http::new_api_key();
+  db::insert_api_key(database, log,
+                     {http::sha256_hex(key), key.substr(0, 8), name, line.has("--admin")});
+  std::cout << key << "\n";
+  return 0;
+}
+
+int demo(const config::Settings& settings, domain::Log& log) {
+  const Foundation foundation{settings};
+  const auto& effective = foundation.settings();
+  db::apply_schema(effective.database, log);
+  const db::DemoData data = db::insert_demo_data(effective.database, log);
+  const std::string bearer =
+      http::mint_token(jwt_settings(effective), data.user_id, std::chrono::hours{12},
+                       std::chrono::system_clock::now());
+  const std::string curl = "curl -i -X POST http://" + effective.http.address + ":" +
+                           std::to_string(effective.http.port) +
+                           "/api/v1/groups/migrate -H 'Authorization: Bearer " + bearer +
+                           "' -H 'Content-Type: application/json' -d "
+                           "'{\"registration_group_id\": \"" +
+                           data.registration_group_id + "\"}'";
+  std::cout << "\nTurn the registration group " << data.registration_group_id
+            << " and its three devices into an authenticated group (201):\n\n"
+            << curl << "\n\nThe same again is refused (409 resource/already-migrated):\n\n"
+            << curl << "\n"
+            << std::endl;
+  return 0;
+}
+
+} // namespace regroup::app

@@ -1,0 +1,35 @@
+#pragma once
+#include "config/settings.hpp"
+#include "domain/log.hpp"
+
+#include <string>
+#include <vector>
+
+namespace regroup::app {
+
+/// A command line taken apart: what is said to the subcommand, and the flags that are settings.
+struct CommandLine {
+  std::vector<std::string> words; // "schema", "status"
+  bool has(const std::string& flag) const;
+  /// The value of `--flag value`; throws std::runtime_error with one line when it is missing.
+  std::string value_of(const std::string& flag) const;
+  std::string value_of(const std::string& flag, const std::string& otherwise) const;
+
+  std::vector<std::pair<std::string, std::string>> options; // "--user", "…"
+  std::vector<std::string> settings;                        // "--http.port", "8081"
+  std::string config_file;                                  // empty: none
+};
+
+/// Throws std::runtime_error with one line for what is no subcommand, flag or value.
+CommandLine parse_command_line(const std::vector<std::string>& arguments);
+
+// The subcommands. Each returns the process's exit status, and throws std::runtime_error with one
+// line for the terminal.
+int serve(const config::Settings& settings, domain::Log& log);
+int schema(const CommandLine& line, const config::Settings& settings, domain::Log& log);
+int doctor(const config::Settings& settings, domain::Log& log);
+int token(const CommandLine& line, const config::Settings& settings);
+int api_key(const CommandLine& line, const config::Settings& settings, domain::Log& log);
+int demo(const config::Settings& settings, domain::Log& log);
+
+} // namespace regroup::app

@@ -1,0 +1,90 @@
+#include "app/commands.hpp"
+#include "config/loader.hpp"
+#include "telemetry/json_log.hpp"
+
+#include <cstdlib>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+// NOLINTNEXTLINE(readability-redundant-declaration): POSIX gives it no header under strict C++
+extern char** environ;
+
+namespace regroup::app {
+namespace {
+
+constexpr const char* kUsage =
+    R"(regroup: turns registration groups into authenticated groups, exactly once
+
+  regroup serve                             the service
+  regroup schema status | apply             what is missing in the database, and adding it
+  regroup doctor                            checks a deployment
+  regroup token --user UUID [--ttl 15m]     mints a token, where the key can sign
+  regroup api-key create --name NAME [--admin]
+  regroup demo                              inserts demo data, prints a ready curl line
+
+Each takes --config FILE (TOML) and every setting as a flag; a setting section.key is also
+REGROUP_SECTION_KEY in the environment. Flags win over the environment, that over the file.
+
+)";
+
+config::Loaded load_settings(const CommandLine& line) {
+  std::vector<std::string> names;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    names.push_back(text.substr(0, text.find('=')));
+  }
+  const auto environment = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    return value ? std::optional{std::string{value}} : std::nullopt;
+  };
+  return config::load(line.config_file.empty() ? std::nullopt : std::optional{line.config_file},
+                      line.settings, environment, names);
+}
+
+telemetry::StreamLog::Format format_of(const config::Settings::Log& log) {
+  const bool json = log.format.empty() ? isatty(STDERR_FILENO) == 0 : log.format == "json";
+  return json ? telemetry::StreamLog::Format::json : telemetry::StreamLog::Format::text;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  const CommandLine line = parse_command_line(arguments);
+  if (line.has("--version")) {
+    std::cout << "regroup " REGROUP_VERSION "\n";
+    return 0;
+  }
+  const std::string command = line.words.empty() ? "" : line.words.front();
+  if (line.has("--help") || command.empty() || command == "help") {
+    std::cout << kUsage << config::help_text();
+    return line.has("--help") || command == "help" ? 0 : 2;
+  }
+  const config::Settings settings = load_settings(line).settings;
+  telemetry::StreamLog log{stderr, format_of(settings.log), settings.log.level};
+  if (command == "serve")
+    return serve(settings, log);
+  if (command == "schema")
+    return schema(line, settings, log);
+  if (command == "doctor")
+    return doctor(settings, log);
+  if (command == "token")
+    return token(line, settings);
+  if (command == "api-key")
+    return api_key(line, settings, log);
+  if (command == "demo")
+    return demo(settings, log);
+  throw std::runtime_error("no such subcommand: " + command + " (see regroup --help)");
+}
+
+} // namespace
+} // namespace regroup::app
+
+int main(int argc, char** argv) {
+  try {
+    return regroup::app::run({argv + 1, argv + argc});
+  } catch (const std::exception& why) {
+    std::cerr << "regroup: " << why.what() << std::endl;
+    return 1;
+  }
+}

@@ -1,0 +1,152 @@
+#include "actors/system.hpp"
+#include "app/commands.hpp"
+#include "app/foundation.hpp"
+#include "app/signals.hpp"
+#include "db/pg_store.hpp"
+#include "db/schema.hpp"
+#include "http/api.hpp"
+#include "http/exchange.hpp"
+#include "http/server.hpp"
+#include "text/unicode.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+
+namespace regroup::app {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+using Phase = http::Lifecycle::Phase;
+
+/// How often what nobody uses any more is given back.
+constexpr auto kHousekeeping = 5s;
+
+struct ActorConfig : caf::actor_system_config {
+  explicit ActorConfig(std::size_t threads) {
+    // Sharing, not stealing: CAF's thieves poll, and an idle service would not be idle.
+    set("scheduler.policy", caf::atom("sharing"));
+    set("scheduler.max-threads", threads);
+    set("logger.verbosity", caf::atom("quiet"));
+  }
+};
+
+std::size_t threads_of(const config::Settings& settings) {
+  return settings.http.threads > 0 ? settings.http.threads
+                                   : std::max(1U, std::thread::hardware_concurrency());
+}
+
+/// The database is one that this service can be trusted on, and has its tables.
+db::SchemaFacts prepare_database(const config::Settings& settings, domain::Log& log) {
+  if (!db::advisory_lock_excludes(settings.database))
+    throw std::runtime_error("database.url: its advisory lock does not keep a second session out; "
+                             "run `regroup doctor`");
+  db::apply_schema(settings.database, log);
+  return db::read_schema_facts(settings.database);
+}
+
+/// Everything that serves, from the workers up to the server; taken down in reverse.
+class Service {
+public:
+  Service(const config::Settings& settings, const db::SchemaFacts& facts, domain::Log& log)
+      : tokens_(jwt_settings(settings)), limiter_(settings.limits.requests_per_minute),
+        config_(threads_of(settings)), system_(config_),
+        dispatcher_(actors::spawn_dispatcher(
+            system_, actors::detached_workers([database = settings.database, facts, &log] {
+              return std::make_unique<db::PgStore>(database, facts, log);
+            }),
+            {settings.database.pool_size, settings.database.queue_limit})),
+        directory_(
+            actors::spawn_directory(system_, dispatcher_, settings.migration.group_idle_timeout)),
+        gateway_(http::make_exchange(system_, directory_, dispatcher_, threads_of(settings))),
+        api_({settings.http.request_timeout, settings.migration.async_after,
+              settings.http.max_body_bytes, settings.limits.max_devices_per_group},
+             {tokens_, unicode_, limiter_, *gateway_, lifecycle_, log}),
+        server_(std::make_unique<http::Server>(
+            http::ServerSettings{settings.http.address, settings.http.port, threads_of(settings),
+                                 settings.http.request_timeout, settings.http.max_body_bytes},
+            api_, lifecycle_, log)) {}
+
+  ~Service() {
+    server_.reset();
+    gateway_.reset();
+    caf::anon_send_exit(directory_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(dispatcher_, caf::exit_reason::user_shutdown);
+  }
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  void enter(Phase phase) { lifecycle_.enter(phase); }
+  bool owes_nothing() const { return lifecycle_.owed() == 0 && api_.running() == 0; }
+  std::int64_t owed() const { return lifecycle_.owed(); }
+  std::uint16_t port() const { return server_->port(); }
+  void keep_house() { limiter_.sweep(Clock::now()); }
+
+private:
+  text::Utf8procUnicode unicode_;
+  http::JwtVerifier tokens_;
+  http::RateLimiter limiter_;
+  http::Lifecycle lifecycle_;
+  ActorConfig config_;
+  caf::actor_system system_;
+  actors::DispatcherActor dispatcher_;
+  actors::DirectoryActor directory_;
+  std::unique_ptr<http::Gateway> gateway_;
+  http::Api api_;
+  std::unique_ptr<http::Server> server_;
+};
+
+/// Waits for the condition, a signal, or the end of `span`; whether a signal came.
+bool wait_interrupted(Signals& signals, std::chrono::milliseconds span,
+                      const std::function<bool()>& condition) {
+  const auto until = Clock::now() + span;
+  while (!condition() && Clock::now() < until) {
+    const auto rest = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    if (signals.wait(std::min<std::chrono::milliseconds>(rest, 10ms)))
+      return true;
+  }
+  return false;
+}
+
+/// From the first SIGTERM to the moment when nothing is owed any more, or no longer waited for.
+void drain(Service& service, const config::Settings& settings, Signals& signals, domain::Log& log) {
+  log.event(domain::LogLevel::info, "leaving", {});
+  service.enter(Phase::leaving);
+  const bool hurried = wait_interrupted(signals, settings.http.drain_delay, [] { return false; });
+  service.enter(Phase::draining);
+  log.event(domain::LogLevel::info, "draining", {{"owed", service.owed()}});
+  if (!hurried)
+    wait_interrupted(signals, settings.http.drain_timeout, [&] { return service.owes_nothing(); });
+}
+
+} // namespace
+
+int serve(const config::Settings& given, domain::Log& log) {
+  Signals signals; // before any thread, so that all of them leave the signals to this one
+  auto foundation = std::make_unique<Foundation>(given);
+  const config::Settings settings = foundation->settings();
+  const db::SchemaFacts facts = prepare_database(settings, log);
+  auto service = std::make_unique<Service>(settings, facts, log);
+  log.event(domain::LogLevel::info, "serving",
+            {{"address", std::string_view{settings.http.address}},
+             {"port", std::int64_t{service->port()}}});
+  while (!signals.wait(kHousekeeping))
+    service->keep_house();
+  drain(*service, settings, signals, log);
+  const bool all_answered = service->owes_nothing();
+  log.event(domain::LogLevel::info, "stopped", {{"unanswered", service->owed()}});
+  if (!all_answered) {
+    // A worker may be waiting for a database that says nothing: nobody waits for it any longer. Its
+    // connection ends with the process, and with it what was not committed.
+    foundation.reset();
+    std::_Exit(0);
+  }
+  service.reset();
+  return 0;
+}
+
+} // namespace regroup::app

@@ -1,0 +1,346 @@
+#include "http/api.hpp"
+
+#include "domain/names.hpp"
+#include "http/api_key.hpp"
+#include "http/json.hpp"
+#include "http/outcome_table.hpp"
+#include "http/query.hpp"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace regroup::http {
+namespace {
+
+using domain::Answer;
+using domain::Deadline;
+using domain::Refusal;
+using domain::Refused;
+using domain::Uuid;
+using Clock = std::chrono::steady_clock;
+
+// A 504 says when to try again (contract, "Errors").
+constexpr int kRetryReadAfter = 5;
+constexpr int kRetryWriteAfter = 30;
+/// A probe that waits for longer than this has its answer.
+constexpr std::chrono::milliseconds kProbePatience{2000};
+
+Reply refused(Refused reason) { return to_reply(Refusal{reason}); }
+
+/// The reply to a refused job: a 504 of anything but a migration has its own Retry-After.
+Reply refused(const Refusal& refusal, int timeout_retry_after) {
+  return refusal.reason == Refused::timeout ? to_reply(refusal, timeout_retry_after)
+                                            : to_reply(refusal);
+}
+
+Refusal invalid(std::string field, std::string message) {
+  Refusal refusal{Refused::invalid_request};
+  refusal.fields.push_back({std::move(field), std::move(message)});
+  return refusal;
+}
+
+bool is_visible_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+bool same_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    return lower(x) == lower(y);
+  });
+}
+
+/// `application/json`, with parameters or without (RFC 9110, 8.3.1: the type's case is nothing).
+bool is_json(std::string_view content_type) {
+  content_type = content_type.substr(0, content_type.find(';'));
+  while (!content_type.empty() && (content_type.back() == ' ' || content_type.back() == '\t'))
+    content_type.remove_suffix(1);
+  return same_ignoring_case(content_type, "application/json");
+}
+
+/// What follows `Bearer ` (RFC 6750, 2.1), or nothing.
+std::string_view bearer(std::string_view authorization) {
+  constexpr std::string_view kScheme = "Bearer ";
+  if (authorization.size() <= kScheme.size() ||
+      !same_ignoring_case(authorization.substr(0, kScheme.size()), kScheme))
+    return {};
+  return authorization.substr(kScheme.size());
+}
+
+Reply reply_to_migration(const Answer& answer) {
+  const auto* done = std::get_if<domain::MigrationCompleted>(&answer);
+  if (done == nullptr) {
+    const auto* refusal = std::get_if<Refusal>(&answer);
+    return refusal ? to_reply(*refusal) : refused(Refused::internal);
+  }
+  Reply reply;
+  reply.status = 201;
+  reply.body = to_json(*done);
+  reply.headers.emplace_back("Location", status_url(done->migration_id));
+  if (done->replayed)
+    reply.headers.emplace_back("Idempotency-Replayed", "true");
+  return reply;
+}
+
+Reply still_running(const domain::MigrationCommand& command) {
+  Reply reply;
+  reply.status = 202;
+  reply.body = in_progress_json(command);
+  reply.headers.emplace_back("Location", status_url(command.migration_id));
+  return reply;
+}
+
+/// The reply of a job whose success is a `T`, made by `success`.
+template <class T, class Success>
+Gateway::Done answer_with(const Respond& respond, int timeout_retry_after, Success success) {
+  return [respond, timeout_retry_after, success](const Answer& answer) {
+    if (const auto* done = std::get_if<T>(&answer))
+      respond(success(*done));
+    else if (const auto* refusal = std::get_if<Refusal>(&answer))
+      respond(refused(*refusal, timeout_retry_after));
+    else
+      respond(refused(Refused::internal));
+  };
+}
+
+template <class T> Reply ok(const T& what) { return {200, to_json(what)}; }
+
+/// The key, nothing when there is none, or the refusal of one that is not fit.
+std::variant<std::optional<std::string>, Refusal> idempotency_key(const Request& request) {
+  constexpr std::size_t kLongest = 255;
+  if (!request.has_idempotency_key)
+    return std::nullopt;
+  const std::string_view key = request.idempotency_key;
+  if (key.empty() || key.size() > kLongest || !is_visible_ascii(key))
+    return invalid("Idempotency-Key", "must have 1 to 255 visible ASCII characters");
+  return std::optional{std::string{key}};
+}
+
+} // namespace
+
+Api::Api(const ApiSettings& settings, const ApiParts& parts) : settings_(settings), parts_(parts) {}
+
+std::optional<Uuid> Api::user_of(const Request& request) const {
+  const std::string_view token = bearer(request.authorization);
+  if (token.empty())
+    return std::nullopt;
+  const auto verified = parts_.tokens.verify(token, std::chrono::system_clock::now());
+  return verified ? std::optional{verified->user_id} : std::nullopt;
+}
+
+bool Api::refuse_user(const Uuid& user, const Respond& respond) {
+  const auto wait = parts_.limiter.refuse(user, Clock::now());
+  if (wait)
+    respond(to_reply(Refusal{Refused::rate_limited}, static_cast<int>(wait->count())));
+  return wait.has_value();
+}
+
+bool Api::refuse_body(const Request& request, const Respond& respond) const {
+  if (request.body.size() > settings_.max_body_bytes) {
+    Refusal refusal{Refused::too_large};
+    refusal.limit = static_cast<std::int64_t>(settings_.max_body_bytes);
+    respond(to_reply(refusal));
+    return true;
+  }
+  if (!is_json(request.content_type)) {
+    respond(refused(Refused::unsupported_media_type));
+    return true;
+  }
+  return false;
+}
+
+void Api::with_user(const Request& request, const Respond& respond,
+                    const std::function<void(const Uuid&)>& go_on) {
+  const auto user = user_of(request);
+  if (!user)
+    respond(refused(Refused::unauthorized));
+  else if (!refuse_user(*user, respond))
+    go_on(*user);
+}
+
+void Api::with_key(const Request& request, const Respond& respond,
+                   std::function<void(const domain::ApiKeyFacts&)> go_on) {
+  domain::CheckApiKey query{sha256_hex(request.api_key), Clock::now() + settings_.request_timeout};
+  parts_.gateway.ask(std::move(query), settings_.request_timeout,
+                     [respond, go_on = std::move(go_on)](const Answer& answer) {
+                       if (const auto* facts = std::get_if<domain::ApiKeyFacts>(&answer))
+                         go_on(*facts);
+                       else if (const auto* refusal = std::get_if<Refusal>(&answer))
+                         respond(refused(*refusal, kRetryReadAfter));
+                       else
+                         respond(refused(Refused::internal));
+                     });
+}
+
+void Api::migrate(const Request& request, const Respond& respond) {
+  with_user(request, respond, [&](const Uuid& user) {
+    if (refuse_body(request, respond))
+      return;
+    auto key = idempotency_key(request);
+    if (const auto* refusal = std::get_if<Refusal>(&key))
+      return respond(to_reply(*refusal));
+    auto parsed = parse_migration(request.body, parts_.unicode);
+    if (const auto* refusal = std::get_if<Refusal>(&parsed))
+      return respond(to_reply(*refusal));
+    auto& body = std::get<MigrationBody>(parsed);
+
+    auto command = std::make_shared<domain::MigrationCommand>(
+        domain::make_migration_command(std::move(body.request), user, parts_.unicode));
+    command->max_devices = settings_.max_devices_per_group;
+    command->deadline = request.received + settings_.request_timeout;
+    if (auto& text = std::get<0>(key))
+      command->idempotency = {std::move(*text), std::move(body.hash)};
+
+    running_.add(command);
+    parts_.gateway.migrate(
+        command, settings_.async_after, settings_.request_timeout,
+        {[respond](const Answer& outcome) { respond(reply_to_migration(outcome)); },
+         [respond, command] { respond(still_running(*command)); },
+         [this, command, logged = request](const Answer& outcome) {
+           running_.remove(command->migration_id);
+           log_migration(*command, logged, outcome);
+         }});
+  });
+}
+
+void Api::log_migration(const domain::MigrationCommand& command, const Request& request,
+                        const Answer& outcome) const {
+  const auto* done = std::get_if<domain::MigrationCompleted>(&outcome);
+  const auto* refusal = std::get_if<Refusal>(&outcome);
+  const std::chrono::duration<double, std::milli> took = Clock::now() - request.received;
+  const std::string id = (done ? done->migration_id : command.migration_id).text();
+  const std::string user = command.user_id.text();
+  const std::string_view said =
+      done ? "completed" : row_of(refusal ? refusal->reason : Refused::internal).code;
+  parts_.log.event(domain::LogLevel::info, "migration",
+                   {{"request_id", std::string_view{request.request_id}},
+                    {"migration_id", std::string_view{id}},
+                    {"user_id", std::string_view{user}},
+                    {"registration_group_id", std::string_view{command.registration_group_id}},
+                    {"outcome", said},
+                    {"replayed", done != nullptr && done->replayed},
+                    {"devices", done ? static_cast<std::int64_t>(done->device_ids.size()) : 0},
+                    {"duration_ms", took.count()}});
+}
+
+void Api::migration_status(const Request& request, const Respond& respond) {
+  const auto go_on = [this, respond,
+                      parameter = request.parameters.at(0)](std::optional<Uuid> initiator) {
+    const auto id = Uuid::parse(parameter);
+    if (!id)
+      return respond(to_reply(invalid("migration_id", "must be a UUID")));
+    report({*id, initiator, Clock::now() + settings_.request_timeout}, respond);
+  };
+  if (request.api_key.empty())
+    return with_user(request, respond, go_on);
+  with_key(request, respond, [respond, go_on](const domain::ApiKeyFacts& key) {
+    if (!key.is_admin)
+      return respond(refused(Refused::forbidden));
+    go_on(std::nullopt);
+  });
+}
+
+void Api::report(domain::FindMigration query, const Respond& respond) {
+  // What runs here is looked for first: its row may be committed a moment later, never the reverse.
+  if (const auto running = running_.find(query.migration_id))
+    if (!query.initiator || *query.initiator == running->user_id)
+      return respond({200, in_progress_report_json(*running)});
+  parts_.gateway.ask(
+      std::move(query), settings_.request_timeout,
+      answer_with<domain::MigrationReport>(respond, kRetryReadAfter, ok<domain::MigrationReport>));
+}
+
+void Api::register_device(const Request& request, const Respond& respond) {
+  const auto go_on = [this, request, respond](std::optional<Uuid> user) {
+    if (refuse_body(request, respond))
+      return;
+    auto parsed = parse_registration(request.body, parts_.unicode);
+    if (const auto* refusal = std::get_if<Refusal>(&parsed))
+      return respond(to_reply(*refusal));
+    auto& command = std::get<domain::RegisterDevice>(parsed);
+    command.user_id = user;
+    submit_registration(std::move(command), respond);
+  };
+  if (!request.authorization.empty() || request.api_key.empty())
+    return with_user(request, respond, go_on);
+  with_key(request, respond, [go_on](const domain::ApiKeyFacts&) { go_on(std::nullopt); });
+}
+
+void Api::submit_registration(domain::RegisterDevice command, const Respond& respond) {
+  command.deadline = Clock::now() + settings_.request_timeout;
+  parts_.gateway.ask(std::move(command), settings_.request_timeout,
+                     answer_with<domain::DeviceRegistered>(
+                         respond, kRetryWriteAfter, [](const domain::DeviceRegistered& done) {
+                           return Reply{done.created ? 201 : 200, to_json(done)};
+                         }));
+}
+
+void Api::registration_group(const Request& request, const Respond& respond) {
+  with_user(request, respond, [&](const Uuid& user) {
+    domain::FindRegistrationGroup query{user, std::nullopt,
+                                        Clock::now() + settings_.request_timeout};
+    if (!request.device_id.empty()) {
+      query.device_id = Uuid::parse(request.device_id);
+      if (!query.device_id)
+        return respond(to_reply(invalid("X-Device-Id", "must be a UUID")));
+    }
+    parts_.gateway.ask(query, settings_.request_timeout,
+                       answer_with<domain::RegistrationGroupFound>(
+                           respond, kRetryReadAfter, ok<domain::RegistrationGroupFound>));
+  });
+}
+
+void Api::group_devices(const Request& request, const Respond& respond) {
+  with_user(request, respond, [&](const Uuid& user) {
+    const auto group = Uuid::parse(request.parameters.at(0));
+    if (!group)
+      return respond(to_reply(invalid("group_id", "must be a UUID")));
+    const auto page = parse_page(request.query);
+    if (const auto* refusal = std::get_if<Refusal>(&page))
+      return respond(to_reply(*refusal));
+    const auto& [number, per_page] = std::get<PageQuery>(page);
+    parts_.gateway.ask(domain::ListGroupDevices{user, *group, number, per_page,
+                                                Clock::now() + settings_.request_timeout},
+                       settings_.request_timeout,
+                       answer_with<domain::GroupDevicesPage>(respond, kRetryReadAfter,
+                                                             ok<domain::GroupDevicesPage>));
+  });
+}
+
+void Api::live(const Request&, const Respond& respond) { respond({200, R"({"status":"live"})"}); }
+
+void Api::ready(const Request&, const Respond& respond) {
+  if (parts_.lifecycle.phase() != Lifecycle::Phase::serving)
+    return respond(to_reply(Refusal{Refused::shutting_down}));
+  parts_.gateway.ask(domain::CheckHealth{Clock::now() + kProbePatience}, kProbePatience,
+                     [respond](const Answer& answer) {
+                       if (std::holds_alternative<domain::Healthy>(answer))
+                         return respond({200, R"({"status":"ready"})"});
+                       const auto* refusal = std::get_if<Refusal>(&answer);
+                       respond(refused(refusal && refusal->reason == Refused::overloaded
+                                           ? Refused::overloaded
+                                           : Refused::database_unavailable));
+                     });
+}
+
+std::span<const Route> routes() {
+  static constexpr std::array kRoutes{
+      Route{"POST", "/api/v1/groups/migrate", "/api/v1/groups/migrate", &Api::migrate},
+      Route{"GET", "/api/v1/groups/migrations/:migration_id",
+            "/api/v1/groups/migrations/{migration_id}", &Api::migration_status},
+      Route{"GET", "/api/v1/groups/:group_id/devices", "/api/v1/groups/{group_id}/devices",
+            &Api::group_devices},
+      Route{"POST", "/api/v1/devices/register", "/api/v1/devices/register", &Api::register_device},
+      Route{"GET", "/api/v1/devices/me/registration-group", "/api/v1/devices/me/registration-group",
+            &Api::registration_group},
+      Route{"GET", "/api/health/live", "/api/health/live", &Api::live, true},
+      Route{"GET", "/api/health/ready", "/api/health/ready", &Api::ready, true},
+  };
+  return kRoutes;
+}
+
+} // namespace regroup::http

@@ -1,0 +1,80 @@
+#pragma once
+#include "domain/log.hpp"
+#include "domain/unicode.hpp"
+#include "http/gateway.hpp"
+#include "http/jwt.hpp"
+#include "http/lifecycle.hpp"
+#include "http/message.hpp"
+#include "http/rate_limiter.hpp"
+#include "http/running_migrations.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace regroup::http {
+
+struct ApiSettings {
+  std::chrono::milliseconds request_timeout = std::chrono::seconds{30};
+  std::chrono::milliseconds async_after = std::chrono::seconds{2};
+  std::size_t max_body_bytes = 1048576;
+  std::int64_t max_devices_per_group = 100;
+};
+
+/// What the handlers stand on; all of it outlives the Api.
+struct ApiParts {
+  const JwtVerifier& tokens;
+  const domain::Unicode& unicode;
+  RateLimiter& limiter;
+  Gateway& gateway;
+  Lifecycle& lifecycle;
+  domain::Log& log;
+};
+
+/// Every handler, without a server around it: from a request to exactly one answer. Thread-safe.
+class Api {
+public:
+  Api(const ApiSettings& settings, const ApiParts& parts);
+
+  void migrate(const Request& request, const Respond& respond);
+  void migration_status(const Request& request, const Respond& respond);
+  void register_device(const Request& request, const Respond& respond);
+  void registration_group(const Request& request, const Respond& respond);
+  void group_devices(const Request& request, const Respond& respond);
+  void live(const Request& request, const Respond& respond);
+  void ready(const Request& request, const Respond& respond);
+
+  /// Migrations whose outcome is not known yet.
+  std::size_t running() const { return running_.count(); }
+
+private:
+  std::optional<domain::Uuid> user_of(const Request& request) const;
+  bool refuse_user(const domain::Uuid& user, const Respond& respond);
+  bool refuse_body(const Request& request, const Respond& respond) const;
+  void with_user(const Request& request, const Respond& respond,
+                 const std::function<void(const domain::Uuid&)>& go_on);
+  void with_key(const Request& request, const Respond& respond,
+                std::function<void(const domain::ApiKeyFacts&)> go_on);
+  void submit_registration(domain::RegisterDevice command, const Respond& respond);
+  void report(domain::FindMigration query, const Respond& respond);
+  void log_migration(const domain::MigrationCommand& command, const Request& request,
+                     const domain::Answer& outcome) const;
+
+  ApiSettings settings_;
+  ApiParts parts_;
+  RunningMigrations running_;
+};
+
+/// A route and its handler. `path` is an express path (RESTinio), `route` names it in logs.
+struct Route {
+  std::string_view method;
+  std::string_view path;
+  std::string_view route;
+  void (Api::*handler)(const Request&, const Respond&);
+  bool while_draining = false; // served even then
+};
+std::span<const Route> routes();
+
+} // namespace regroup::http

@@ -1,0 +1,40 @@
+#pragma once
+#include "domain/command.hpp"
+#include "domain/outcome.hpp"
+#include "domain/unicode.hpp"
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace regroup::http {
+
+/// What a body says, or why it cannot be used (`invalid_json` or `invalid_request` with every field
+/// that is wrong). Strict (RFC 8259, and RFC 7493 on duplicates): UTF-8, no duplicate names, nested
+/// 32 deep at most, no unknown field.
+template <class T> using Parsed = std::variant<T, domain::Refusal>;
+
+struct MigrationBody {
+  domain::MigrationRequest request;
+  std::string hash; // hex SHA-256 of the body as a JSON value: order and white space do not count
+};
+Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unicode& unicode);
+
+/// Without user and deadline.
+Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
+                                                  const domain::Unicode& unicode);
+
+std::string to_json(const domain::MigrationCompleted& done);
+std::string to_json(const domain::DeviceRegistered& done);
+std::string to_json(const domain::RegistrationGroupFound& found);
+std::string to_json(const domain::GroupDevicesPage& page);
+std::string to_json(const domain::MigrationReport& report);
+
+/// The 202 of a migration that goes on, and its status while it runs here.
+std::string in_progress_json(const domain::MigrationCommand& command);
+std::string in_progress_report_json(const domain::MigrationCommand& command);
+
+/// Where a migration's status is found.
+std::string status_url(const domain::Uuid& migration_id);
+
+} // namespace regroup::http

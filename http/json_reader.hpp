@@ -1,0 +1,44 @@
+#pragma once
+#include "domain/outcome.hpp"
+#include "domain/unicode.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace regroup::http {
+
+/// Reads the fields of one JSON object and collects what is wrong with each, so that a caller
+/// learns of all mistakes at once.
+class ObjectReader {
+public:
+  /// `object` and `unicode` outlive the reader. Fields other than `known` are mistakes.
+  ObjectReader(const nlohmann::json& object, const domain::Unicode& unicode,
+               std::initializer_list<std::string_view> known);
+
+  struct Text {
+    std::size_t longest; // code points; at least one is needed
+    bool trim = false;   // before counting
+  };
+  /// Nothing where the field is absent (or null), or wrong and noted.
+  std::optional<std::u32string> text(const char* name, Text rule, bool required);
+  std::optional<domain::Uuid> uuid(const char* name);                        // required
+  std::optional<std::vector<domain::Uuid>> optional_uuids(const char* name); // one or more
+
+  bool good() const { return wrong_.empty(); }
+  domain::Refusal refusal() const;
+
+private:
+  const nlohmann::json* find(const char* name, bool required);
+  void complain(std::string field, std::string message);
+
+  const nlohmann::json& object_;
+  const domain::Unicode& unicode_;
+  std::vector<domain::FieldError> wrong_;
+};
+
+} // namespace regroup::http

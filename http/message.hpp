@@ -1,0 +1,39 @@
+#pragma once
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace regroup::http {
+
+/// A request as the handlers see it. The views stay valid for as long as its Respond lives.
+struct Request {
+  std::string_view method; // "POST"
+  std::string_view route;  // "/api/v1/groups/{id}/devices": for logs, never the raw path
+  std::string_view query;  // what follows '?', as it came
+  std::string_view body;
+  std::string_view authorization;
+  std::string_view api_key;
+  std::string_view content_type;
+  std::string_view idempotency_key;
+  bool has_idempotency_key = false;
+  std::string_view device_id; // X-Device-Id
+  std::string request_id;     // X-Request-Id: the caller's own where it is fit, else a new one
+  std::vector<std::string_view> parameters; // of the path, as they came
+  std::chrono::steady_clock::time_point received;
+};
+
+struct Reply {
+  int status = 200;
+  std::string body{}; // JSON, unless content_type says otherwise
+  std::vector<std::pair<std::string, std::string>> headers{};
+  const char* content_type = "application/json";
+  bool close = false; // the connection, after this answer
+};
+
+/// Sends the answer; to be called exactly once, from any thread.
+using Respond = std::function<void(Reply)>;
+
+} // namespace regroup::http

@@ -1,0 +1,103 @@
+#include "http/outcome_table.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <string>
+
+namespace regroup::http {
+namespace {
+
+using domain::Refusal;
+using domain::Refused;
+using nlohmann::ordered_json;
+
+constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
+    {Refused::invalid_json, 400, "validation/invalid-json", "The body is not valid JSON"},
+    {Refused::invalid_request, 400, "validation/invalid-request", "The request is not valid"},
+    {Refused::no_devices, 400, "validation/no-devices",
+     "No active device is in the registration group"},
+    {Refused::too_many_devices, 400, "validation/too-many-devices",
+     "The registration group has more devices than an authenticated group may have"},
+    {Refused::unauthorized, 401, "auth/unauthorized", "A valid token or API key is required"},
+    {Refused::not_device_owner, 403, "authz/not-device-owner",
+     "You own no active device of the registration group"},
+    {Refused::not_group_member, 403, "authz/not-group-member",
+     "You are not a member of this group"},
+    {Refused::forbidden, 403, "authz/forbidden", "You may not do this"},
+    {Refused::not_found, 404, "resource/not-found", "There is no such thing here"},
+    {Refused::method_not_allowed, 405, "request/method-not-allowed",
+     "The method is not allowed here"},
+    {Refused::in_progress, 409, "migration/in-progress",
+     "Migration for this registration group is already in progress", 1},
+    {Refused::already_migrated, 409, "resource/already-migrated",
+     "The registration group was migrated before"},
+    {Refused::group_name_exists, 409, "resource/group-name-exists",
+     "A group of this name exists already"},
+    {Refused::device_already_linked, 409, "resource/already-exists",
+     "The device belongs to another user"},
+    {Refused::too_large, 413, "request/too-large", "The body is too large"},
+    {Refused::unsupported_media_type, 415, "request/unsupported-media-type",
+     "The body must be application/json"},
+    {Refused::idempotency_mismatch, 422, "request/idempotency-mismatch",
+     "The Idempotency-Key was used before with another body"},
+    {Refused::rate_limited, 429, "request/rate-limited", "Too many requests", 1},
+    {Refused::internal, 500, "server/internal", "Something went wrong; nothing was changed"},
+    {Refused::overloaded, 503, "server/overloaded", "The server is busy; nothing was changed", 1},
+    {Refused::database_unavailable, 503, "server/database-unavailable",
+     "The database is not available; nothing was changed", 5},
+    {Refused::shutting_down, 503, "server/shutting-down", "The server is shutting down", 1},
+    {Refused::timeout, 504, "server/timeout", "There was no outcome in time", 60},
+}};
+
+ordered_json details_of(const Refusal& refusal, int retry_after) {
+  ordered_json details = ordered_json::object();
+  if (refusal.registration_group_id)
+    details["registration_group_id"] = *refusal.registration_group_id;
+  if (refusal.authenticated_group_id)
+    details["authenticated_group_id"] = refusal.authenticated_group_id->text();
+  if (refusal.migration_id)
+    details["migration_id"] = refusal.migration_id->text();
+  if (refusal.device_count)
+    details["device_count"] = *refusal.device_count;
+  if (refusal.limit)
+    details[refusal.reason == Refused::too_large ? "limit_bytes" : "limit"] = *refusal.limit;
+  if (refusal.group_name)
+    details["group_name"] = *refusal.group_name;
+  if (!refusal.fields.empty()) {
+    auto& fields = details["fields"] = ordered_json::array();
+    for (const auto& [field, message] : refusal.fields)
+      fields.push_back({{"field", field}, {"message", message}});
+  }
+  // The contract's table has it in the details of these, and in the header of all.
+  if (retry_after > 0 && refusal.reason != Refused::in_progress &&
+      refusal.reason != Refused::shutting_down)
+    details["retry_after_seconds"] = retry_after;
+  return details;
+}
+
+} // namespace
+
+std::span<const OutcomeRow> outcome_table() { return kOutcomes; }
+
+const OutcomeRow& row_of(Refused reason) { return kOutcomes.at(static_cast<std::size_t>(reason)); }
+
+Reply to_reply(const Refusal& refusal, std::optional<int> retry_after) {
+  const OutcomeRow& row = row_of(refusal.reason);
+  const int wait = retry_after.value_or(row.retry_after);
+  const ordered_json body{
+      {"error",
+       {{"code", row.code}, {"message", row.message}, {"details", details_of(refusal, wait)}}}};
+  Reply reply;
+  reply.status = row.status;
+  // What a caller sent comes back to it: replaced, not thrown at, should it not be UTF-8.
+  reply.body = body.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  if (wait > 0)
+    reply.headers.emplace_back("Retry-After", std::to_string(wait));
+  if (refusal.reason == Refused::unauthorized)
+    reply.headers.emplace_back("WWW-Authenticate", "Bearer");
+  reply.close = refusal.reason == Refused::shutting_down;
+  return reply;
+}
+
+} // namespace regroup::http

@@ -1,0 +1,29 @@
+#pragma once
+#include "domain/outcome.hpp"
+#include "http/message.hpp"
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace regroup::http {
+
+/// A row of the contract's table "Errors".
+struct OutcomeRow {
+  domain::Refused reason;
+  int status;
+  std::string_view code;
+  std::string_view message;
+  int retry_after = 0; // seconds; 0: no such header
+};
+
+/// The whole table, in the enum's order.
+std::span<const OutcomeRow> outcome_table();
+
+const OutcomeRow& row_of(domain::Refused reason);
+
+/// The error response: the table's status and code, the details that the refusal carries, and the
+/// headers that go with them. `retry_after` stands in for the table's.
+Reply to_reply(const domain::Refusal& refusal, std::optional<int> retry_after = std::nullopt);
+
+} // namespace regroup::http

@@ -1,0 +1,45 @@
+#pragma once
+#include "domain/uuid.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+
+namespace regroup::http {
+
+/// `limits.requests_per_minute` for each user of this replica: a minute's worth at once, then
+/// evenly (the generic cell rate algorithm: one point in time a user is all there is to remember).
+/// Thread-safe.
+class RateLimiter {
+public:
+  using Clock = std::chrono::steady_clock;
+
+  /// 0: no limit.
+  explicit RateLimiter(std::int64_t requests_per_minute);
+
+  /// Nothing when the request may go on, else the whole seconds (1 or more) to wait.
+  std::optional<std::chrono::seconds> refuse(const domain::Uuid& user, Clock::time_point now);
+
+  /// Forgets the users whose minute is full again: to them it is as if they had never come.
+  void sweep(Clock::time_point now);
+
+  std::size_t remembered() const;
+
+private:
+  struct Shard {
+    mutable std::mutex mutex;
+    std::unordered_map<domain::Uuid, Clock::time_point, domain::UuidHash>
+        full_again; // when a user's minute is whole again
+  };
+  static constexpr std::size_t kShards = 16;
+
+  Shard& shard_of(const domain::Uuid& user);
+
+  std::chrono::nanoseconds each_{0}; // what one request costs
+  std::array<Shard, kShards> shards_;
+};
+
+} // namespace regroup::http

@@ -1,0 +1,326 @@
+#include "http/server.hpp"
+
+#include "http/outcome_table.hpp"
+
+#include <restinio/all.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+namespace regroup::http {
+namespace {
+
+using domain::Refusal;
+using domain::Refused;
+using Clock = std::chrono::steady_clock;
+using Router = restinio::router::express_router_t<>;
+
+/// Silent slow clients are closed after this long; so are connections that are kept open unused.
+constexpr std::chrono::seconds kReadTimeout{50};
+constexpr std::chrono::seconds kWriteTimeout{30};
+/// RESTinio closes a connection without a word when its own limits are passed, so they stand well
+/// behind those that are answered.
+constexpr std::chrono::seconds kBehindRequestTimeout{15};
+constexpr std::size_t kBehindMaxBody = 8;
+
+const char* reason_of(int status) {
+  switch (status) {
+  case 200:
+    return "OK";
+  case 201:
+    return "Created";
+  case 202:
+    return "Accepted";
+  case 400:
+    return "Bad Request";
+  case 401:
+    return "Unauthorized";
+  case 403:
+    return "Forbidden";
+  case 404:
+    return "Not Found";
+  case 405:
+    return "Method Not Allowed";
+  case 409:
+    return "Conflict";
+  case 413:
+    return "Content Too Large";
+  case 415:
+    return "Unsupported Media Type";
+  case 422:
+    return "Unprocessable Content";
+  case 429:
+    return "Too Many Requests";
+  case 500:
+    return "Internal Server Error";
+  case 503:
+    return "Service Unavailable";
+  case 504:
+    return "Gateway Timeout";
+  default:
+    return "";
+  }
+}
+
+/// The caller's X-Request-Id when it is 1 to 128 visible ASCII characters, else a new one.
+std::string request_id_of(std::string_view given) {
+  constexpr std::size_t kLongest = 128;
+  const bool fit =
+      !given.empty() && given.size() <= kLongest &&
+      std::all_of(given.begin(), given.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  return fit ? std::string{given} : domain::Uuid::random().text();
+}
+
+/// One answer that is owed, from the request's arrival until it was written or the connection is
+/// gone.
+class Owed {
+public:
+  explicit Owed(Lifecycle& lifecycle) : lifecycle_(lifecycle) { lifecycle_.accepted(); }
+  ~Owed() { lifecycle_.answered(); }
+  Owed(const Owed&) = delete;
+  Owed& operator=(const Owed&) = delete;
+
+private:
+  Lifecycle& lifecycle_;
+};
+
+/// A request on its way to its answer. Dropped unanswered, it answers 500: a caller is never left
+/// waiting for a connection that says nothing.
+class Pending {
+public:
+  Pending(restinio::request_handle_t handle, Lifecycle& lifecycle, domain::Log& log)
+      : handle_(std::move(handle)), owed_(std::make_shared<Owed>(lifecycle)), log_(log) {}
+  ~Pending() {
+    if (!answered_.load())
+      answer(to_reply(Refusal{Refused::internal}));
+  }
+  Pending(const Pending&) = delete;
+  Pending& operator=(const Pending&) = delete;
+
+  /// The first answer is sent, any other is nothing.
+  void answer(Reply reply) noexcept {
+    if (answered_.exchange(true))
+      return;
+    try {
+      send(std::move(reply));
+    } catch (const std::exception& why) {
+      log_.event(domain::LogLevel::error, "http.answer_failed",
+                 {{"request_id", std::string_view{request.request_id}},
+                  {"error", std::string_view{why.what()}}});
+    }
+  }
+
+  const restinio::request_handle_t& handle() const { return handle_; }
+
+  Request request;
+
+private:
+  void send(Reply reply) {
+    const std::chrono::duration<double, std::milli> took = Clock::now() - request.received;
+    log_.event(domain::LogLevel::info, "request",
+               {{"request_id", std::string_view{request.request_id}},
+                {"method", request.method},
+                {"route", request.route},
+                {"status", std::int64_t{reply.status}},
+                {"duration_ms", took.count()}});
+    auto response = handle_->create_response(restinio::http_status_line_t{
+        restinio::http_status_code_t{static_cast<std::uint16_t>(reply.status)},
+        reason_of(reply.status)});
+    response.append_header("X-Request-Id", request.request_id);
+    response.append_header(restinio::http_field::content_type, reply.content_type);
+    for (auto& [name, value] : reply.headers)
+      response.append_header(name, value);
+    if (reply.close)
+      response.connection_close();
+    response.set_body(std::move(reply.body));
+    response.done([owed = std::move(owed_)](const restinio::asio_ns::error_code&) {});
+  }
+
+  restinio::request_handle_t handle_;
+  std::shared_ptr<Owed> owed_;
+  domain::Log& log_;
+  std::atomic<bool> answered_{false};
+};
+
+std::string_view header_of(const restinio::request_t& request, const char* name) {
+  const auto value = request.header().opt_value_of(name);
+  return value ? std::string_view{value->data(), value->size()} : std::string_view{};
+}
+
+void read_headers(const restinio::request_t& from, Request& to) {
+  to.body = from.body();
+  to.authorization = header_of(from, "Authorization");
+  to.api_key = header_of(from, "X-API-Key");
+  to.content_type = header_of(from, "Content-Type");
+  to.has_idempotency_key = from.header().has_field("Idempotency-Key");
+  to.idempotency_key = header_of(from, "Idempotency-Key");
+  to.device_id = header_of(from, "X-Device-Id");
+  to.request_id = request_id_of(header_of(from, "X-Request-Id"));
+  const auto query = from.header().query();
+  to.query = {query.data(), query.size()};
+}
+
+/// What the server calls for each request, around the router: no exception leaves it.
+class Edge {
+public:
+  Edge(Api& api, Lifecycle& lifecycle, domain::Log& log)
+      : api_(api), lifecycle_(lifecycle), log_(log), router_(std::make_shared<Router>()) {
+    std::map<std::string_view, std::vector<const Route*>> by_path;
+    for (const Route& route : routes()) {
+      add(route);
+      by_path[route.path].push_back(&route);
+    }
+    for (const auto& [path, with_path] : by_path)
+      refuse_other_methods(path, with_path);
+    router_->non_matched_request_handler([this](restinio::request_handle_t handle) {
+      return refuse(std::move(handle), "", to_reply(Refusal{Refused::not_found}));
+    });
+  }
+
+  restinio::request_handling_status_t operator()(restinio::request_handle_t handle) {
+    try {
+      return (*router_)(handle);
+    } catch (const std::exception&) {
+      // The router itself throws on a bad escape in the path: no route has such a name.
+      return refuse(std::move(handle), "", to_reply(Refusal{Refused::not_found}));
+    }
+  }
+
+private:
+  std::shared_ptr<Pending> accept(restinio::request_handle_t handle, std::string_view route) {
+    auto pending = std::make_shared<Pending>(std::move(handle), lifecycle_, log_);
+    Request& request = pending->request;
+    const auto& from = *pending->handle();
+    request.received = Clock::now();
+    const char* method = from.header().method().c_str();
+    request.method = method;
+    request.route = route;
+    read_headers(from, request);
+    return pending;
+  }
+
+  restinio::request_handling_status_t refuse(restinio::request_handle_t handle,
+                                             std::string_view route, Reply reply) {
+    accept(std::move(handle), route)->answer(std::move(reply));
+    return restinio::request_accepted();
+  }
+
+  void add(const Route& route) {
+    const auto method =
+        route.method == "POST" ? restinio::http_method_post() : restinio::http_method_get();
+    router_->add_handler(method, restinio::string_view_t{route.path.data(), route.path.size()},
+                         [this, &route](restinio::request_handle_t handle,
+                                        const restinio::router::route_params_t& parameters) {
+                           const auto pending = accept(std::move(handle), route.route);
+                           for (std::size_t i = 0; i < parameters.named_parameters_size(); ++i)
+                             pending->request.parameters.push_back(parameter(route, parameters));
+                           serve(route, pending);
+                           return restinio::request_accepted();
+                         });
+  }
+
+  /// No route has more than one parameter; its name stands behind the colon.
+  static std::string_view parameter(const Route& route,
+                                    const restinio::router::route_params_t& parameters) {
+    const auto from = route.path.find(':') + 1;
+    const auto name = route.path.substr(from, route.path.find('/', from) - from);
+    const auto value = parameters[restinio::string_view_t{name.data(), name.size()}];
+    return {value.data(), value.size()};
+  }
+
+  void serve(const Route& route, const std::shared_ptr<Pending>& pending) {
+    if (!route.while_draining && lifecycle_.phase() == Lifecycle::Phase::draining)
+      return pending->answer(to_reply(Refusal{Refused::shutting_down}));
+    try {
+      (api_.*route.handler)(pending->request,
+                            [pending](Reply reply) { pending->answer(std::move(reply)); });
+    } catch (const std::exception& why) {
+      log_.event(domain::LogLevel::error, "http.defect",
+                 {{"request_id", std::string_view{pending->request.request_id}},
+                  {"route", route.route},
+                  {"error", std::string_view{why.what()}}});
+      pending->answer(to_reply(Refusal{Refused::internal}));
+    }
+  }
+
+  void refuse_other_methods(std::string_view path, const std::vector<const Route*>& with_path) {
+    std::string allow;
+    for (const Route* route : with_path)
+      allow += (allow.empty() ? "" : ", ") + std::string{route->method};
+    // Every path has one method; a second one needs a second argument here.
+    if (with_path.size() != 1)
+      throw std::logic_error("a path with several methods");
+    const Route& only = *with_path.front();
+    const auto method =
+        only.method == "POST" ? restinio::http_method_post() : restinio::http_method_get();
+    router_->add_handler(
+        restinio::router::none_of_methods(method),
+        restinio::string_view_t{path.data(), path.size()},
+        [this, allow, route = only.route](restinio::request_handle_t handle, const auto&) {
+          Reply reply = to_reply(Refusal{Refused::method_not_allowed});
+          reply.headers.emplace_back("Allow", allow);
+          return refuse(std::move(handle), route, std::move(reply));
+        });
+  }
+
+  Api& api_;
+  Lifecycle& lifecycle_;
+  domain::Log& log_;
+  std::shared_ptr<Router> router_;
+};
+
+struct Traits : restinio::default_traits_t {
+  using request_handler_t = Edge;
+};
+
+} // namespace
+
+struct Server::Impl {
+  std::uint16_t port = 0;
+  restinio::running_server_handle_t<Traits> running;
+};
+
+Server::Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, domain::Log& log)
+    : impl_(std::make_unique<Impl>()) {
+  restinio::server_settings_t<Traits> server;
+  server.address(settings.address)
+      .port(settings.port)
+      .request_handler(std::make_unique<Edge>(api, lifecycle, log))
+      .buffer_size(8192)
+      .concurrent_accepts_count(settings.threads)
+      .read_next_http_message_timelimit(kReadTimeout)
+      .write_http_response_timelimit(kWriteTimeout)
+      .handle_request_timeout(settings.request_timeout + kBehindRequestTimeout)
+      .incoming_http_msg_limits(restinio::incoming_http_msg_limits_t{}
+                                    .max_url_size(8192)
+                                    .max_field_name_size(256)
+                                    .max_field_value_size(16384)
+                                    .max_field_count(100)
+                                    .max_body_size(settings.max_body_bytes * kBehindMaxBody))
+      .socket_options_setter([](restinio::socket_options_t& options) {
+        options.set_option(restinio::asio_ns::ip::tcp::no_delay{true});
+      })
+      .acceptor_post_bind_hook([this](restinio::asio_ns::ip::tcp::acceptor& acceptor) {
+        impl_->port = acceptor.local_endpoint().port();
+      });
+  try {
+    impl_->running =
+        restinio::run_async(restinio::own_io_context(), std::move(server), settings.threads);
+  } catch (const std::exception& why) {
+    throw std::runtime_error("http.address, http.port: cannot listen on " + settings.address + ":" +
+                             std::to_string(settings.port) + " (" + why.what() + ")");
+  }
+}
+
+Server::~Server() {
+  impl_->running->stop();
+  impl_->running->wait();
+}
+
+std::uint16_t Server::port() const { return impl_->port; }
+
+} // namespace regroup::http

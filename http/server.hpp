@@ -1,0 +1,40 @@
+#pragma once
+#include "domain/log.hpp"
+#include "http/api.hpp"
+#include "http/lifecycle.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace regroup::http {
+
+struct ServerSettings {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8080; // 0: any free one
+  std::size_t threads = 2;
+  std::chrono::milliseconds request_timeout = std::chrono::seconds{30};
+  std::size_t max_body_bytes = 1048576;
+};
+
+/// The RESTinio server in front of the Api. Serves from its construction to its destruction.
+class Server {
+public:
+  /// Throws std::runtime_error with one line when it cannot listen. What is referred to outlives
+  /// it.
+  Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, domain::Log& log);
+  /// Closes every connection and waits for the threads.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  std::uint16_t port() const;
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace regroup::http
