@@ -118,8 +118,9 @@ inline constexpr Statement insert_demo_user{
 inline constexpr Statement insert_demo_device{
     "regroup_insert_demo_device",
     "INSERT INTO devices (device_id, display_name, group_id, platform, owner_user_id, linked_at) "
-    "SELECT $1, $2, $3, 'android', $4, now() WHERE (SELECT count(*) FROM devices "
-    "WHERE group_id = $3) < 3"};
+    "SELECT $1::uuid, $2, $3::text, 'android', $4::uuid, now() "
+    "WHERE (SELECT count(*) FROM devices "
+    "  WHERE group_id = $3::text) < 3"};
 
 } // namespace statements
 } // namespace regroup::db

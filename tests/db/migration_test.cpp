@@ -1,0 +1,220 @@
+// What one migration writes, and what it refuses without writing anything.
+#include "tests/db/support.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+using namespace regroup;
+using namespace regroup::test;
+using domain::Refused;
+using domain::Uuid;
+
+namespace {
+
+int rows(World& world) {
+  return world.groups() + world.group_members() + world.memberships() + world.audits("success") +
+         world.audits("partial") + world.audits("failed");
+}
+
+} // namespace
+
+TEST_CASE_METHOD(DatabaseTest, "a migration makes the group, its owner and every membership") {
+  const auto user = world->add_user();
+  const auto devices = world->add_devices("camping-2025", 3, user);
+  const auto what = named("camping-2025", user, "Chen Family");
+  const auto answer = migrate(what);
+  const auto* done = completed(answer);
+  REQUIRE(done);
+  CHECK(done->migration_id == what->migration_id);
+  CHECK(done->name == "Chen Family");
+  CHECK(done->slug == "chen-family");
+  CHECK(done->device_ids == devices);
+  CHECK(done->devices_remaining == 0);
+  CHECK(world->groups() == 1);
+  CHECK(world->memberships() == 3);
+  CHECK(world->devices_in("chen-family") == 3);
+  CHECK(world->devices_in("camping-2025") == 0);
+  CHECK(world->sql.value<std::string>("SELECT role::text FROM group_memberships WHERE user_id = $1",
+                                      user.text()) == "owner");
+  CHECK(world->audits("success") == 1);
+}
+
+TEST_CASE_METHOD(DatabaseTest, "one transaction writes all rows of a migration") {
+  const auto user = world->add_user();
+  world->add_devices("camping-2025", 3, user);
+  REQUIRE(completed(migrate(command("camping-2025", user))));
+  CHECK(
+      world->sql.value<int>(
+          "SELECT count(DISTINCT xmin::text) FROM (SELECT xmin FROM groups UNION ALL "
+          "SELECT xmin FROM group_memberships UNION ALL SELECT xmin FROM device_group_memberships "
+          "UNION ALL SELECT xmin FROM devices UNION ALL SELECT xmin FROM migration_audit_logs) "
+          "r") == 1);
+}
+
+TEST_CASE_METHOD(DatabaseTest, "a success costs three round trips from BEGIN to COMMIT") {
+  const auto user = world->add_user();
+  world->add_devices("round-trips", 3, user);
+  const auto store = new_store();
+  REQUIRE(std::holds_alternative<domain::Healthy>(
+      store->execute(domain::CheckHealth{std::chrono::steady_clock::now()})));
+  const auto before = postgres().log().size();
+  REQUIRE(completed(store->execute(command("round-trips", user))));
+  const std::string said = postgres().log().substr(before);
+  const auto count = [&](const std::string& word) {
+    std::size_t found = 0;
+    for (auto at = said.find(word); at != said.npos; at = said.find(word, at + 1))
+      ++found;
+    return found;
+  };
+  CHECK(count("LOG:  statement: ") + count("LOG:  execute ") == 3);
+}
+
+TEST_CASE_METHOD(DatabaseTest, "a second migration is told what became of the first") {
+  const auto user = world->add_user();
+  const auto stranger = world->add_user();
+  world->add_devices("camping-2025", 3, user);
+  const auto first = migrate(command("camping-2025", user));
+  const auto again = migrate(command("camping-2025", user));
+  REQUIRE(refused(again) == Refused::already_migrated);
+  CHECK(std::get<domain::Refusal>(again).migration_id == completed(first)->migration_id);
+  CHECK(std::get<domain::Refusal>(again).authenticated_group_id ==
+        completed(first)->authenticated_group_id);
+  const auto other = migrate(command("camping-2025", stranger));
+  REQUIRE(refused(other) == Refused::already_migrated);
+  CHECK_FALSE(std::get<domain::Refusal>(other).migration_id);
+  CHECK_FALSE(std::get<domain::Refusal>(other).authenticated_group_id);
+}
+
+TEST_CASE_METHOD(DatabaseTest, "what is refused writes nothing") {
+  const auto user = world->add_user();
+  const auto stranger = world->add_user();
+  const auto gone = world->add_user(false);
+  world->add_devices("camping-2025", 3, user);
+  world->sql.exec("INSERT INTO groups (name, slug, created_by) VALUES ('Taken', 'taken', $1)",
+                  user.text());
+  const int before = rows(*world);
+  CHECK(refused(migrate(command("nobody-here", user))) == Refused::no_devices);
+  CHECK(refused(migrate(command("camping-2025", stranger))) == Refused::not_device_owner);
+  CHECK(refused(migrate(command("camping-2025", gone))) == Refused::unauthorized);
+  CHECK(refused(migrate(command("camping-2025", Uuid::random()))) == Refused::unauthorized);
+  CHECK(refused(migrate(named("camping-2025", user, "Taken!"))) == Refused::group_name_exists);
+  auto few = *command("camping-2025", user);
+  few.max_devices = 2;
+  const auto many = migrate(std::make_shared<const domain::MigrationCommand>(few));
+  CHECK(refused(many) == Refused::too_many_devices);
+  CHECK(std::get<domain::Refusal>(many).device_count == 3);
+  CHECK(std::get<domain::Refusal>(many).limit == 2);
+  CHECK(rows(*world) == before);
+  CHECK(world->devices_in("camping-2025") == 3);
+}
+
+TEST_CASE_METHOD(DatabaseTest, "an inactive device is neither migrated nor counted") {
+  const auto user = world->add_user();
+  const auto devices = world->add_devices("camping-2025", 3, user);
+  world->sql.exec("UPDATE devices SET active = false WHERE device_id = $1", devices[2].text());
+  const auto answer = migrate(named("camping-2025", user, "Chen Family"));
+  REQUIRE(completed(answer));
+  CHECK(completed(answer)->device_ids == std::vector{devices[0], devices[1]});
+  CHECK(world->devices_in("camping-2025") == 1);
+}
+
+TEST_CASE_METHOD(DatabaseTest, "a partial migration leaves the rest to a later one") {
+  const auto user = world->add_user();
+  const auto devices = world->add_devices("camping-2025", 4, user);
+  const auto elsewhere = Uuid::random();
+  const auto first =
+      migrate(command("camping-2025", user, {devices[2], devices[0], devices[2], elsewhere}));
+  REQUIRE(completed(first));
+  CHECK(completed(first)->device_ids == std::vector{devices[0], devices[2]});
+  CHECK(completed(first)->ignored_device_ids == std::vector{elsewhere});
+  CHECK(completed(first)->devices_remaining == 2);
+  CHECK(world->audits("partial") == 1);
+
+  SECTION("the same devices again were migrated before") {
+    CHECK(refused(migrate(command("camping-2025", user, {devices[0]}))) ==
+          Refused::already_migrated);
+  }
+  SECTION("devices that never were in the group are none") {
+    CHECK(refused(migrate(command("camping-2025", user, {elsewhere}))) == Refused::no_devices);
+  }
+  SECTION("a caller who owns none of what is left may not take it") {
+    // The caller's one device is in the first group now.
+    CHECK(refused(migrate(named("camping-2025", user, "Rest"))) == Refused::not_device_owner);
+  }
+  SECTION("the rest goes into a further group, whose name the caller chooses") {
+    world->sql.exec("UPDATE devices SET owner_user_id = $1", user.text());
+    // The default name's slug was taken by the first one.
+    CHECK(refused(migrate(command("camping-2025", user))) == Refused::group_name_exists);
+    const auto rest = migrate(named("camping-2025", user, "Rest"));
+    REQUIRE(completed(rest));
+    CHECK(completed(rest)->device_ids == std::vector{devices[1], devices[3]});
+    CHECK(world->audits("success") == 1);
+    CHECK(refused(migrate(named("camping-2025", user, "More"))) == Refused::already_migrated);
+  }
+  SECTION("when nothing is left, it was migrated before") {
+    world->sql.exec("UPDATE devices SET active = false WHERE group_id = 'camping-2025'");
+    world->sql.exec("DELETE FROM devices WHERE NOT active");
+    CHECK(refused(migrate(named("camping-2025", user, "Rest"))) == Refused::already_migrated);
+  }
+}
+
+TEST_CASE_METHOD(DatabaseTest, "a slug that equals another registration group's id mixes nothing") {
+  const auto user = world->add_user();
+  world->add_devices("lake", 2, user);
+  REQUIRE(completed(migrate(named("lake", user, "tent"))));
+  const auto tent =
+      world->add_devices("tent", 1, user); // beside the two whose group_id is the slug
+  const auto answer = migrate(named("tent", user, "another tent"));
+  REQUIRE(completed(answer));
+  CHECK(completed(answer)->device_ids == tent);
+  CHECK(world->devices_in("tent") == 2);
+}
+
+TEST_CASE_METHOD(DatabaseTest, "an Idempotency-Key answers the first outcome again") {
+  const auto user = world->add_user();
+  const auto other = world->add_user();
+  world->add_devices("camping-2025", 3, user);
+  world->add_devices("lake", 1, user);
+  world->add_devices("meadow", 1, other);
+  const auto first = migrate(keyed("camping-2025", user, "k1", "hash"));
+  REQUIRE(completed(first));
+  CHECK_FALSE(completed(first)->replayed);
+
+  const auto again = migrate(keyed("camping-2025", user, "k1", "hash"));
+  REQUIRE(completed(again));
+  CHECK(completed(again)->replayed);
+  CHECK(completed(again)->migration_id == completed(first)->migration_id);
+  CHECK(completed(again)->authenticated_group_id == completed(first)->authenticated_group_id);
+  CHECK(completed(again)->device_ids == completed(first)->device_ids);
+  CHECK(completed(again)->slug == completed(first)->slug);
+
+  CHECK(refused(migrate(keyed("camping-2025", user, "k1", "another"))) ==
+        Refused::idempotency_mismatch);
+  CHECK(refused(migrate(keyed("lake", user, "k1", "lakes"))) == Refused::idempotency_mismatch);
+  CHECK(completed(migrate(keyed("meadow", other, "k1", "meadows"))));
+  CHECK(world->groups() == 2);
+}
+
+TEST_CASE_METHOD(DatabaseTest, "a refused request does not use up its Idempotency-Key") {
+  const auto user = world->add_user();
+  CHECK(refused(migrate(keyed("camping-2025", user, "k1", "hash"))) == Refused::no_devices);
+  world->add_devices("camping-2025", 1, user);
+  CHECK(completed(migrate(keyed("camping-2025", user, "k1", "hash"))));
+}
+
+TEST_CASE_METHOD(DatabaseTest, "the status of a migration is its initiator's alone") {
+  const auto user = world->add_user();
+  world->add_devices("camping-2025", 2, user);
+  const auto what = command("camping-2025", user);
+  REQUIRE(completed(migrate(what)));
+  const auto ask = [&](std::optional<Uuid> who) {
+    return new_store()->execute(
+        domain::FindMigration{what->migration_id, who, std::chrono::steady_clock::now()});
+  };
+  const auto mine = ask(user);
+  REQUIRE(std::holds_alternative<domain::MigrationReport>(mine));
+  CHECK(std::get<domain::MigrationReport>(mine).result.device_ids.size() == 2);
+  CHECK(std::holds_alternative<domain::MigrationReport>(ask(std::nullopt))); // an administrator
+  CHECK(refused(ask(world->add_user())) == Refused::not_found);
+}

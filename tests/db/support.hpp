@@ -1,0 +1,107 @@
+#pragma once
+#include "db/pg_store.hpp"
+#include "db/schema.hpp"
+#include "domain/command.hpp"
+#include "tests/support/eventually.hpp"
+#include "tests/support/postgres.hpp"
+#include "tests/support/world.hpp"
+#include "text/unicode.hpp"
+
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace regroup::test {
+
+/// The PostgreSQL of this test program, started at its first use.
+inline Postgres& postgres() {
+  static Postgres server{{{{"max_prepared_transactions", "0"}, {"log_statement", "all"}}}};
+  return server;
+}
+
+class SilentLog final : public domain::Log {
+public:
+  void event(domain::LogLevel, std::string_view,
+             std::initializer_list<domain::LogField>) noexcept override {}
+};
+
+/// A database of a test's own, with the schema, and what a worker has: a store on it.
+class DatabaseTest {
+public:
+  DatabaseTest() : url(postgres().create_database()) {
+    settings.url = url;
+    settings.lock_timeout = std::chrono::milliseconds{5000};
+    db::apply_schema(settings, log);
+    world = std::make_unique<World>(url);
+  }
+
+  std::unique_ptr<db::PgStore> new_store() {
+    return std::make_unique<db::PgStore>(settings, db::read_schema_facts(settings), log);
+  }
+
+  domain::MigrationPtr command(const std::string& group, const domain::Uuid& user,
+                               std::vector<domain::Uuid> device_ids = {}) {
+    domain::MigrationRequest request{*unicode.decode(group), {}, {}};
+    if (!device_ids.empty())
+      request.device_ids = std::move(device_ids);
+    return finish(domain::make_migration_command(std::move(request), user, unicode));
+  }
+
+  domain::MigrationPtr named(const std::string& group, const domain::Uuid& user,
+                             const std::string& name) {
+    domain::MigrationRequest request{*unicode.decode(group), unicode.decode(name), {}};
+    return finish(domain::make_migration_command(std::move(request), user, unicode));
+  }
+
+  /// The same, as a retry with an Idempotency-Key would send it.
+  domain::MigrationPtr keyed(const std::string& group, const domain::Uuid& user,
+                             const std::string& key, const std::string& hash) {
+    auto copy = *command(group, user);
+    copy.idempotency = domain::IdempotencyKey{key, hash};
+    return finish(std::move(copy));
+  }
+
+  domain::Answer migrate(const domain::MigrationPtr& what) { return new_store()->execute(what); }
+
+  /// On a connection and a thread of its own.
+  std::future<domain::Answer> migrate_meanwhile(const domain::MigrationPtr& what) {
+    return std::async(std::launch::async, [this, what] { return migrate(what); });
+  }
+
+  /// Sessions that wait for a lock of the kind that pg_stat_activity names.
+  bool somebody_waits(const std::string& kind, int count = 1) {
+    return eventually([&] {
+      return world->sql.value<int>("SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                                   "current_database() AND wait_event_type = 'Lock' "
+                                   "AND wait_event = $1",
+                                   kind) >= count;
+    });
+  }
+
+  text::Utf8procUnicode unicode;
+  SilentLog log;
+  std::string url;
+  config::Settings::Database settings;
+  std::unique_ptr<World> world;
+
+private:
+  static domain::MigrationPtr finish(domain::MigrationCommand what) {
+    what.deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    return std::make_shared<const domain::MigrationCommand>(std::move(what));
+  }
+};
+
+inline const domain::MigrationCompleted* completed(const domain::Answer& answer) {
+  return std::get_if<domain::MigrationCompleted>(&answer);
+}
+
+/// Why it was refused; fails the test's expectations by `internal` where it was not.
+inline domain::Refused refused(const domain::Answer& answer) {
+  const auto* refusal = std::get_if<domain::Refusal>(&answer);
+  return refusal ? refusal->reason : domain::Refused::internal;
+}
+
+} // namespace regroup::test
