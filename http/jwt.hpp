@@ -9,25 +9,28 @@
 
 namespace regroup::http {
 
-/// Where the key comes from; exactly one of the first four is set (contract, "Settings", `auth.*`).
+/// Where the keys come from: the algorithm, and exactly one of `public_key_file`, `jwks_file` and
+/// `secret` (contract, "Settings", `auth.*`).
 struct JwtSettings {
-  std::string algorithm; // RS256, ES256 or HS256
-  std::string public_key_file;
-  std::string jwks_file;
-  std::string secret;
+  std::string algorithm;        // RS256, ES256 or HS256
+  std::string public_key_file;  // PEM: a public key, or a certificate. Not for HS256
+  std::string jwks_file;        // RFC 7517
+  std::string secret;           // at least 32 bytes, as they are. For HS256 only
   std::string private_key_file; // may stand beside the others: only to mint
   std::string issuer;           // checked when not empty
   std::string audience;         // checked when not empty
 };
 
-/// Verifies bearer tokens (contract, "Who may call"). Thread-safe.
+/// Verifies bearer tokens (contract, "Who may call"). Thread-safe: any number of threads may call
+/// verify() on one verifier.
 class JwtVerifier {
 public:
   using Clock = std::chrono::system_clock;
 
-  /// Reads the keys. Throws std::runtime_error with one line that names the setting when the
-  /// algorithm is unknown, no key or more than one is given, a file cannot be read or holds no
-  /// key that fits the algorithm, or an HS256 secret is shorter than 32 bytes.
+  /// Reads the keys, once: changed files are seen by a new verifier. Throws std::runtime_error
+  /// with one line that names the setting when the algorithm is unknown, no source of keys or
+  /// more than one is given, a file cannot be read or holds no key that fits the algorithm, an
+  /// RSA key has fewer than 2048 bits or an HS256 secret fewer than 32 bytes.
   explicit JwtVerifier(const JwtSettings& settings);
   ~JwtVerifier();
   JwtVerifier(const JwtVerifier&) = delete;
@@ -35,11 +38,11 @@ public:
 
   struct Verified {
     domain::Uuid user_id;
-    Clock::time_point expires; // `exp`, without leeway
+    Clock::time_point expires; // `exp`, without leeway; the year 2255 at the latest
   };
 
-  /// The user of a token that is valid at `now`, else nothing. Never throws on hostile input.
-  std::optional<Verified> verify(std::string_view token, Clock::time_point now) const;
+  /// The user of a token that is valid at `now`, else nothing, whatever the bytes are.
+  std::optional<Verified> verify(std::string_view token, Clock::time_point now) const noexcept;
 
 private:
   struct Impl;

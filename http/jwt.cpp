@@ -1,0 +1,223 @@
+#include "http/jwt.hpp"
+
+#include "http/base64url.hpp"
+#include "http/jwt_keys.hpp"
+#include "http/strict_json.hpp"
+
+#include <cjose/header.h>
+#include <cjose/jws.h>
+#include <nlohmann/json.hpp>
+#include <openssl/err.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <stdexcept>
+#include <utility>
+
+namespace regroup::http {
+namespace {
+
+using Json = nlohmann::json;
+using Clock = JwtVerifier::Clock;
+
+constexpr std::size_t kTokenLimitBytes = 8192; // a token must be shorter
+constexpr double kLeewaySeconds = 30;
+constexpr double kFarthestExpiry = 9e9; // the year 2255: system_clock ends in 2262
+
+struct JwsRelease {
+  void operator()(cjose_jws_t* jws) const noexcept { cjose_jws_release(jws); }
+};
+using Jws = std::unique_ptr<cjose_jws_t, JwsRelease>;
+
+struct HeaderRelease {
+  void operator()(cjose_header_t* header) const noexcept { cjose_header_release(header); }
+};
+
+/// A token taken apart: canonical base64url, but nothing yet that can be trusted. A part may be
+/// empty, and is then neither JSON nor as long as a signature.
+struct Parts {
+  std::string header;
+  std::string payload;
+  std::string signature;
+};
+
+/// Before libcjose sees a byte: it takes padding for part of a token, and its decoder ends the
+/// whole process on one that is "A===" (an assertion, which Debian's 0.6.2.1 is built with).
+std::optional<Parts> take_apart(std::string_view token) {
+  if (token.size() >= kTokenLimitBytes)
+    return std::nullopt;
+  const auto first = token.find('.');
+  if (first == std::string_view::npos)
+    return std::nullopt;
+  const auto second = token.find('.', first + 1);
+  if (second == std::string_view::npos)
+    return std::nullopt;
+  // A third dot is in the third part, and outside the alphabet.
+  auto header = base64url_decode(token.substr(0, first));
+  auto payload = base64url_decode(token.substr(first + 1, second - first - 1));
+  auto signature = base64url_decode(token.substr(second + 1));
+  if (!header || !payload || !signature)
+    return std::nullopt;
+  return Parts{*std::move(header), *std::move(payload), *std::move(signature)};
+}
+
+const std::string* text_of(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found == object.end() ? nullptr : found->get_ptr<const std::string*>();
+}
+
+/// The object, when the text is one and its `alg` is the configured one. `crit` and `b64`
+/// (RFC 7797) change what a signature means: libcjose ignores both. A key that the header brings
+/// along (`jwk`, `jku`, `x5c`, `x5u`) is never looked at.
+std::optional<Json> accepted_header(std::string_view text, std::string_view algorithm) {
+  auto header = parse_strict_json(text);
+  if (!header || !header->is_object() || header->contains("crit") || header->contains("b64"))
+    return std::nullopt;
+  const auto* alg = text_of(*header, "alg");
+  if (alg == nullptr || *alg != algorithm || (header->contains("kid") && !text_of(*header, "kid")))
+    return std::nullopt;
+  return header;
+}
+
+/// A NumericDate in seconds since the epoch (RFC 7519 section 2).
+std::optional<double> date_of(const Json& claims, const char* name) {
+  const auto found = claims.find(name);
+  if (found == claims.end() || !found->is_number())
+    return std::nullopt;
+  const auto seconds = found->get<double>();
+  return std::isfinite(seconds) ? std::optional{seconds} : std::nullopt;
+}
+
+bool is_for(const Json& claims, const std::string& audience) {
+  const auto found = claims.find("aud");
+  if (found == claims.end())
+    return false;
+  if (found->is_array())
+    return std::find(found->begin(), found->end(), audience) != found->end();
+  return *found == audience;
+}
+
+/// Whether the claims that say who may use the token, where and as what, allow this service.
+bool are_meant_for_us(const Json& claims, const std::string& issuer, const std::string& audience) {
+  if (const auto* text = text_of(claims, "iss");
+      !issuer.empty() && (text == nullptr || *text != issuer))
+    return false;
+  if (!audience.empty() && !is_for(claims, audience))
+    return false;
+  const auto* type = text_of(claims, "token_type");
+  return !claims.contains("token_type") || (type != nullptr && *type == "access");
+}
+
+/// `exp`, when the token is valid at `now`.
+std::optional<Clock::time_point> expiry(const Json& claims, Clock::time_point now) {
+  using Seconds = std::chrono::duration<double>;
+  const double at = Seconds{now.time_since_epoch()}.count();
+  const auto expires = date_of(claims, "exp");
+  if (!expires || at >= *expires + kLeewaySeconds)
+    return std::nullopt;
+  if (claims.contains("nbf")) {
+    const auto not_before = date_of(claims, "nbf");
+    if (!not_before || at < *not_before - kLeewaySeconds)
+      return std::nullopt;
+  }
+  return Clock::time_point{
+      std::chrono::duration_cast<Clock::duration>(Seconds{std::min(*expires, kFarthestExpiry)})};
+}
+
+} // namespace
+
+struct JwtVerifier::Impl {
+  explicit Impl(const JwtSettings& settings)
+      : algorithm(settings.algorithm), issuer(settings.issuer), audience(settings.audience),
+        keys(load_verification_keys(settings)) {}
+
+  std::optional<Verified> verify(std::string_view token, Clock::time_point now) const {
+    const auto parts = take_apart(token);
+    if (!parts)
+      return std::nullopt;
+    const auto header = accepted_header(parts->header, algorithm);
+    if (!header || !is_signed(token, text_of(*header, "kid"), parts->signature.size()))
+      return std::nullopt;
+    const auto claims = parse_strict_json(parts->payload);
+    if (!claims || !claims->is_object() || !are_meant_for_us(*claims, issuer, audience))
+      return std::nullopt;
+    const auto* subject = text_of(*claims, "sub");
+    const auto user_id = subject ? domain::Uuid::parse(*subject) : std::nullopt;
+    const auto expires = expiry(*claims, now);
+    if (!user_id || !expires)
+      return std::nullopt;
+    return Verified{*user_id, *expires};
+  }
+
+  /// Only a signature of the key's own length reaches libcjose, which reads past the end of an
+  /// HS256 signature that is too short, and takes an ES256 one with a byte too many.
+  ///
+  /// All threads share the keys. cjose_jws_verify (0.6.2.1) takes the key as const and writes
+  /// neither it nor its count of users; what it computes is in the jws and in contexts made for
+  /// the call, and OpenSSL's own caches inside an RSA key are under that key's lock.
+  bool is_signed(std::string_view token, const std::string* kid,
+                 std::size_t signature_bytes) const {
+    Jws jws;
+    for (const auto& [key, name] : keys.keys) {
+      if (keys.have_names && kid != nullptr && name != *kid)
+        continue;
+      if (key.signature_bytes != signature_bytes)
+        continue;
+      if (!jws)
+        jws.reset(cjose_jws_import(token.data(), token.size(), nullptr));
+      if (jws && cjose_jws_verify(jws.get(), key.jwk.get(), nullptr))
+        return true;
+      ERR_clear_error();
+    }
+    return false;
+  }
+
+  const std::string algorithm;
+  const std::string issuer;
+  const std::string audience;
+  const VerificationKeys keys;
+};
+
+JwtVerifier::JwtVerifier(const JwtSettings& settings) : impl_(std::make_unique<Impl>(settings)) {}
+
+JwtVerifier::~JwtVerifier() = default;
+
+std::optional<JwtVerifier::Verified> JwtVerifier::verify(std::string_view token,
+                                                         Clock::time_point now) const noexcept {
+  try {
+    return impl_->verify(token, now);
+  } catch (...) { // out of memory
+    return std::nullopt;
+  }
+}
+
+std::string mint_token(const JwtSettings& settings, const domain::Uuid& user_id,
+                       std::chrono::seconds ttl, Clock::time_point now) {
+  const auto key = load_signing_key(settings);
+  const auto issued = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch());
+  Json claims{{"sub", user_id.text()},
+              {"iat", issued.count()},
+              {"exp", (issued + ttl).count()},
+              {"token_type", "access"},
+              {"jti", domain::Uuid::random().text()}};
+  if (!settings.issuer.empty())
+    claims["iss"] = settings.issuer;
+  if (!settings.audience.empty())
+    claims["aud"] = settings.audience;
+  const std::string payload = claims.dump();
+
+  const std::unique_ptr<cjose_header_t, HeaderRelease> header{cjose_header_new(nullptr)};
+  Jws jws;
+  if (header && cjose_header_set(header.get(), "alg", settings.algorithm.c_str(), nullptr) &&
+      cjose_header_set(header.get(), "typ", "JWT", nullptr))
+    jws.reset(cjose_jws_sign(key.get(), header.get(),
+                             reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size(),
+                             nullptr));
+  const char* token = nullptr;
+  if (!jws || !cjose_jws_export(jws.get(), &token, nullptr) || token == nullptr)
+    throw std::runtime_error("the token cannot be signed with the configured key");
+  return token;
+}
+
+} // namespace regroup::http

@@ -1,0 +1,163 @@
+#include "http/jwt_keys.hpp"
+
+#include "http/base64url.hpp"
+#include "http/strict_json.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <utility>
+
+namespace regroup::http {
+namespace {
+
+using Json = nlohmann::json;
+
+/// Runs `read`; what it throws gets the name of the setting, and of its file, in front.
+template <typename Read> auto naming(const std::string& setting, Read read) {
+  try {
+    return read();
+  } catch (const std::exception& error) {
+    throw std::runtime_error(setting + ": " + error.what());
+  }
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file || text.empty()) // a folder opens, and then cannot be read
+    throw std::runtime_error("the file cannot be read, or is empty");
+  return text;
+}
+
+void require_known(const std::string& algorithm) {
+  if (algorithm != "RS256" && algorithm != "ES256" && algorithm != "HS256")
+    throw std::runtime_error("auth.jwt_algorithm: must be RS256, ES256 or HS256");
+}
+
+/// Exactly one source, and one that fits: a public key taken for an HMAC secret would let anybody
+/// sign.
+void require_one_source(const JwtSettings& settings) {
+  const auto sources = static_cast<int>(!settings.public_key_file.empty()) +
+                       static_cast<int>(!settings.jwks_file.empty()) +
+                       static_cast<int>(!settings.secret.empty());
+  if (sources != 1)
+    throw std::runtime_error("auth.jwt_public_key_file, auth.jwt_jwks_file, auth.jwt_secret: "
+                             "exactly one of them must be set");
+  const bool is_hmac = settings.algorithm == "HS256";
+  if (is_hmac && !settings.public_key_file.empty())
+    throw std::runtime_error("auth.jwt_public_key_file: HS256 needs auth.jwt_secret instead");
+  if (!is_hmac && !settings.secret.empty())
+    throw std::runtime_error("auth.jwt_secret: is for HS256 only");
+}
+
+SizedJwk configured_secret(const std::string& secret) {
+  return naming("auth.jwt_secret", [&] {
+    if (secret.starts_with("-----BEGIN "))
+      throw std::runtime_error("is a key in PEM, not a secret");
+    return secret_jwk(secret);
+  });
+}
+
+/// The text of a member, "" when it is absent or no string.
+std::string text_of(const Json& key, const char* member) {
+  const auto found = key.find(member);
+  return found != key.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
+
+std::string number_of(const Json& key, const char* member) {
+  auto bytes = base64url_decode(text_of(key, member));
+  if (!bytes || bytes->empty())
+    throw std::runtime_error(std::string{"a key has no valid \""} + member + '"');
+  return *std::move(bytes);
+}
+
+/// RFC 7517 section 4: what the key is for.
+bool fits(const Json& key, const std::string& algorithm) {
+  if (!key.is_object() || (key.contains("use") && text_of(key, "use") != "sig") ||
+      (key.contains("alg") && text_of(key, "alg") != algorithm))
+    return false;
+  if (key.contains("key_ops")) {
+    const auto& operations = key["key_ops"];
+    if (!operations.is_array() ||
+        std::find(operations.begin(), operations.end(), "verify") == operations.end())
+      return false;
+  }
+  const auto type = text_of(key, "kty");
+  if (algorithm == "RS256")
+    return type == "RSA";
+  if (algorithm == "ES256")
+    return type == "EC" && text_of(key, "crv") == "P-256";
+  return type == "oct";
+}
+
+/// From its public numbers alone, whatever else the file says about the key.
+SizedJwk jwk_of(const Json& key, const std::string& algorithm) {
+  if (algorithm == "RS256")
+    return rsa_public_jwk(number_of(key, "n"), number_of(key, "e"));
+  if (algorithm == "ES256")
+    return ec_public_jwk(number_of(key, "x"), number_of(key, "y"));
+  return secret_jwk(number_of(key, "k"));
+}
+
+/// A key that does not fit is another service's business; one that fits and is broken or too
+/// weak stops the start, since leaving it out would show only as tokens that are refused.
+VerificationKeys keys_of_jwks(const std::string& text, const std::string& algorithm) {
+  const auto set = parse_strict_json(text);
+  if (!set || !set->is_object() || !set->contains("keys") || !set->at("keys").is_array())
+    throw std::runtime_error("the file is not a JSON Web Key Set");
+  VerificationKeys found;
+  found.have_names = true;
+  for (const auto& key : set->at("keys")) {
+    if (!fits(key, algorithm))
+      continue;
+    std::optional<std::string> kid;
+    if (key.contains("kid"))
+      kid = text_of(key, "kid");
+    found.keys.push_back({jwk_of(key, algorithm), std::move(kid)});
+  }
+  if (found.keys.empty())
+    throw std::runtime_error("the file holds no key for " + algorithm);
+  return found;
+}
+
+VerificationKeys only(SizedJwk key) {
+  VerificationKeys keys;
+  keys.keys.push_back({std::move(key), std::nullopt});
+  return keys;
+}
+
+} // namespace
+
+VerificationKeys load_verification_keys(const JwtSettings& settings) {
+  require_known(settings.algorithm);
+  require_one_source(settings);
+  if (!settings.secret.empty())
+    return only(configured_secret(settings.secret));
+  if (!settings.jwks_file.empty())
+    return naming("auth.jwt_jwks_file: " + settings.jwks_file,
+                  [&] { return keys_of_jwks(contents(settings.jwks_file), settings.algorithm); });
+  return naming("auth.jwt_public_key_file: " + settings.public_key_file, [&] {
+    return only(public_jwk_of_pem(contents(settings.public_key_file), settings.algorithm));
+  });
+}
+
+Jwk load_signing_key(const JwtSettings& settings) {
+  require_known(settings.algorithm);
+  if (settings.algorithm == "HS256") {
+    if (settings.secret.empty())
+      throw std::runtime_error("auth.jwt_secret: must be set to sign tokens with HS256");
+    return configured_secret(settings.secret).jwk;
+  }
+  if (settings.private_key_file.empty())
+    throw std::runtime_error("auth.jwt_private_key_file: must be set to sign tokens with " +
+                             settings.algorithm);
+  return naming("auth.jwt_private_key_file: " + settings.private_key_file, [&] {
+    return private_jwk_of_pem(contents(settings.private_key_file), settings.algorithm);
+  });
+}
+
+} // namespace regroup::http
