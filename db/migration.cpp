@@ -143,8 +143,17 @@ Answer attempt(Session& session, const SchemaFacts& facts, const MigrationComman
     return refusal_from(row, command, outcome); // and the transaction is rolled back
   MigrationCompleted done = completed_from(row);
   done.replayed = outcome == "replayed";
-  if (!done.replayed)
+  if (done.replayed)
+    transaction.run(statements::write_marker); // the earlier COMMIT may lack the standby's word
+  try {
     transaction.commit();
+  } catch (const CommitInDoubt&) {
+    if (!done.replayed)
+      throw;
+    Refusal refusal{Refused::timeout}; // what was done is done; only its safety is in doubt
+    refusal.migration_id = done.migration_id;
+    return refusal;
+  }
   return done;
 }
 

@@ -58,7 +58,11 @@ inline constexpr Statement find_registration_group{
     "regroup_find_registration_group",
     "SELECT d.device_id, coalesce(a.registration_group_id, d.group_id) AS registration_group_id, "
     "a.id AS migration_id, a.authenticated_group_id, "
-    "(SELECT count(*) FROM devices o WHERE o.group_id = d.group_id AND o.active) AS device_count "
+    "CASE WHEN a.id IS NULL "
+    "  THEN (SELECT count(*) FROM devices o WHERE o.group_id = d.group_id AND o.active "
+    "        AND NOT regroup_is_migrated(o.device_id)) "
+    "  ELSE (SELECT count(*) FROM devices o WHERE o.device_id = ANY (a.device_ids) AND o.active) "
+    "END AS device_count "
     "FROM devices d "
     "LEFT JOIN LATERAL (SELECT a.* FROM device_group_memberships m "
     "  JOIN migration_audit_logs a ON a.authenticated_group_id = m.group_id "

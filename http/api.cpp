@@ -162,18 +162,19 @@ void Api::with_user(const Request& request, const Respond& respond,
     go_on(*user);
 }
 
-void Api::with_key(const Request& request, const Respond& respond,
+void Api::with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                    std::function<void(const domain::ApiKeyFacts&)> go_on) {
   domain::CheckApiKey query{sha256_hex(request.api_key), Clock::now() + settings_.request_timeout};
-  parts_.gateway.ask(std::move(query), settings_.request_timeout,
-                     [respond, go_on = std::move(go_on)](const Answer& answer) {
-                       if (const auto* facts = std::get_if<domain::ApiKeyFacts>(&answer))
-                         go_on(*facts);
-                       else if (const auto* refusal = std::get_if<Refusal>(&answer))
-                         respond(refused(*refusal, kRetryReadAfter));
-                       else
-                         respond(refused(Refused::internal));
-                     });
+  parts_.gateway.ask(
+      std::move(query), settings_.request_timeout,
+      [respond, timeout_retry_after, go_on = std::move(go_on)](const Answer& answer) {
+        if (const auto* facts = std::get_if<domain::ApiKeyFacts>(&answer))
+          go_on(*facts);
+        else if (const auto* refusal = std::get_if<Refusal>(&answer))
+          respond(refused(*refusal, timeout_retry_after));
+        else
+          respond(refused(Refused::internal));
+      });
 }
 
 void Api::migrate(const Request& request, const Respond& respond) {
@@ -237,7 +238,7 @@ void Api::migration_status(const Request& request, const Respond& respond) {
   };
   if (request.api_key.empty())
     return with_user(request, respond, go_on);
-  with_key(request, respond, [respond, go_on](const domain::ApiKeyFacts& key) {
+  with_key(request, respond, kRetryReadAfter, [respond, go_on](const domain::ApiKeyFacts& key) {
     if (!key.is_admin)
       return respond(refused(Refused::forbidden));
     go_on(std::nullopt);
@@ -267,7 +268,8 @@ void Api::register_device(const Request& request, const Respond& respond) {
   };
   if (!request.authorization.empty() || request.api_key.empty())
     return with_user(request, respond, go_on);
-  with_key(request, respond, [go_on](const domain::ApiKeyFacts&) { go_on(std::nullopt); });
+  with_key(request, respond, kRetryWriteAfter,
+           [go_on](const domain::ApiKeyFacts&) { go_on(std::nullopt); });
 }
 
 void Api::submit_registration(domain::RegisterDevice command, const Respond& respond) {

@@ -55,7 +55,7 @@ private:
   bool refuse_body(const Request& request, const Respond& respond) const;
   void with_user(const Request& request, const Respond& respond,
                  const std::function<void(const domain::Uuid&)>& go_on);
-  void with_key(const Request& request, const Respond& respond,
+  void with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on);
   void submit_registration(domain::RegisterDevice command, const Respond& respond);
   void report(domain::FindMigration query, const Respond& respond);

@@ -136,7 +136,9 @@ private:
       response.append_header(name, value);
     if (reply.close)
       response.connection_close();
-    response.set_body(std::move(reply.body));
+    // RFC 9110, 9.3.2: to HEAD a body would be taken for the start of the next answer.
+    if (handle_->header().method() != restinio::http_method_head())
+      response.set_body(std::move(reply.body));
     response.done([owed = std::move(owed_)](const restinio::asio_ns::error_code&) {});
   }
 
