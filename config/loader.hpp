@@ -23,9 +23,9 @@ enum class Source { built_in, file, environment, flag };
 struct Key {
   std::string_view name; // "http.port"
   std::string_view help;
-  bool secret = false; // masked wherever it is printed
+  bool secret = false;                               // print() masks it
   void (*parse)(Settings&, const std::string& text); // throws SettingsError that says why
-  std::string (*print)(const Settings&);
+  std::string (*print)(const Settings&); // fit for people's eyes: no secret, no password of a url
 };
 std::span<const Key> keys();
 
@@ -36,14 +36,28 @@ struct Loaded {
 
 /// Built-in defaults, then the TOML file (when one is given), then the environment
 /// (`REGROUP_HTTP_PORT`), then flags (`--http.port 8081` or `--http.port=8081`; `arguments` holds
-/// flags alone). Throws SettingsError on an unknown key in the file, in a `REGROUP_…` variable or
-/// flag, on a value that does not parse, and on settings that contradict each other.
+/// flags alone, without `--config`). `environment_names` are the names of all variables; those
+/// that do not begin with `REGROUP_` are left alone. Where nothing sets it,
+/// `database.prepared_statements` is true for the embedded PostgreSQL.
+///
+/// Throws SettingsError on an unknown key in the file, in a `REGROUP_…` variable or flag, on a key
+/// that is set twice in one place, on a value that does not parse or is out of range, on a key
+/// file that cannot be read, and on settings that contradict each other. Values are never
+/// repeated in the message.
 Loaded load(const std::optional<std::string>& file, std::span<const std::string> arguments,
             const std::function<std::optional<std::string>(const std::string& name)>& environment,
             std::span<const std::string> environment_names);
 
-/// "250ms", "2s", "15m", "24h"; throws SettingsError for anything else.
+/// One line per key: flag, built-in default, help.
+std::string help_text();
+
+/// The README's table of keys.
+std::string markdown_table();
+
+/// "250ms", "2s", "15m", "24h", 0 included; throws SettingsError for anything else.
 Settings::Duration parse_duration(const std::string& text);
+
+/// In the largest unit that divides it: 60 s are "1m", 90 s "90s".
 std::string print_duration(Settings::Duration duration);
 
 } // namespace regroup::config

@@ -1,0 +1,22 @@
+#pragma once
+#include "config/settings.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace regroup::config {
+
+struct Flaw {
+  std::string_view key; // the one to change
+  std::string why;
+};
+
+/// What is wrong with settings that are each well formed: keys that contradict each other
+/// (contract, "The program": `auth.*`), or a key file that cannot be read.
+std::optional<Flaw> find_flaw(const Settings& settings);
+
+/// Why a file cannot be read, or nothing. Does not open it, since a pipe can be read only once.
+std::optional<std::string> why_unreadable(const std::string& path);
+
+} // namespace regroup::config

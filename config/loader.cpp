@@ -1,0 +1,204 @@
+#include "config/loader.hpp"
+
+#include "config/flaws.hpp"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+namespace regroup::config {
+namespace {
+
+constexpr std::string_view kVariablePrefix = "REGROUP_";
+
+/// A name from outside, so that the message stays one line.
+std::string one_line(std::string text) {
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  std::replace_if(text.begin(), text.end(), is_control, '?');
+  return text;
+}
+
+[[noreturn]] void refuse(const std::string& line) { throw SettingsError(one_line(line)); }
+
+/// "http.port": REGROUP_HTTP_PORT
+std::string variable_of(std::string_view key) {
+  std::string name{kVariablePrefix};
+  for (const char c : key)
+    name += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+template <class Predicate> std::optional<std::size_t> find_key(Predicate is_it) {
+  const auto found = std::find_if(keys().begin(), keys().end(), is_it);
+  if (found == keys().end())
+    return std::nullopt;
+  return static_cast<std::size_t>(found - keys().begin());
+}
+
+std::optional<std::size_t> find_named(std::string_view name) {
+  return find_key([&](const Key& key) { return key.name == name; });
+}
+
+/// "lock_timeout: " for a line that begins with it. Nothing where that is no key of ours: the line
+/// may be the middle of a secret.
+std::string key_in_line(std::string_view text, std::size_t number) {
+  std::istringstream lines{std::string{text}};
+  std::string line;
+  for (std::size_t i = 0; i < number; ++i)
+    std::getline(lines, line);
+  const std::string word = line.substr(0, line.find_first_of(" \t="));
+  const bool known = find_key([&](const Key& key) {
+                       return key.name == word || key.name.ends_with("." + word);
+                     }).has_value();
+  return known ? word + ": " : "";
+}
+
+/// What a TOML value says, as a flag would say it; nothing for what no flag can say.
+std::optional<std::string> text_of(const toml::node& node) {
+  if (const auto* text = node.as_string())
+    return text->get();
+  if (const auto* number = node.as_integer())
+    return std::to_string(number->get());
+  if (const auto* boolean = node.as_boolean())
+    return boolean->get() ? "true" : "false";
+  return std::nullopt;
+}
+
+/// The settings as they grow, source by source, and where each value stands.
+class Loading {
+public:
+  Loading() {
+    loaded_.sources.assign(keys().size(), Source::built_in);
+    origins_.assign(keys().size(), "built-in default");
+  }
+
+  void read_file(const std::string& path);
+  void
+  read_environment(const std::function<std::optional<std::string>(const std::string&)>& environment,
+                   std::span<const std::string> names);
+  void read_flags(std::span<const std::string> arguments);
+  Loaded finish();
+
+private:
+  void read_table(const toml::table& root, const std::string& path);
+  void set(std::size_t key, const std::string& text, Source source, const std::string& origin);
+
+  [[noreturn]] void refuse_key(std::size_t key, const std::string& why) const {
+    refuse(std::string{keys()[key].name} + " (" + origins_[key] + "): " + why);
+  }
+
+  Loaded loaded_;
+  std::vector<std::string> origins_; // one for each of keys(), as messages name it
+};
+
+void Loading::set(std::size_t key, const std::string& text, Source source,
+                  const std::string& origin) {
+  const bool twice = std::exchange(loaded_.sources[key], source) == source;
+  origins_[key] = origin;
+  if (twice)
+    refuse_key(key, "set twice");
+  try {
+    keys()[key].parse(loaded_.settings, text);
+  } catch (const SettingsError& error) {
+    refuse_key(key, error.what());
+  }
+}
+
+void Loading::read_file(const std::string& path) {
+  if (const auto why = why_unreadable(path))
+    refuse(path + ": the settings cannot be read: " + *why);
+  std::ostringstream text;
+  text << std::ifstream{path, std::ios::binary}.rdbuf();
+  try {
+    read_table(toml::parse(text.view(), std::string_view{path}), path);
+  } catch (const toml::parse_error& error) {
+    const std::size_t line = error.source().begin.line;
+    refuse(path + ":" + std::to_string(line) + ": " + key_in_line(text.view(), line) +
+           "not TOML (text and durations stand in quotes): " + std::string{error.description()});
+  }
+}
+
+void Loading::read_table(const toml::table& root, const std::string& path) {
+  const auto at = [&](const toml::key& key) {
+    return path + ":" + std::to_string(key.source().begin.line);
+  };
+  for (const auto& [section, node] : root) {
+    const std::string prefix = std::string{section.str()} + ".";
+    const toml::table* values = node.as_table();
+    if (values == nullptr ||
+        !find_key([&](const Key& key) { return key.name.starts_with(prefix); }))
+      refuse("unknown key " + std::string{section.str()} + " (" + at(section) + ")");
+    for (const auto& [key, value] : *values) {
+      const std::string name = prefix + std::string{key.str()};
+      const auto known = find_named(name);
+      if (!known)
+        refuse("unknown key " + name + " (" + at(key) + ")");
+      const auto text = text_of(value);
+      if (!text)
+        refuse(name + " (" + at(key) + "): must be a string, a whole number, true or false");
+      set(*known, *text, Source::file, at(key));
+    }
+  }
+}
+
+void Loading::read_environment(
+    const std::function<std::optional<std::string>(const std::string&)>& environment,
+    std::span<const std::string> names) {
+  for (const std::string& name : names) {
+    if (!name.starts_with(kVariablePrefix))
+      continue;
+    const auto known = find_key([&](const Key& key) { return variable_of(key.name) == name; });
+    if (!known)
+      refuse("unknown key " + name + " (environment)");
+    if (const auto text = environment(name))
+      set(*known, *text, Source::environment, "environment " + name);
+  }
+}
+
+void Loading::read_flags(std::span<const std::string> arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    if (!argument.starts_with("--")) // not repeated: it may be a secret that had a blank in it
+      refuse("argument " + std::to_string(i + 1) + ": not a flag (--section.key VALUE)");
+    const std::size_t equals = argument.find('=');
+    const std::string flag = argument.substr(0, equals);
+    const auto known = find_named(std::string_view{flag}.substr(2));
+    if (!known)
+      refuse("unknown key " + flag + " (flag)");
+    if (equals != std::string::npos) {
+      set(*known, argument.substr(equals + 1), Source::flag, "flag " + flag);
+    } else {
+      if (i + 1 == arguments.size() || arguments[i + 1].starts_with("--"))
+        refuse(flag.substr(2) + " (flag " + flag + "): the value is missing");
+      set(*known, arguments[++i], Source::flag, "flag " + flag);
+    }
+  }
+}
+
+Loaded Loading::finish() {
+  const std::size_t prepared = *find_named("database.prepared_statements");
+  if (loaded_.settings.database.url.empty() && loaded_.sources[prepared] == Source::built_in)
+    loaded_.settings.database.prepared_statements = true;
+  if (const auto flaw = find_flaw(loaded_.settings))
+    refuse_key(*find_named(flaw->key), flaw->why);
+  return std::move(loaded_);
+}
+
+} // namespace
+
+Loaded load(const std::optional<std::string>& file, std::span<const std::string> arguments,
+            const std::function<std::optional<std::string>(const std::string& name)>& environment,
+            std::span<const std::string> environment_names) {
+  Loading loading;
+  if (file)
+    loading.read_file(*file);
+  loading.read_environment(environment, environment_names);
+  loading.read_flags(arguments);
+  return loading.finish();
+}
+
+} // namespace regroup::config

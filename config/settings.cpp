@@ -1,0 +1,251 @@
+#include "config/loader.hpp"
+#include "config/masked_url.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+#include <type_traits>
+
+namespace regroup::config {
+namespace {
+
+using Http = Settings::Http;
+using Database = Settings::Database;
+using Auth = Settings::Auth;
+using Migration = Settings::Migration;
+using Limits = Settings::Limits;
+using Log = Settings::Log;
+
+struct Unit {
+  std::string_view name;
+  Settings::Duration length;
+};
+constexpr std::array<Unit, 4> kUnits{{{"h", std::chrono::hours{1}},
+                                      {"m", std::chrono::minutes{1}},
+                                      {"s", std::chrono::seconds{1}},
+                                      {"ms", std::chrono::milliseconds{1}}}};
+
+// Rules: how the text of a value becomes a value, and back. What they throw says what is expected
+// and never repeats the text, which may be a secret that stands in the wrong place.
+
+template <std::int64_t Min, std::int64_t Max> struct Number {
+  static std::int64_t parse(const std::string& text) {
+    std::int64_t number = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc{} || stop != end || number < Min || number > Max)
+      throw SettingsError("must be a whole number from " + std::to_string(Min) + " to " +
+                          std::to_string(Max));
+    return number;
+  }
+  template <class Value> static std::string print(Value number) { return std::to_string(number); }
+};
+
+struct Boolean {
+  static bool parse(const std::string& text) {
+    if (text != "true" && text != "false")
+      throw SettingsError("must be true or false");
+    return text == "true";
+  }
+  static std::string print(bool value) { return value ? "true" : "false"; }
+};
+
+template <std::int64_t MinMilliseconds> struct Period {
+  /// PostgreSQL and the kernel count the milliseconds of their timeouts in 31 bits.
+  static constexpr std::int64_t kMax = std::numeric_limits<std::int32_t>::max();
+
+  static Settings::Duration parse(const std::string& text) {
+    const Settings::Duration span = parse_duration(text);
+    if (span.count() < MinMilliseconds || span.count() > kMax)
+      throw SettingsError(MinMilliseconds == 0 ? "must be at most 24 days"
+                                               : "must be longer than 0 and at most 24 days");
+    return span;
+  }
+  static std::string print(Settings::Duration span) { return print_duration(span); }
+};
+
+struct Text {
+  static std::string parse(const std::string& text) {
+    const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    if (std::any_of(text.begin(), text.end(), is_control))
+      throw SettingsError("must not hold a control character, such as a line break");
+    return text;
+  }
+  static std::string print(const std::string& text) { return text; }
+};
+
+struct Directory : Text {
+  static std::string parse(const std::string& text) {
+    if (text.empty())
+      throw SettingsError("must not be empty");
+    return Text::parse(text);
+  }
+};
+
+struct Secret : Text {
+  static std::string print(const std::string& text) {
+    return std::string{text.empty() ? std::string_view{} : kMask};
+  }
+};
+
+struct Address : Text { // what RESTinio takes: it resolves no names but these two
+  static std::string parse(const std::string& text) {
+    std::array<unsigned char, sizeof(in6_addr)> bytes{};
+    const std::string host = text.substr(0, text.find('%')); // fe80::1%eth0
+    if (text != "localhost" && text != "ip6-localhost" &&
+        inet_pton(AF_INET, text.c_str(), bytes.data()) != 1 &&
+        inet_pton(AF_INET6, host.c_str(), bytes.data()) != 1)
+      throw SettingsError("must be an IPv4 or IPv6 address");
+    return Text::parse(text);
+  }
+};
+
+/// One of a few words; an empty word stands for "not set".
+template <const auto& Words> struct Word {
+  static std::string parse(const std::string& text) {
+    if (std::find(Words.begin(), Words.end(), text) == Words.end())
+      throw SettingsError("must be one of " + list());
+    return text;
+  }
+  static std::string print(const std::string& text) { return text; }
+
+  static std::string list() {
+    std::string words;
+    for (const std::string_view word : Words)
+      if (!word.empty())
+        words += (words.empty() ? "" : ", ") + std::string{word};
+    return words;
+  }
+};
+
+constexpr std::array<std::string_view, 4> kAlgorithms{"", "RS256", "ES256", "HS256"};
+constexpr std::array<std::string_view, 3> kFormats{"", "text", "json"};
+constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warning", "error"};
+
+struct Level { // kLevels is in the enum's order
+  static domain::LogLevel parse(const std::string& text) {
+    const std::string word = Word<kLevels>::parse(text);
+    return static_cast<domain::LogLevel>(std::find(kLevels.begin(), kLevels.end(), word) -
+                                         kLevels.begin());
+  }
+  static std::string print(domain::LogLevel level) {
+    return std::string{kLevels.at(static_cast<std::size_t>(level))};
+  }
+};
+
+struct Url : Text {
+  static std::string print(const std::string& url) { return masked_url(url); }
+};
+
+template <class Part, class Value> Part part_of(Value Part::*member);
+template <class Part, class Value> Value value_of(Value Part::*member);
+
+template <class Part, class AnySettings> auto& part(AnySettings& settings) {
+  if constexpr (std::is_same_v<Part, Http>)
+    return settings.http;
+  else if constexpr (std::is_same_v<Part, Database>)
+    return settings.database;
+  else if constexpr (std::is_same_v<Part, Auth>)
+    return settings.auth;
+  else if constexpr (std::is_same_v<Part, Migration>)
+    return settings.migration;
+  else if constexpr (std::is_same_v<Part, Limits>)
+    return settings.limits;
+  else
+    return settings.log;
+}
+
+template <auto Member, class Rule>
+constexpr Key key(std::string_view name, std::string_view help, bool secret = false) {
+  using Part = decltype(part_of(Member));
+  using Value = decltype(value_of(Member));
+  return {name, help, secret,
+          [](Settings& settings, const std::string& text) {
+            part<Part>(settings).*Member = static_cast<Value>(Rule::parse(text));
+          },
+          [](const Settings& settings) { return Rule::print(part<Part>(settings).*Member); }};
+}
+
+using Positive = Period<1>;
+using NonNegative = Period<0>;
+
+constexpr std::array kKeys{
+    key<&Http::address, Address>("http.address", "where it listens"),
+    key<&Http::port, Number<0, 65535>>("http.port", "0: any free port"),
+    key<&Http::threads, Number<0, 1024>>("http.threads", "0: as many as there are cores"),
+    key<&Http::request_timeout, Positive>("http.request_timeout", "then 504"),
+    key<&Http::max_body_bytes, Number<1, 1 << 30>>("http.max_body_bytes", "then 413"),
+    key<&Http::drain_delay, NonNegative>(
+        "http.drain_delay",
+        "on SIGTERM: not ready, but still serving for this long, so that load balancers notice"),
+    key<&Http::drain_timeout, Positive>("http.drain_timeout",
+                                        "and what runs may finish for this long"),
+    key<&Database::url, Url>("database.url",
+                             "libpq URI or key=value; empty: an embedded PostgreSQL"),
+    key<&Database::embedded_dir, Directory>("database.embedded_dir",
+                                            "the embedded PostgreSQL's folder"),
+    key<&Database::pool_size, Number<1, 1000>>("database.pool_size", "connections a replica"),
+    key<&Database::queue_limit, Number<0, 1000000>>(
+        "database.queue_limit", "jobs that wait for a connection; then 503 server/overloaded"),
+    key<&Database::lock_timeout, Positive>("database.lock_timeout", "set inside each transaction"),
+    key<&Database::statement_timeout, Positive>("database.statement_timeout",
+                                                "set inside each transaction"),
+    key<&Database::idle_in_transaction_timeout, Positive>(
+        "database.idle_in_transaction_timeout",
+        "set inside each transaction: frees the locks of a replica that froze"),
+    key<&Database::connect_timeout, Positive>("database.connect_timeout", "for a new connection"),
+    key<&Database::tcp_user_timeout, Positive>(
+        "database.tcp_user_timeout", "data unacknowledged for this long breaks a connection"),
+    key<&Database::prepared_statements, Boolean>(
+        "database.prepared_statements",
+        "named prepared statements: faster, but refused by poolers in transaction mode; when not "
+        "set, on for the embedded PostgreSQL"),
+    key<&Auth::jwt_algorithm, Word<kAlgorithms>>(
+        "auth.jwt_algorithm", "RS256, ES256 or HS256; must be set with a database.url"),
+    key<&Auth::jwt_public_key_file, Text>("auth.jwt_public_key_file",
+                                          "PEM; this, or one of the next two"),
+    key<&Auth::jwt_jwks_file, Text>("auth.jwt_jwks_file", "a JSON Web Key Set (RFC 7517)"),
+    key<&Auth::jwt_secret, Secret>("auth.jwt_secret", "for HS256; at least 32 bytes", true),
+    key<&Auth::jwt_private_key_file, Text>("auth.jwt_private_key_file",
+                                           "PEM; for `regroup token` alone"),
+    key<&Auth::jwt_issuer, Text>("auth.jwt_issuer", "checked when set"),
+    key<&Auth::jwt_audience, Text>("auth.jwt_audience", "checked when set"),
+    key<&Migration::async_after, Positive>("migration.async_after", "then 202"),
+    key<&Migration::group_idle_timeout, Positive>("migration.group_idle_timeout",
+                                                  "an idle group actor is released"),
+    key<&Limits::max_devices_per_group, Number<1, 1000000>>("limits.max_devices_per_group",
+                                                            "then 400 validation/too-many-devices"),
+    key<&Limits::requests_per_minute, Number<0, 1000000000>>("limits.requests_per_minute",
+                                                             "a user, a replica; 0: no limit"),
+    key<&Log::level, Level>("log.level", "debug, info, warning or error"),
+    key<&Log::format, Word<kFormats>>("log.format",
+                                      "text or json; empty: text on a terminal, else json"),
+};
+
+} // namespace
+
+std::span<const Key> keys() { return kKeys; }
+
+Settings::Duration parse_duration(const std::string& text) {
+  std::uint32_t count = 0; // 32 bits of hours are no overflow in 64 bits of milliseconds
+  const char* end = text.data() + text.size();
+  const auto [unit_begin, error] = std::from_chars(text.data(), end, count);
+  const std::string_view unit{unit_begin, static_cast<std::size_t>(end - unit_begin)};
+  if (error == std::errc{})
+    for (const Unit& known : kUnits)
+      if (unit == known.name)
+        return known.length * count;
+  throw SettingsError("must be a duration such as 250ms, 2s, 15m or 24h");
+}
+
+std::string print_duration(Settings::Duration duration) {
+  for (const Unit& unit : kUnits)
+    if (duration.count() != 0 && duration % unit.length == Settings::Duration::zero())
+      return std::to_string(duration / unit.length) + std::string{unit.name};
+  return "0s";
+}
+
+} // namespace regroup::config
