@@ -17,6 +17,7 @@ namespace regroup::actors {
 
 using migrate_atom = caf::atom_constant<caf::atom("migrate")>;
 using execute_atom = caf::atom_constant<caf::atom("execute")>;
+using refill_atom = caf::atom_constant<caf::atom("refill")>;
 using idle_check_atom = caf::atom_constant<caf::atom("idlecheck")>;
 using idle_atom = caf::atom_constant<caf::atom("idle")>;
 using retire_atom = caf::atom_constant<caf::atom("retire")>;
@@ -24,21 +25,30 @@ using retire_atom = caf::atom_constant<caf::atom("retire")>;
 /// Runs one job at a time against the database. Blocks its own thread, never the scheduler's.
 /// Only the dispatcher has its handle.
 using WorkerActor = caf::typed_actor<
+    // from the dispatcher, to an idle worker alone
     caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
 
 /// The way to the database: hands a job to an idle worker, queues it, or refuses it as
 /// `overloaded` at once.
 using DispatcherActor = caf::typed_actor<
+    // from a group (a migration) and from `http/` (everything else)
     caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
+
+/// The dispatcher as it knows itself.
+using DispatcherSelf =
+    DispatcherActor::extend<caf::reacts_to<refill_atom>>; // from itself, after a pause: a place of
+                                                          // the pool is empty
 
 /// One per registration group. Only the directory has its handle.
 using GroupActor = caf::typed_actor<
+    // from the directory, in the name of the caller
     caf::replies_to<migrate_atom, domain::MigrationPtr>::with<domain::Answer>,
     caf::reacts_to<idle_check_atom>, // from itself: has it been quiet for long enough?
-    caf::reacts_to<retire_atom>>;    // from the directory: nothing is on its way to you, end
+    caf::reacts_to<retire_atom>>;    // from the directory: nothing more comes to you, end
 
 /// The way in for every migration.
 using DirectoryActor = caf::typed_actor<
+    // from `http/`
     caf::replies_to<migrate_atom, domain::MigrationPtr>::with<domain::Answer>,
     // from a group: its id, and how many requests it has taken from its mailbox
     caf::reacts_to<idle_atom, std::string, std::uint64_t>>;

@@ -20,6 +20,12 @@ struct DispatcherSettings {
   std::size_t queue_limit = 1000; // waiting jobs; those that run do not count
 };
 
+/// Both live until they are sent an exit message, the directory before the dispatcher: they then
+/// answer what is queued or arrives with `shutting_down`, let what runs come to its outcome, and
+/// end. An actor system waits for that in its destructor.
+///
+/// A request is answered with an Answer, but with a caf::error when it reaches an actor that has
+/// ended: who asks needs a handler for both, and a time limit.
 DispatcherActor spawn_dispatcher(caf::actor_system& system, WorkerFactory make_worker,
                                  DispatcherSettings settings);
 

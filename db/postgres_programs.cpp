@@ -6,8 +6,8 @@
 #include <functional>
 #include <iterator>
 #include <optional>
-#include <regex>
 #include <set>
+#include <sstream>
 #include <stdexcept>
 #include <unistd.h>
 #include <vector>
@@ -40,13 +40,11 @@ std::optional<PostgresPrograms> programs_in(const fs::path& folder) {
   PostgresPrograms found{folder / "initdb", folder / "postgres", 0, {}};
   if (::access(found.initdb.c_str(), X_OK) != 0 || ::access(found.postgres.c_str(), X_OK) != 0)
     return std::nullopt;
-  const auto said = output_of({found.postgres.string(), "--version"});
-  static const std::regex pattern{R"(\(PostgreSQL\) ((\d{1,4})\S*))"};
-  std::smatch match;
-  if (!std::regex_search(said, match, pattern))
+  std::istringstream said{output_of({found.postgres.string(), "--version"})};
+  std::string name, product;
+  if (!(said >> name >> product >> found.version) || product != "(PostgreSQL)")
     return std::nullopt;
-  found.version = match[1];
-  found.major = std::stoi(match[2]);
+  std::istringstream{found.version} >> found.major; // 0 where it is no number: fits nobody
   return found;
 }
 

@@ -36,7 +36,8 @@ json details_of(const Answered& answer) {
 
 std::vector<std::string> fields_of(const Answered& answer) {
   std::vector<std::string> names;
-  for (const auto& field : details_of(answer).at("fields"))
+  const auto details = details_of(answer);
+  for (const auto& field : details.at("fields"))
     names.push_back(field.at("field"));
   return names;
 }

@@ -1,0 +1,104 @@
+#include "actors/directory.hpp"
+
+#include "actors/group.hpp"
+#include "actors/system.hpp"
+
+#include <utility>
+
+namespace regroup::actors {
+namespace {
+
+using domain::Answer;
+using domain::MigrationPtr;
+using domain::Refusal;
+using domain::Refused;
+using Self = DirectoryActor::stateful_pointer<DirectoryState>;
+
+Answer shutting_down() { return Refusal{.reason = Refused::shutting_down}; }
+
+/// In order with what was routed before: everything in its mailbox is answered first.
+void retire(Self self, DirectoryState::Entry& entry) {
+  if (!std::exchange(entry.retiring, true))
+    self->send(entry.actor, retire_atom::value);
+}
+
+/// Forgets a group whose actor has ended. Returns the requests that waited for that.
+std::vector<DirectoryState::Request> forget(DirectoryState& state, caf::actor_id actor) {
+  const auto name = state.names.find(actor);
+  if (name == state.names.end())
+    return {};
+  const auto found = state.groups.find(name->second);
+  auto waiting = std::move(found->second.waiting);
+  state.groups.erase(found);
+  state.names.erase(name);
+  return waiting;
+}
+
+} // namespace
+
+DirectoryActor::behavior_type directory(Self self, DispatcherActor dispatcher,
+                                        caf::timespan idle_timeout) {
+  auto route = [=](DirectoryState::Request request) {
+    auto& state = self->state;
+    const auto& id = request.migration->registration_group_id;
+    auto& entry = state.groups[id];
+    if (entry.retiring) {
+      entry.waiting.push_back(std::move(request));
+      return;
+    }
+    if (!entry.actor) {
+      entry.actor =
+          self->spawn<caf::monitored>(group, id, DirectoryActor{self}, dispatcher, idle_timeout);
+      state.names.emplace(entry.actor.id(), id);
+    }
+    ++entry.routed;
+    request.promise.delegate(entry.actor, migrate_atom::value, request.migration);
+  };
+  self->monitor(dispatcher);
+  self->set_exit_handler([self](caf::exit_msg&) {
+    auto& state = self->state;
+    state.stopping = true;
+    for (auto& [id, entry] : state.groups)
+      retire(self, entry);
+    if (state.groups.empty())
+      self->quit();
+  });
+  self->set_down_handler([=](const caf::down_msg& down) {
+    auto& state = self->state;
+    if (down.source == dispatcher.address()) { // what it was asked has no outcome any more
+      for (auto& [id, entry] : state.groups)
+        self->send_exit(entry.actor, caf::exit_reason::unhandled_exception);
+      return;
+    }
+    for (auto& request : forget(state, down.source.id())) {
+      if (state.stopping)
+        request.promise.deliver(shutting_down());
+      else
+        route(std::move(request));
+    }
+    if (state.stopping && state.groups.empty())
+      self->quit();
+  });
+  return {
+      [=](migrate_atom, const MigrationPtr& migration) -> caf::result<Answer> {
+        if (self->state.stopping)
+          return shutting_down();
+        auto promise = self->make_response_promise<Answer>();
+        route({migration, promise});
+        return promise;
+      },
+      [=](idle_atom, const std::string& id, std::uint64_t served) {
+        const auto found = self->state.groups.find(id);
+        // A request that crossed the notice makes the counts differ: the group will say so again.
+        if (found != self->state.groups.end() && found->second.routed == served)
+          retire(self, found->second);
+      },
+  };
+}
+
+DirectoryActor spawn_directory(caf::actor_system& system, DispatcherActor dispatcher,
+                               std::chrono::milliseconds group_idle_timeout) {
+  return system.spawn(directory, std::move(dispatcher), caf::timespan{group_idle_timeout});
+}
+
+} // namespace regroup::actors

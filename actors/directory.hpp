@@ -1,0 +1,39 @@
+#pragma once
+#include "actors/interfaces.hpp"
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace regroup::actors {
+
+struct DirectoryState {
+  DirectoryState() = default; // not an aggregate: CAF 0.17 would initialise its first field
+  static inline const char* name = "regroup.directory";
+
+  struct Request {
+    domain::MigrationPtr migration;
+    caf::typed_response_promise<domain::Answer> promise;
+  };
+  struct Entry {
+    GroupActor actor;
+    std::uint64_t routed = 0;     // requests sent to the actor so far
+    bool retiring = false;        // told to end, and not yet gone
+    std::vector<Request> waiting; // came meanwhile: for the actor that follows
+  };
+  std::unordered_map<std::string, Entry> groups;        // by the registration group's id
+  std::unordered_map<caf::actor_id, std::string> names; // of the groups, by their actor
+  bool stopping = false;
+};
+
+/// Routes a migration to its registration group's actor, spawning it when there is none. There is
+/// never more than one: an entry stays until its actor has ended, whatever ended it.
+///
+/// Passivation loses no request because all of them pass through here: a group that says "idle, I
+/// have served N" is told to retire only if exactly N were routed to it, so that its mailbox is
+/// known to be empty.
+DirectoryActor::behavior_type directory(DirectoryActor::stateful_pointer<DirectoryState> self,
+                                        DispatcherActor dispatcher, caf::timespan idle_timeout);
+
+} // namespace regroup::actors

@@ -1,0 +1,126 @@
+#include "telemetry/json_log.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <utility>
+
+namespace regroup::telemetry {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::array<std::string_view, 4> kJsonLevels{"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 4> kTextLevels{"DEBUG", "INFO ", "WARN ", "ERROR"};
+
+/// Where no line can be made, since there is no memory for it.
+constexpr const char* kLostEvent = R"({"level":"error","event":"an event is missing here"})"
+                                   "\n";
+
+/// RFC 3339, UTC, milliseconds.
+std::string now() {
+  using namespace std::chrono; // NOLINT: the words of a calendar
+  const auto time = floor<milliseconds>(system_clock::now());
+  const auto day = floor<days>(time);
+  const year_month_day date{day};
+  const hh_mm_ss clock{time - day};
+  std::array<char, 64> text{};
+  const int length = std::snprintf(
+      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
+      static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+      static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+      static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
+      static_cast<int>(clock.subseconds().count()));
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
+ordered_json json_of(const domain::LogValue& value) {
+  return std::visit([](const auto& held) { return ordered_json(held); }, value);
+}
+
+/// Bytes that are not UTF-8 become U+FFFD, and nothing but ASCII is left: some readers take U+0085
+/// or U+2028 for the end of a line, and terminals take U+009B for the start of a command.
+std::string dump_ascii(const ordered_json& value) {
+  return value.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
+}
+
+/// How many bytes at `at` of valid UTF-8 are a character that a terminal acts on or that turns the
+/// order of the text around: DEL, C1, U+2028 to U+202E, U+2066 to U+2069. C0 is escaped before.
+std::size_t unprintable_length(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t n) {
+    return at + n < text.size() ? static_cast<unsigned char>(text[at + n]) : 0U;
+  };
+  if (byte(0) == 0x7f)
+    return 1;
+  if (byte(0) == 0xc2 && byte(1) < 0xa0)
+    return 2;
+  const bool is_separator = byte(1) == 0x80 && byte(2) >= 0xa8 && byte(2) <= 0xae;
+  const bool is_isolate = byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9;
+  return byte(0) == 0xe2 && (is_separator || is_isolate) ? 3 : 0;
+}
+
+/// In quotes, and readable on a terminal: letters of every script stay as they are.
+std::string dump_readable(const ordered_json& value) {
+  const std::string utf8 = value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  std::string text;
+  for (std::size_t at = 0; at < utf8.size();) {
+    const std::size_t length = unprintable_length(utf8, at);
+    if (length == 0) {
+      text += utf8[at++];
+      continue;
+    }
+    const std::string escaped = dump_ascii(utf8.substr(at, length)); // "\u0085"
+    text.append(escaped, 1, escaped.size() - 2);
+    at += length;
+  }
+  return text;
+}
+
+std::string without_quotes(std::string_view name) {
+  const std::string quoted = dump_readable(name);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
+std::string json_line(std::size_t level, std::string_view name,
+                      std::initializer_list<domain::LogField> fields) {
+  ordered_json line{{"ts", now()}, {"level", kJsonLevels.at(level)}, {"event", name}};
+  for (const auto& [field, value] : fields)
+    line.emplace(field, json_of(value)); // what is there already is not replaced
+  return dump_ascii(line) + "\n";
+}
+
+std::string text_line(std::size_t level, std::string_view name,
+                      std::initializer_list<domain::LogField> fields) {
+  std::string line = now();
+  line.append(" ").append(kTextLevels.at(level)).append(" ").append(without_quotes(name));
+  for (const auto& [field, value] : fields)
+    line.append(" ")
+        .append(without_quotes(field))
+        .append("=")
+        .append(dump_readable(json_of(value)));
+  return line + "\n";
+}
+
+} // namespace
+
+StreamLog::StreamLog(std::FILE* stream, Format format, domain::LogLevel level)
+    : stream_(stream), format_(format), level_(level) {
+  // Without a buffer a line goes to the kernel in one write(2), however long it is: so lines of
+  // processes that share the file do not mix either, and none is lost when this one is killed.
+  static_cast<void>(std::setvbuf(stream_, nullptr, _IONBF, 0));
+}
+
+void StreamLog::event(domain::LogLevel level, std::string_view name,
+                      std::initializer_list<domain::LogField> fields) noexcept try {
+  if (level < level_.load(std::memory_order_relaxed))
+    return;
+  const auto make_line = format_ == Format::json ? json_line : text_line;
+  const std::string line = make_line(static_cast<std::size_t>(level), name, fields);
+  static_cast<void>(std::fwrite(line.data(), 1, line.size(), stream_)); // nobody else to tell
+} catch (const std::exception&) {
+  static_cast<void>(std::fputs(kLostEvent, stream_));
+}
+
+} // namespace regroup::telemetry

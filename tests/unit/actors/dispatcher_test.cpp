@@ -1,0 +1,247 @@
+#include "support.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace regroup::test;
+using namespace regroup::domain;
+using regroup::actors::DispatcherSettings;
+
+namespace {
+
+class DispatcherTest : public ActorTest {
+public:
+  MigrationPtr last; // the migration asked for last
+
+  ReplyPtr ask(const std::string& group) {
+    last = command(group);
+    auto reply = execute(last);
+    run();
+    return reply;
+  }
+  ReplyPtr ask_to(Job job) {
+    auto reply = execute(std::move(job));
+    run();
+    return reply;
+  }
+  const Job& job_of(const HeldActor& worker) { return held_by(worker).jobs.at(0); }
+  const MigrationPtr& migration_of(const HeldActor& worker) {
+    return std::get<MigrationPtr>(job_of(worker));
+  }
+  void leave(const HeldActor& worker) {
+    caf::anon_send(worker, leave_atom::value);
+    run();
+  }
+  void refill() {
+    pass(regroup::actors::refill_pause);
+    run();
+  }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(DispatcherTest, "a job goes to the worker that became idle last") {
+  spawn_dispatcher({.pool_size = 2, .queue_limit = 1});
+  REQUIRE(workers.size() == 2);
+  for (int round = 0; round < 3; ++round) {
+    auto reply = ask("camping");
+    answer(workers[1], completed());
+    CHECK(reply->completed());
+  }
+  ask("camping");
+  auto other = ask("sailing");
+  answer(workers[0], completed());
+  CHECK(other->completed());
+  ask("rowing");
+  CHECK(held_by(workers[0]).jobs.size() == 1);
+}
+
+TEST_CASE_METHOD(DispatcherTest, "jobs are run in the order in which they came") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 2});
+  ask("a");
+  ask("b");
+  ask("c");
+  CHECK(migration_of(workers[0])->registration_group_id == "a");
+  answer(workers[0], completed());
+  CHECK(migration_of(workers[0])->registration_group_id == "b");
+  answer(workers[0], completed());
+  CHECK(migration_of(workers[0])->registration_group_id == "c");
+}
+
+TEST_CASE_METHOD(DispatcherTest, "a full queue is overloaded at once, and recovers") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 2});
+  auto first = ask("a");
+  auto second = ask("b");
+  auto third = ask("c");
+  auto fourth = ask("d");
+  CHECK(fourth->refused(Refused::overloaded));
+  CHECK_FALSE(third->answer);
+  answer(workers[0], completed());
+  CHECK(first->completed());
+  auto fifth = ask("e");
+  CHECK_FALSE(fifth->answer);
+  for (const auto& reply : {second, third, fifth}) {
+    answer(workers[0], completed());
+    CHECK(reply->completed());
+  }
+}
+
+TEST_CASE_METHOD(DispatcherTest, "without a queue a job is refused unless a worker is idle") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 0});
+  auto first = ask("a");
+  CHECK(ask("b")->refused(Refused::overloaded));
+  answer(workers[0], completed());
+  CHECK(first->completed());
+}
+
+TEST_CASE_METHOD(DispatcherTest, "a job whose deadline passed in the queue is not run") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 2});
+  auto running = ask("a");
+  auto late = ask("b");
+  const auto migration = last;
+  auto late_read = ask_to(CheckHealth{.deadline = now() + 5s});
+  pass(30s);
+  auto in_time = ask("c"); // and they make room in the queue: it is not overloaded
+  CHECK_FALSE(in_time->answer);
+  REQUIRE(late->refused(Refused::timeout));
+  CHECK(late->refusal().migration_id == migration->migration_id);
+  CHECK(late->refusal().registration_group_id == "b");
+  REQUIRE(late_read->refused(Refused::timeout));
+  CHECK_FALSE(late_read->refusal().migration_id);
+  answer(workers[0], completed());
+  CHECK(running->completed());
+  CHECK(migration_of(workers[0])->registration_group_id == "c");
+}
+
+TEST_CASE_METHOD(DispatcherTest, "a job that is too late when a worker becomes idle is not run") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 2});
+  ask("a");
+  auto late = ask("b");
+  pass(30s);
+  answer(workers[0], completed());
+  CHECK(late->refused(Refused::timeout));
+  CHECK(held_by(workers[0]).jobs.empty());
+}
+
+TEST_CASE_METHOD(DispatcherTest,
+                 "a worker that dies in a migration is replaced, and the outcome looked up") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 5});
+  ask("earlier");
+  answer(workers[0], completed());
+  auto reply = ask("camping");
+  const auto migration = last;
+  auto queued = ask("sailing");
+  leave(workers[0]);
+  REQUIRE(workers.size() == 2);
+  CHECK_FALSE(reply->answer);
+  // first of all, before what was queued
+  CHECK(std::get<ResolveMigration>(job_of(workers[1])).migration == migration);
+  answer(workers[1], completed(migration));
+  REQUIRE(reply->completed());
+  CHECK(std::get<MigrationCompleted>(*reply->answer).migration_id == migration->migration_id);
+  answer(workers[1], completed());
+  CHECK(queued->completed());
+  CHECK(dispatcher_state().places.size() == 1);
+}
+
+TEST_CASE_METHOD(DispatcherTest,
+                 "a worker that answers with an error is replaced and never asked again") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 5});
+  ask("earlier");
+  answer(workers[0], completed());
+  auto reply = ask("camping");
+  caf::anon_send(workers[0], fail_atom::value);
+  run();
+  REQUIRE(workers.size() == 2);
+  CHECK_FALSE(alive(workers[0]));
+  answer(workers[1], refusal(Refused::database_unavailable)); // it did not commit: that is known
+  CHECK(reply->refused(Refused::database_unavailable));
+}
+
+TEST_CASE_METHOD(DispatcherTest, "another idle worker looks the outcome up at once") {
+  spawn_dispatcher({.pool_size = 2, .queue_limit = 5});
+  auto reply = ask("camping");
+  leave(workers[1]);
+  REQUIRE(held_by(workers[0]).jobs.size() == 1);
+  CHECK(std::holds_alternative<ResolveMigration>(job_of(workers[0])));
+  answer(workers[0], completed());
+  CHECK(reply->completed());
+  CHECK(workers.size() == 2);
+  refill();
+  CHECK(workers.size() == 3);
+  CHECK(dispatcher_state().idle.size() == 2);
+}
+
+TEST_CASE_METHOD(DispatcherTest, "when the look-up is lost as well the migration is in doubt") {
+  spawn_dispatcher({.pool_size = 2, .queue_limit = 5});
+  auto reply = ask("camping");
+  leave(workers[1]);
+  leave(workers[0]);
+  REQUIRE(reply->refused(Refused::timeout));
+  CHECK(reply->refusal().migration_id == last->migration_id);
+  refill();
+  CHECK(dispatcher_state().idle.size() == 2);
+}
+
+TEST_CASE_METHOD(DispatcherTest, "a lost write is in doubt and a lost read changed nothing") {
+  spawn_dispatcher({.pool_size = 2, .queue_limit = 5});
+  RegisterDevice device;
+  device.deadline = now() + 30s;
+  auto write = ask_to(device);
+  auto read = ask_to(CheckApiKey{.key_hash = "", .deadline = now() + 30s});
+  leave(workers[0]);
+  leave(workers[1]);
+  CHECK(write->refused(Refused::timeout));
+  CHECK(read->refused(Refused::database_unavailable));
+}
+
+TEST_CASE_METHOD(DispatcherTest, "a worker that dies idle is replaced and gets no job") {
+  spawn_dispatcher({.pool_size = 2, .queue_limit = 5});
+  leave(workers[1]);
+  auto reply = ask("camping");
+  answer(workers[0], completed());
+  CHECK(reply->completed());
+  refill();
+  CHECK(dispatcher_state().idle.size() == 2);
+}
+
+TEST_CASE_METHOD(DispatcherTest, "workers that die at once are not made in a busy loop") {
+  std::size_t made = 0;
+  dispatcher = regroup::actors::spawn_dispatcher(
+      system,
+      [&made](caf::local_actor& self) -> regroup::actors::WorkerActor {
+        ++made;
+        auto worker = spawn_held(self);
+        caf::anon_send_exit(worker, caf::exit_reason::kill);
+        return worker;
+      },
+      DispatcherSettings{.pool_size = 2, .queue_limit = 1});
+  run();
+  CHECK(made == 2);
+  auto waiting = ask("camping");
+  CHECK(ask("sailing")->refused(Refused::overloaded));
+  refill();
+  CHECK(made == 4);
+  pass(30s);
+  run();
+  CHECK(waiting->refused(Refused::timeout));
+}
+
+TEST_CASE_METHOD(DispatcherTest, "a worker that cannot be made is tried again") {
+  bool threads_to_be_had = false;
+  dispatcher = regroup::actors::spawn_dispatcher(
+      system,
+      [&](caf::local_actor& self) -> regroup::actors::WorkerActor {
+        if (!threads_to_be_had)
+          throw std::runtime_error("no thread");
+        return workers.emplace_back(spawn_held(self));
+      },
+      DispatcherSettings{.pool_size = 1, .queue_limit = 1});
+  run();
+  auto reply = ask("camping");
+  refill();
+  CHECK_FALSE(reply->answer);
+  threads_to_be_had = true;
+  refill();
+  answer(workers.at(0), completed());
+  CHECK(reply->completed());
+}

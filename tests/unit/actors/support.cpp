@@ -1,0 +1,173 @@
+#include "support.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+namespace regroup::test {
+
+using domain::Answer;
+using domain::Job;
+
+bool Reply::refused(domain::Refused reason) const {
+  const auto* refusal = answer ? std::get_if<domain::Refusal>(&*answer) : nullptr;
+  return refusal && refusal->reason == reason;
+}
+
+bool Reply::completed() const {
+  return answer && std::holds_alternative<domain::MigrationCompleted>(*answer);
+}
+
+const domain::Refusal& Reply::refusal() const { return std::get<domain::Refusal>(answer.value()); }
+
+HeldActor::behavior_type held(HeldActor::stateful_pointer<HeldState> self, caf::unit_t) {
+  auto take = [self](std::size_t which) {
+    auto& state = self->state;
+    const auto at = static_cast<std::ptrdiff_t>(which);
+    auto promise = state.promises.at(which);
+    state.promises.erase(state.promises.begin() + at);
+    state.jobs.erase(state.jobs.begin() + at);
+    return promise;
+  };
+  return {
+      [self](actors::execute_atom, const Job& job) -> caf::result<Answer> {
+        self->state.jobs.push_back(job);
+        return self->state.promises.emplace_back(self->make_response_promise<Answer>());
+      },
+      [=](answer_atom, std::size_t which, const Answer& answer) {
+        if (which < self->state.jobs.size())
+          take(which).deliver(answer);
+      },
+      [=](fail_atom) { take(0).deliver(caf::make_error(caf::sec::runtime_error)); },
+      [self](leave_atom) { self->quit(caf::exit_reason::unhandled_exception); },
+  };
+}
+
+TestConfig::TestConfig() {
+  set("scheduler.policy", caf::atom("testing"));
+  set("logger.verbosity", caf::atom("quiet"));
+}
+
+ActorTest::ActorTest() = default;
+
+ActorTest::~ActorTest() {
+  const auto stop = [this](const auto& handle, caf::exit_reason reason) {
+    if (handle)
+      caf::anon_send_exit(handle, reason);
+    scheduler.run(100'000);
+  };
+  stop(directory, caf::exit_reason::user_shutdown);
+  stop(dispatcher, caf::exit_reason::user_shutdown);
+  for (const auto& worker : workers)
+    stop(worker, caf::exit_reason::kill);
+  for (const auto& [id, actors] : seen_)
+    for (const auto& actor : actors)
+      stop(actor, caf::exit_reason::kill);
+  for (const auto& client : clients_)
+    stop(client, caf::exit_reason::kill);
+}
+
+void ActorTest::spawn_dispatcher(actors::DispatcherSettings settings) {
+  auto make = [this](caf::local_actor& self) -> actors::WorkerActor {
+    return workers.emplace_back(spawn_held(self));
+  };
+  dispatcher = actors::spawn_dispatcher(system, make, settings);
+  run();
+}
+
+void ActorTest::spawn_directory(actors::DispatcherActor to) {
+  directory = actors::spawn_directory(system, std::move(to), 30s);
+  run();
+}
+
+domain::MigrationPtr ActorTest::command(const std::string& group) const {
+  domain::MigrationCommand command;
+  command.migration_id = domain::Uuid::time_ordered();
+  command.user_id = domain::Uuid::random();
+  command.registration_group_id = group;
+  command.deadline = scheduler.clock().now() + 30s;
+  return std::make_shared<domain::MigrationCommand>(std::move(command));
+}
+
+template <class Handle, class Message> ReplyPtr ActorTest::ask(const Handle& to, Message message) {
+  using atom =
+      std::conditional_t<std::is_same_v<Message, Job>, actors::execute_atom, actors::migrate_atom>;
+  auto reply = std::make_shared<Reply>();
+  auto client = [reply](caf::event_based_actor* self, Handle whom, Message what) {
+    self->request(whom, caf::infinite, atom::value, what)
+        .then([reply](const Answer& answer) { reply->answer = answer; },
+              [reply](const caf::error& error) { reply->error = error; });
+  };
+  clients_.push_back(system.spawn(client, to, std::move(message)));
+  return reply;
+}
+
+ReplyPtr ActorTest::migrate(domain::MigrationPtr migration) {
+  return ask(directory, std::move(migration));
+}
+ReplyPtr ActorTest::execute(Job job) { return ask(dispatcher, std::move(job)); }
+
+bool ActorTest::step() {
+  const bool did = scheduler.try_run_once();
+  check_single_actors();
+  return did;
+}
+
+void ActorTest::run() {
+  for (int messages = 0; step(); ++messages)
+    if (messages == 100'000)
+      throw std::runtime_error("the actors never come to rest");
+}
+
+void ActorTest::pass(caf::timespan time) { scheduler.advance_time(time); }
+
+HeldState& ActorTest::held_by(const HeldActor& actor) {
+  return state_of<HeldState, HeldActor>(actor);
+}
+
+void ActorTest::answer(const HeldActor& actor, Answer answer, std::size_t which) {
+  REQUIRE(held_by(actor).jobs.size() > which);
+  caf::anon_send(actor, answer_atom::value, which, std::move(answer));
+  run();
+}
+
+void ActorTest::end(const caf::actor_addr& actor, caf::exit_reason reason) {
+  caf::anon_send_exit(actor, reason);
+  run();
+}
+
+actors::DirectoryState& ActorTest::directory_state() {
+  return state_of<actors::DirectoryState, actors::DirectoryActor>(directory);
+}
+
+actors::DispatcherState& ActorTest::dispatcher_state() {
+  return state_of<actors::DispatcherState, actors::DispatcherSelf>(dispatcher);
+}
+
+void ActorTest::check_single_actors() {
+  if (!directory || !alive(directory))
+    return;
+  for (const auto& [id, entry] : directory_state().groups) {
+    auto& actors = seen_[id];
+    if (std::find(actors.begin(), actors.end(), entry.actor) == actors.end())
+      actors.push_back(entry.actor);
+  }
+  for (const auto& [id, actors] : seen_) {
+    const auto live =
+        std::count_if(actors.begin(), actors.end(), [](const auto& actor) { return alive(actor); });
+    if (live > 1)
+      FAIL_CHECK("two live actors for the registration group " << id);
+  }
+}
+
+Answer completed(const domain::MigrationPtr& migration) {
+  domain::MigrationCompleted outcome{};
+  outcome.migration_id = migration->migration_id;
+  return outcome;
+}
+Answer completed() { return domain::MigrationCompleted{}; }
+Answer refusal(domain::Refused reason) { return domain::Refusal{.reason = reason}; }
+
+} // namespace regroup::test

@@ -1,0 +1,230 @@
+// On real threads: what the deterministic tests say of one interleaving at a time must hold in all.
+#include "actors/system.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+
+using namespace regroup;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr unsigned watched_groups = 8;
+constexpr std::size_t pool_size = 4;
+
+std::string watched_group(unsigned number) {
+  return std::string(1, static_cast<char>('a' + number % watched_groups));
+}
+
+/// Is quick, and notices when two workers run one of the groups a to h at the same time.
+class WatchfulStore : public domain::Store {
+public:
+  struct Seen {
+    std::array<std::atomic<int>, watched_groups> running{};
+    std::atomic<int> overlaps{0};
+    std::atomic<int> executed{0};
+  };
+  explicit WatchfulStore(Seen& seen) : seen_(seen) {}
+
+  domain::Answer execute(const domain::Job& job) noexcept override {
+    const auto& migration = *std::get<domain::MigrationPtr>(job);
+    const auto& id = migration.registration_group_id;
+    if (id.size() == 1)
+      watch(seen_.running.at(static_cast<std::size_t>(id[0] - 'a')));
+    ++seen_.executed;
+    domain::MigrationCompleted outcome{};
+    outcome.migration_id = migration.migration_id;
+    return outcome;
+  }
+
+private:
+  void watch(std::atomic<int>& running) {
+    if (running.fetch_add(1) != 0)
+      ++seen_.overlaps;
+    std::this_thread::yield(); // an overlap gets its chance
+    running.fetch_sub(1);
+  }
+
+  Seen& seen_;
+};
+
+struct Tally {
+  std::atomic<int> completed{0};
+  std::atomic<int> in_progress{0};
+  std::atomic<int> shutting_down{0};
+  std::atomic<int> other{0};
+
+  int answered() const { return completed + in_progress + shutting_down + other; }
+  void count(const domain::Answer& answer) {
+    const auto* refusal = std::get_if<domain::Refusal>(&answer);
+    if (std::holds_alternative<domain::MigrationCompleted>(answer))
+      ++completed;
+    else if (refusal && refusal->reason == domain::Refused::in_progress)
+      ++in_progress;
+    else if (refusal && refusal->reason == domain::Refused::shutting_down)
+      ++shutting_down;
+    else
+      ++other;
+  }
+};
+
+domain::MigrationPtr command(std::string group) {
+  auto command = std::make_shared<domain::MigrationCommand>();
+  command->registration_group_id = std::move(group);
+  command->deadline = std::chrono::steady_clock::now() + 10min;
+  return command;
+}
+
+using next_atom = caf::atom_constant<caf::atom("next")>;
+
+struct ClientState {
+  ClientState() = default;
+  static inline const char* name = "test.client";
+  std::mt19937 random;
+  int left = 0;
+  int open = 0; // requests of the burst that have no answer yet
+};
+
+/// Asks in bursts with pauses about as long as the groups' idle timeout, so that requests and idle
+/// notices cross all the time.
+caf::behavior client(caf::stateful_actor<ClientState>* self, actors::DirectoryActor directory,
+                     Tally* tally, unsigned seed, int requests) {
+  self->state.random.seed(seed);
+  self->state.left = requests;
+  self->send(self, next_atom::value);
+  auto answered = [=] {
+    auto& state = self->state;
+    if (--state.open > 0)
+      return;
+    if (state.left == 0)
+      self->quit();
+    else
+      self->delayed_send(self, std::chrono::microseconds{state.random() % 2500}, next_atom::value);
+  };
+  return {
+      [=](next_atom) {
+        auto& state = self->state;
+        const auto migration = command(watched_group(static_cast<unsigned>(state.random())));
+        state.open = std::min(state.left, 1 + static_cast<int>(state.random() % 8));
+        state.left -= state.open;
+        for (int request = 0; request < state.open; ++request)
+          self->request(directory, caf::infinite, actors::migrate_atom::value, migration)
+              .then(
+                  [=](const domain::Answer& answer) {
+                    tally->count(answer);
+                    answered();
+                  },
+                  [=](const caf::error&) {
+                    ++tally->other;
+                    answered();
+                  });
+      },
+  };
+}
+
+/// The service's policy. CAF's own, stealing, walks the queue that it steals from under a lock:
+/// 50,000 actors with something to do took it 8 to 30 s, and sharing 2 s.
+class ServiceConfig : public caf::actor_system_config {
+public:
+  ServiceConfig() { set("scheduler.policy", caf::atom("sharing")); }
+};
+
+class ThreadsTest {
+public:
+  ThreadsTest() {
+    auto make_store = [this] { return std::make_unique<WatchfulStore>(seen); };
+    dispatcher = actors::spawn_dispatcher(system, actors::detached_workers(make_store),
+                                          {.pool_size = pool_size, .queue_limit = 100'000});
+    directory = actors::spawn_directory(system, dispatcher, 1ms);
+    REQUIRE(eventually([this] { return running() == at_rest; }));
+  }
+  ~ThreadsTest() { stop(); }
+
+  void stop() {
+    caf::anon_send_exit(directory, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(dispatcher, caf::exit_reason::user_shutdown);
+  }
+  std::size_t running() { return system.registry().running(); }
+
+  /// One client of many: CAF 0.17 looks for the handler of an answer through all that one has.
+  template <class Group> void ask_hundred(Group group) {
+    auto asker = [this, group](caf::event_based_actor* self, actors::DirectoryActor whom) {
+      for (unsigned request = 0; request < 100; ++request)
+        self->request(whom, caf::infinite, actors::migrate_atom::value, command(group(request)))
+            .then([this](const domain::Answer& answer) { tally.count(answer); },
+                  [this](const caf::error&) { ++tally.other; });
+    };
+    system.spawn(asker, directory);
+  }
+
+  /// Polls; the limit is there for a test that fails.
+  template <class Condition> bool eventually(Condition condition) {
+    for (const auto limit = std::chrono::steady_clock::now() + 60s; !condition();
+         std::this_thread::sleep_for(1ms))
+      if (std::chrono::steady_clock::now() > limit)
+        return false;
+    return true;
+  }
+
+  WatchfulStore::Seen seen;
+  Tally tally;
+  ServiceConfig config;
+  caf::actor_system system{config};
+  const std::size_t before = running();
+  const std::size_t at_rest = before + 2 + pool_size; // directory, dispatcher and its workers
+  actors::DispatcherActor dispatcher;
+  actors::DirectoryActor directory;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(ThreadsTest, "100,000 requests to groups that come and go are all answered once") {
+  constexpr unsigned clients = 16;
+  constexpr unsigned rounds = 5;
+  constexpr int requests = 100'000 / clients / rounds;
+  const auto ids_before = system.latest_actor_id();
+  for (unsigned round = 0; round < rounds; ++round) {
+    for (unsigned each = 0; each < clients; ++each)
+      system.spawn(client, directory, &tally, round * clients + each, requests);
+    // The clients end when all is answered, the groups when they have been idle.
+    REQUIRE(eventually([&] { return running() == at_rest; }));
+    REQUIRE(tally.answered() == static_cast<int>((round + 1) * clients) * requests);
+  }
+  CHECK(tally.completed + tally.in_progress == 100'000);
+  CHECK(tally.completed == seen.executed);
+  CHECK(seen.overlaps == 0);
+  const auto groups_made = system.latest_actor_id() - ids_before - clients * rounds;
+  INFO("completed " << tally.completed << ", group actors made " << groups_made);
+  CHECK(groups_made > watched_groups * rounds); // they were released in the middle as well
+}
+
+TEST_CASE_METHOD(ThreadsTest, "the actors of 50,000 distinct groups are all released") {
+  constexpr unsigned groups = 50'000;
+  for (unsigned first = 0; first < groups; first += 100)
+    ask_hundred([first](unsigned request) { return "group-" + std::to_string(first + request); });
+  REQUIRE(eventually([&] { return tally.answered() == groups; }));
+  CHECK(tally.completed == groups);
+  CHECK(eventually([&] { return running() == at_rest; }));
+  stop();
+  CHECK(eventually([&] { return running() == before; }));
+}
+
+TEST_CASE_METHOD(ThreadsTest, "an exit in the middle of a storm answers every request") {
+  constexpr int requests = 20'000;
+  for (int asked = 0; asked < requests; asked += 100) {
+    ask_hundred(watched_group);
+    if (asked == requests / 2)
+      stop();
+  }
+  CHECK(eventually([&] { return tally.answered() == requests; }));
+  CHECK(eventually([&] { return running() == before; }));
+  CHECK(seen.overlaps == 0);
+}
