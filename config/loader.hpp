@@ -42,8 +42,8 @@ struct Loaded {
 ///
 /// Throws SettingsError on an unknown key in the file, in a `REGROUP_…` variable or flag, on a key
 /// that is set twice in one place, on a value that does not parse or is out of range, on a key
-/// file that cannot be read, and on settings that contradict each other. Values are never
-/// repeated in the message.
+/// file that cannot be read, and on settings that contradict each other. No message
+/// repeats a value, but for the name of a file.
 Loaded load(const std::optional<std::string>& file, std::span<const std::string> arguments,
             const std::function<std::optional<std::string>(const std::string& name)>& environment,
             std::span<const std::string> environment_names);
