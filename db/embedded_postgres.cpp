@@ -46,14 +46,13 @@ std::optional<Account> servers_account() {
        "or start Regroup as an ordinary user");
 }
 
-/// One that is there already is left as it is: it may hold files that are not the server's.
+/// One that is there already may hold files that are not the server's, and be a link.
 void make_directory(const fs::path& directory, const std::optional<Account>& account) {
   std::error_code why;
   fs::create_directories(directory.parent_path(), why);
   if (why)
     fail("cannot make the folder " + directory.parent_path().string() + ": " + why.message());
-  if (!fs::is_directory(directory, why))
-    make_private_folder(directory, account);
+  make_folder(fs::weakly_canonical(directory), account);
 }
 
 /// The server's user must be able to walk down to the folder.

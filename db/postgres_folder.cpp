@@ -30,19 +30,38 @@ std::string stable_name(const std::string& text) {
   return name.str();
 }
 
-} // namespace
+[[noreturn]] void refuse(const fs::path& folder) {
+  throw std::runtime_error{"cannot use " + folder.string() + " as a folder: " + errno_text()};
+}
 
-void make_private_folder(const fs::path& folder, const std::optional<Account>& owner) {
-  const uid_t uid = owner ? owner->uid : ::geteuid();
-  const bool made = ::mkdir(folder.c_str(), 0700) == 0;
-  if (!made && errno != EEXIST)
+/// By descriptor and without following links: as root, what is chowned is what was opened.
+struct stat open_folder(const fs::path& folder, const std::optional<Account>& owner) {
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
     throw std::runtime_error{"cannot make the folder " + folder.string() + ": " + errno_text()};
-  // By descriptor and without following links: as root, what is chowned is what was opened.
   const FileDescriptor opened{::open(folder.c_str(), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
   struct stat status {};
-  if (!opened || (made && owner && ::fchown(opened.get(), owner->uid, owner->gid) != 0) ||
-      ::fstat(opened.get(), &status) != 0)
-    throw std::runtime_error{"cannot use " + folder.string() + " as a folder: " + errno_text()};
+  if (!opened)
+    refuse(folder);
+  // In this order: whoever fills the folder beside us has changed its owner before.
+  std::error_code why;
+  const bool empty = fs::is_empty(folder, why);
+  if (::fstat(opened.get(), &status) != 0)
+    refuse(folder);
+  if (owner && empty && !why && status.st_uid == ::geteuid() &&
+      (::fchown(opened.get(), owner->uid, owner->gid) != 0 || ::fstat(opened.get(), &status) != 0))
+    refuse(folder);
+  return status;
+}
+
+} // namespace
+
+void make_folder(const fs::path& folder, const std::optional<Account>& owner) {
+  open_folder(folder, owner);
+}
+
+void make_private_folder(const fs::path& folder, const std::optional<Account>& owner) {
+  const auto status = open_folder(folder, owner);
+  const uid_t uid = owner ? owner->uid : ::geteuid();
   if (status.st_uid != uid)
     throw std::runtime_error{"the folder " + folder.string() + " belongs to user id " +
                              std::to_string(status.st_uid) + ", not " + std::to_string(uid) +

@@ -10,9 +10,13 @@
 
 namespace regroup::db {
 
-/// Makes the folder, mode 0700, for the account (nobody given: this process's user), or checks that
-/// the one that is there is that user's own and open to nobody else. Throws std::runtime_error with
-/// one line that says what to do.
+/// Makes the folder, mode 0700, for the account (nobody given: this process's user). An empty one
+/// that this process's user made before is given to the account: a start may have been cut short,
+/// or go on beside this one. Any other is left as it is. Throws std::runtime_error with one line.
+void make_folder(const std::filesystem::path& folder, const std::optional<Account>& owner);
+
+/// The same, and checks that the folder is that user's own and open to nobody else. Throws
+/// std::runtime_error with one line that says what to do.
 void make_private_folder(const std::filesystem::path& folder, const std::optional<Account>& owner);
 
 /// Where the server puts its socket: `socket` in the server's folder. Where that cannot be (a

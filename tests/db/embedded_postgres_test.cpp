@@ -250,6 +250,15 @@ TEST_CASE("an initialisation that was cut short is done again") {
   CHECK_FALSE(fs::exists(directory / "data.new"));
 }
 
+TEST_CASE("an empty folder that was made beforehand, or is a link, serves") {
+  const TempFolder folder;
+  fs::create_directory(folder.path() / "postgres");
+  fs::permissions(folder.path() / "postgres", fs::perms::owner_all);
+  fs::create_directory_symlink(folder.path() / "postgres", folder.path() / "link");
+  const EmbeddedPostgres server{in(folder.path() / "link")};
+  CHECK(Sql{server.url()}.value<int>("SELECT 1") == 1);
+}
+
 TEST_CASE("a folder on the way that the server's user cannot enter is named") {
   const TempFolder folder;
   const auto closed = folder.path() / "closed";
