@@ -31,7 +31,7 @@ public:
 /// A database of a test's own, with the schema, and what a worker has: a store on it.
 class DatabaseTest {
 public:
-  DatabaseTest() : url(postgres().create_database()) {
+  explicit DatabaseTest(Postgres& server = postgres()) : url(server.create_database()) {
     settings.url = url;
     settings.lock_timeout = std::chrono::milliseconds{5000};
     db::apply_schema(settings, log);
