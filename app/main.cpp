@@ -37,6 +37,7 @@ config::Loaded load_settings(const CommandLine& line) {
     names.push_back(text.substr(0, text.find('=')));
   }
   const auto environment = [](const std::string& name) -> std::optional<std::string> {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet, and nobody changes it
     const char* value = std::getenv(name.c_str());
     return value ? std::optional{std::string{value}} : std::nullopt;
   };

@@ -54,6 +54,7 @@ std::vector<const SchemaStep*> missing(pqxx::work& work) {
 
 std::vector<std::string> names(const std::vector<const SchemaStep*>& steps) {
   std::vector<std::string> out;
+  out.reserve(steps.size());
   for (const SchemaStep* step : steps)
     out.emplace_back(step->name);
   return out;
@@ -145,8 +146,7 @@ bool advisory_lock_excludes(const config::Settings::Database& settings) {
     pqxx::connection first{conninfo(settings)};
     pqxx::connection second{conninfo(settings)};
     pqxx::work holder{first};
-    const std::string key =
-        holder.exec1("SELECT gen_random_uuid()::text").front().as<std::string>();
+    const auto key = holder.exec1("SELECT gen_random_uuid()::text").front().as<std::string>();
     if (!try_lock(holder, key))
       return false;
     {

@@ -245,13 +245,13 @@ void Api::migration_status(const Request& request, const Respond& respond) {
   });
 }
 
-void Api::report(domain::FindMigration query, const Respond& respond) {
+void Api::report(const domain::FindMigration& query, const Respond& respond) {
   // What runs here is looked for first: its row may be committed a moment later, never the reverse.
   if (const auto running = running_.find(query.migration_id))
     if (!query.initiator || *query.initiator == running->user_id)
       return respond({200, in_progress_report_json(*running)});
   parts_.gateway.ask(
-      std::move(query), settings_.request_timeout,
+      query, settings_.request_timeout,
       answer_with<domain::MigrationReport>(respond, kRetryReadAfter, ok<domain::MigrationReport>));
 }
 

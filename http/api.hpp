@@ -58,7 +58,7 @@ private:
   void with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on);
   void submit_registration(domain::RegisterDevice command, const Respond& respond);
-  void report(domain::FindMigration query, const Respond& respond);
+  void report(const domain::FindMigration& query, const Respond& respond);
   void log_migration(const domain::MigrationCommand& command, const Request& request,
                      const domain::Answer& outcome) const;
 

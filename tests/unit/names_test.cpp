@@ -58,7 +58,7 @@ TEST_CASE("names that look the same have the same slug: NFKC") {
   CHECK(slug(U"Ｆｕｌｌ　Ｗｉｄｔｈ") == "full-width");
   CHECK(slug(U"ﬁsh ① ² ℡ Ⅷ") == "fish-1-2-tel-viii");
   CHECK(slug(U"J\u030c") == utf8(U"\u01f0")); // only the small letter has a composed form
-  CHECK(slug(U"K\u00a0m") == "k-m"); // a no-break space is a space
+  CHECK(slug(U"K\u00a0m") == "k-m");          // a no-break space is a space
 }
 
 TEST_CASE("lower case does not depend on a locale: the Turkish dotted and dotless I") {
