@@ -14,28 +14,28 @@ namespace {
 struct SignedService {
   KeyFolder folder;
   Key key = rsa_key(2048);
-  ServiceTest test{[this] {
+  ServiceTest deployed{[this] {
     Service::Options options;
     options.settings = {{"auth.jwt_algorithm", "RS256"},
                         {"auth.jwt_public_key_file", folder.file(public_pem(key))}};
     return options;
   }()};
-  domain::Uuid user = test.world.add_user();
+  domain::Uuid user = deployed.world.add_user();
 
   /// Claims of a token that is valid for `seconds` from now.
   json claims(int seconds = 600) const {
     return {{"sub", user.text()}, {"exp", std::time(nullptr) + seconds}};
   }
   Answered ask(const std::string& token) {
-    return HttpClient{test.service.port()}.post(kMigrate, ServiceTest::body("camping-2025"),
-                                                {{"Authorization", "Bearer " + token}});
+    return HttpClient{deployed.service.port()}.post(kMigrate, ServiceTest::body("camping-2025"),
+                                                    {{"Authorization", "Bearer " + token}});
   }
 };
 
 } // namespace
 
 TEST_CASE_METHOD(SignedService, "hostile tokens are 401 and change nothing, the true one is 201") {
-  test.world.add_devices("camping-2025", 3, user);
+  deployed.world.add_devices("camping-2025", 3, user);
   const std::string rs256 = R"({"alg":"RS256"})";
   const auto sign = key_signer(key);
   const auto without = [&](const char* name) {
@@ -65,6 +65,6 @@ TEST_CASE_METHOD(SignedService, "hostile tokens are 401 and change nothing, the 
     CHECK(status_of(answer) == 401);
     CHECK(code_of(answer) == "auth/unauthorized");
   }
-  CHECK(test.world.groups() == 0);
+  CHECK(deployed.world.groups() == 0);
   CHECK(status_of(ask(forge(rs256, claims().dump(), sign))) == 201);
 }
