@@ -91,8 +91,7 @@ def rejections():
     answers = {}  # what the service answered: bare RESTinio answers the same
 
     def held(bench, flags=()):
-        patient = ("--database.lock_timeout", "60s", "--database.statement_timeout", "60s")
-        with replicas(bench, flags=patient + flags) as [server]:
+        with replicas(bench, flags=flags) as [server]:
             groups = bench.fresh(1)
             token = bench.tokens.of_first(1, "HS256")[0]
             session = bench.cluster.hold("bench", "SELECT FROM devices WHERE group_id = "

@@ -98,13 +98,16 @@ class Program:
 
 
 def regroup(bench, algorithm="HS256", database="bench", flags=()):
-    """A replica with the settings of every measurement; `flags` come last and so win. Its log is
+    """A replica with the settings of every measurement; `flags` come last and so win. Nothing is
+    given up or answered 202 because of a slow machine: no time decides what is counted. Its log is
     written as in production, at level info, but to nowhere: a disk that it filled would be the
     database's own."""
     words = [bench.binary("app/regroup"), "serve", "--http.port", "{port}",
              "--http.drain_delay", "0s", "--database.url", bench.cluster.url(database),
              "--database.prepared_statements", "true", "--limits.requests_per_minute", "0",
-             "--log.format", "json", *flags]
+             "--http.request_timeout", "200s", "--migration.async_after", "190s",
+             "--database.lock_timeout", "60s", "--database.statement_timeout", "60s",
+             "--database.idle_in_transaction_timeout", "60s", "--log.format", "json", *flags]
     return Program(words, bench.folder / "service.log", bench.tokens.environment(algorithm))
 
 

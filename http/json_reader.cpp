@@ -25,7 +25,7 @@ const json* ObjectReader::find(const char* name, bool required) {
   const auto found = object_.is_object() ? object_.find(name) : object_.end();
   if (found != object_.end() && !found->is_null())
     return &*found;
-  if (required)
+  if (required && object_.is_object())
     complain(name, "is required");
   return nullptr;
 }
