@@ -30,9 +30,10 @@ struct DirectoryState {
 /// Routes a migration to its registration group's actor, spawning it when there is none. There is
 /// never more than one: an entry stays until its actor has ended, whatever ended it.
 ///
-/// Passivation loses no request because all of them pass through here: a group that says "idle, I
-/// have served N" is told to retire only if exactly N were routed to it, so that its mailbox is
-/// known to be empty.
+/// Passivation loses no request because all of them pass through here: what was routed before a
+/// group is told to retire is in its mailbox before that, and is answered; what comes after waits
+/// for the actor that follows. That it does not wait long is why a group that says "idle, I have
+/// served N" is told to retire only if exactly N were routed to it: it has nothing more to do.
 DirectoryActor::behavior_type directory(DirectoryActor::stateful_pointer<DirectoryState> self,
                                         DispatcherActor dispatcher, caf::timespan idle_timeout);
 

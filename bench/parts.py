@@ -100,6 +100,7 @@ def rejections():
                                                                    groups.first + NAMES))
             try:
                 winner.start()
+                await_lock_waiter(bench)  # or the next request would be the one that waits
                 answers[in_progress] = await_answer(server, token, groups.first, in_progress)
                 sample = counting_transactions(bench, lambda: refused(bench, server, groups.first))
             finally:
@@ -140,6 +141,16 @@ def counting_transactions(bench, work):
     before = bench.cluster.transactions("bench")
     sample = work()
     return sample | {"db_transactions": bench.cluster.transactions("bench") - before}
+
+
+def await_lock_waiter(bench, deadline=30):
+    """Until a session of the bench's database waits for another's lock."""
+    until = time.monotonic() + deadline
+    while not bench.cluster.number("bench", "SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                                   "current_database() AND wait_event_type = 'Lock'"):
+        if time.monotonic() > until:
+            raise WrongCount("the migration that should wait for a lock does not")
+        time.sleep(0.01)
 
 
 def await_answer(server, token, group, code, deadline=10):
