@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr unsigned watched_groups = 8;
+constexpr std::size_t watched_groups = 8;
 constexpr std::size_t pool_size = 4;
 
 std::string watched_group(unsigned number) {
@@ -187,13 +187,14 @@ public:
 } // namespace
 
 TEST_CASE_METHOD(ThreadsTest, "100,000 requests to groups that come and go are all answered once") {
-  constexpr unsigned clients = 16;
-  constexpr unsigned rounds = 5;
-  constexpr int requests = 100'000 / clients / rounds;
+  constexpr std::size_t clients = 16;
+  constexpr std::size_t rounds = 5;
+  constexpr int requests = 100'000 / static_cast<int>(clients * rounds);
   const auto ids_before = system.latest_actor_id();
-  for (unsigned round = 0; round < rounds; ++round) {
-    for (unsigned each = 0; each < clients; ++each)
-      system.spawn(client, directory, &tally, round * clients + each, requests);
+  for (std::size_t round = 0; round < rounds; ++round) {
+    for (std::size_t each = 0; each < clients; ++each)
+      system.spawn(client, directory, &tally, static_cast<unsigned>(round * clients + each),
+                   requests);
     // The clients end when all is answered, the groups when they have been idle.
     REQUIRE(eventually([&] { return running() == at_rest; }));
     REQUIRE(tally.answered() == static_cast<int>((round + 1) * clients) * requests);

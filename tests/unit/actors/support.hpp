@@ -65,7 +65,8 @@ template <class Handle> bool alive(const Handle& handle) {
       caf::abstract_actor::is_terminated_flag);
 }
 
-/// After each message that is handled it checks that no registration group has two live actors.
+/// After each message that is handled it checks that no registration group has two live actors,
+/// and that none retires while it migrates.
 class ActorTest {
 public:
   ActorTest();
@@ -103,7 +104,7 @@ public:
   actors::DirectoryActor directory;
 
 private:
-  void check_single_actors();
+  void check_groups();
   template <class Handle, class Message> ReplyPtr ask(const Handle& to, Message message);
 
   std::map<std::string, std::vector<actors::GroupActor>> seen_; // the live ones, by group
