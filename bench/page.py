@@ -25,11 +25,11 @@ def escape(text):
 def bars(ratios):
     """A bar for each ratio; 1.0 and the goal are marked."""
     left, width, step = 330, 380, 30
-    top = max(1.2, *(each["value"] for each in ratios), *(number_in(each) for each in ratios))
+    top = min(2, max(1.2, *(each["value"] for each in ratios)))  # what is more is cut off
     height = step * len(ratios) + 26
 
     def x(value):
-        return left + width * value / top
+        return left + width * min(value, top) / top
     shapes = [f'<line x1="{x(1):.1f}" y1="0" x2="{x(1):.1f}" y2="{height - 22}" stroke="{GRID}"/>',
               f'<text x="{x(1):.1f}" y="{height - 6}" text-anchor="middle">1</text>']
     for i, ratio in enumerate(ratios):
