@@ -2,65 +2,181 @@
 
 #include "actors/refusals.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace regroup::actors {
+namespace {
 
 using domain::Answer;
 using domain::Job;
 using domain::MigrationPtr;
+using domain::MigrationRecalled;
+using domain::RecallMigration;
 using domain::Refusal;
 using domain::Refused;
+using Request = GroupState::Request;
+using Self = GroupActor::stateful_pointer<GroupState>;
 
-GroupActor::behavior_type group(GroupActor::stateful_pointer<GroupState> self, std::string id,
-                                DirectoryActor directory, DispatcherActor dispatcher,
-                                caf::timespan idle_timeout) {
-  // A delayed message cannot be taken back: one is armed, and again for what remains of the time.
-  auto arm_idle_check = [self](caf::timespan delay) {
-    if (!std::exchange(self->state.check_armed, true))
-      self->delayed_send(self, delay, idle_check_atom::value);
-  };
-  auto finish = [=](Answer answer) {
-    auto& state = self->state;
-    auto finished = std::exchange(state.migrating, std::nullopt);
-    finished->promise.deliver(std::move(answer));
-    if (state.retiring)
-      return self->quit();
-    state.last_active = self->clock().now();
-    arm_idle_check(idle_timeout);
-  };
-  // A promise that is dropped tells the caller nothing, so it is kept even here.
-  self->set_exit_handler([self](caf::exit_msg& stop) {
-    if (auto& running = self->state.migrating)
-      running->promise.deliver(in_doubt(*running->migration));
-    self->quit(stop.reason);
-  });
+/// Whether the outcome says that a full migration is on record.
+bool tells_of_full_migration(const domain::MigrationCommand& migration, const Answer& answer) {
+  if (std::holds_alternative<domain::MigrationCompleted>(answer))
+    return !migration.device_ids;
+  const auto* refusal = std::get_if<Refusal>(&answer);
+  return refusal && refusal->reason == Refused::already_migrated && !refusal->migrated_in_parts;
+}
+
+/// What goes into the next read: the first of those that wait.
+std::vector<Request> take_waiting(GroupState& state) {
+  const auto count = std::min(state.waiting.size(), most_recalled);
+  const auto last = state.waiting.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<Request> taken{std::make_move_iterator(state.waiting.begin()),
+                             std::make_move_iterator(last)};
+  state.waiting.erase(state.waiting.begin(), last);
+  return taken;
+}
+
+RecallMigration recall_for(const std::string& id, const std::vector<Request>& requests) {
+  RecallMigration job{.registration_group_id = id, .users = {}, .deadline = {}};
+  for (const auto& request : requests) {
+    job.users.push_back(request.migration->user_id);
+    job.deadline = std::max(job.deadline, request.migration->deadline);
+  }
+  return job;
+}
+
+/// The same answer for all: there is none of their own.
+void deliver_to_all(std::vector<Request>& requests, const Answer& answer) {
+  for (auto& request : requests)
+    request.promise.deliver(answer);
+  requests.clear();
+}
+
+/// A delayed message cannot be taken back: one is armed, and again for what remains of the time.
+void arm_idle_check(Self self, caf::timespan delay) {
+  if (!std::exchange(self->state.check_armed, true))
+    self->delayed_send(self, delay, idle_check_atom::value);
+}
+
+void check_idle(Self self) {
+  auto& state = self->state;
+  state.check_armed = false;
+  if (state.busy())
+    return; // what ends last arms the next one
+  const caf::timespan quiet = self->clock().now() - state.last_active;
+  if (quiet < state.idle_timeout)
+    arm_idle_check(self, state.idle_timeout - quiet);
+  else
+    self->send(state.directory, idle_atom::value, state.id, state.served);
+}
+
+void ended(Self self) {
+  auto& state = self->state;
+  if (state.busy())
+    return;
+  if (state.retiring)
+    return self->quit();
+  state.last_active = self->clock().now();
+  arm_idle_check(self, state.idle_timeout);
+}
+
+void migrated(Self self, const Answer& answer) {
+  auto& state = self->state;
+  auto finished = std::exchange(state.migrating, std::nullopt);
+  state.on_record = tells_of_full_migration(*finished->migration, answer) || state.on_record;
+  finished->promise.deliver(answer);
+  ended(self);
+}
+
+void migrate(Self self, Request request) {
+  const auto migration = request.migration;
+  self->state.migrating = std::move(request);
+  self->request(self->state.dispatcher, caf::infinite, execute_atom::value, Job{migration})
+      .then([=](const Answer& answer) { migrated(self, answer); },
+            [=](const caf::error&) { migrated(self, in_doubt(*migration)); });
+}
+
+void admit(Self self, Request request);
+void recall(Self self);
+
+void recalled(Self self, const Answer& answer) {
+  auto& state = self->state;
+  auto asked = std::exchange(state.recalling, {});
+  const auto* found = std::get_if<MigrationRecalled>(&answer);
+  if (!found) {
+    deliver_to_all(asked, answer);
+  } else if (found->answers.size() == asked.size()) {
+    for (std::size_t i = 0; i < asked.size(); ++i)
+      asked[i].promise.deliver(Answer{found->answers[i]});
+  } else { // undone since: now it is to be migrated again
+    state.on_record = false;
+    std::move(state.waiting.begin(), state.waiting.end(), std::back_inserter(asked));
+    state.waiting.clear();
+    for (auto& request : asked)
+      admit(self, std::move(request));
+  }
+  recall(self);
+  ended(self);
+}
+
+/// Nothing when a read is under way: those that wait came after it began.
+void recall(Self self) {
+  auto& state = self->state;
+  if (!state.recalling.empty() || state.waiting.empty())
+    return;
+  state.recalling = take_waiting(state);
+  const Job job{recall_for(state.id, state.recalling)};
+  self->request(state.dispatcher, caf::infinite, execute_atom::value, job)
+      .then([=](const Answer& answer) { recalled(self, answer); },
+            [=](const caf::error&) { recalled(self, outcome_lost(job)); });
+}
+
+void admit(Self self, Request request) {
+  auto& state = self->state;
+  // A retry with a key may have earned a 201, which a migration's own transaction finds.
+  if (state.on_record && !request.migration->idempotency) {
+    state.waiting.push_back(std::move(request));
+    recall(self);
+  } else if (state.migrating) {
+    request.promise.deliver(
+        Answer{Refusal{.reason = Refused::in_progress, .registration_group_id = state.id}});
+  } else {
+    migrate(self, std::move(request));
+  }
+}
+
+/// A promise that is dropped tells the caller nothing, so each is kept even here.
+void exit(Self self, const caf::error& reason) {
+  auto& state = self->state;
+  if (auto& running = state.migrating)
+    running->promise.deliver(in_doubt(*running->migration));
+  for (auto* requests : {&state.recalling, &state.waiting})
+    deliver_to_all(*requests, outcome_lost(Job{RecallMigration{}}));
+  self->quit(reason);
+}
+
+} // namespace
+
+GroupActor::behavior_type group(Self self, std::string id, DirectoryActor directory,
+                                DispatcherActor dispatcher, caf::timespan idle_timeout) {
+  auto& state = self->state;
+  state.id = std::move(id);
+  state.directory = std::move(directory);
+  state.dispatcher = std::move(dispatcher);
+  state.idle_timeout = idle_timeout;
+  self->set_exit_handler([self](caf::exit_msg& stop) { exit(self, stop.reason); });
   return {
-      [=](migrate_atom, const MigrationPtr& migration) -> caf::result<Answer> {
-        auto& state = self->state;
-        ++state.served;
-        if (state.migrating)
-          return Answer{Refusal{.reason = Refused::in_progress, .registration_group_id = id}};
+      [self](migrate_atom, const MigrationPtr& migration) -> caf::result<Answer> {
+        ++self->state.served;
         auto promise = self->make_response_promise<Answer>();
-        state.migrating = {migration, promise};
-        self->request(dispatcher, caf::infinite, execute_atom::value, Job{migration})
-            .then(finish, [=](const caf::error&) { finish(in_doubt(*migration)); });
+        admit(self, {migration, promise});
         return promise;
       },
-      [=](idle_check_atom) {
-        auto& state = self->state;
-        state.check_armed = false;
-        if (state.migrating)
-          return; // finish arms the next one
-        const caf::timespan quiet = self->clock().now() - state.last_active;
-        if (quiet < idle_timeout)
-          arm_idle_check(idle_timeout - quiet);
-        else
-          self->send(directory, idle_atom::value, id, state.served);
-      },
-      [=](retire_atom) {
+      [self](idle_check_atom) { check_idle(self); },
+      [self](retire_atom) {
         self->state.retiring = true;
-        if (!self->state.migrating)
+        if (!self->state.busy())
           self->quit();
       },
   };

@@ -99,6 +99,7 @@ Refusal refusal_from(const pqxx::row& row, const MigrationCommand& command,
   static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
       {"in_progress", Refused::in_progress},
       {"already_migrated", Refused::already_migrated},
+      {"migrated_in_parts", Refused::already_migrated},
       {"no_devices", Refused::no_devices},
       {"not_device_owner", Refused::not_device_owner},
       {"too_many_devices", Refused::too_many_devices},
@@ -113,6 +114,7 @@ Refusal refusal_from(const pqxx::row& row, const MigrationCommand& command,
   if (refusal.reason == Refused::already_migrated) {
     refusal.authenticated_group_id = optional_uuid(row["o_group_id"]);
     refusal.migration_id = optional_uuid(row["o_migration_id"]);
+    refusal.migrated_in_parts = outcome == "migrated_in_parts";
   } else if (refusal.reason == Refused::too_many_devices) {
     refusal.device_count = row["o_device_count"].as<std::int64_t>();
     refusal.limit = command.max_devices;

@@ -3,6 +3,7 @@
 #include "db/codec.hpp"
 #include "db/devices.hpp"
 #include "db/migration.hpp"
+#include "db/recall.hpp"
 #include "db/schema_steps.hpp"
 
 #include <pqxx/except>
@@ -58,6 +59,8 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
             return migrate(session_, facts_, log_, *each);
           else if constexpr (std::is_same_v<T, domain::ResolveMigration>)
             return resolve(session_, log_, *each.migration);
+          else if constexpr (std::is_same_v<T, domain::RecallMigration>)
+            return recall_migration(session_, each);
           else if constexpr (std::is_same_v<T, domain::RegisterDevice>)
             return register_device(session_, each);
           else if constexpr (std::is_same_v<T, domain::FindRegistrationGroup>)

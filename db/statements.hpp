@@ -43,6 +43,20 @@ inline constexpr Statement find_migration{
     "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS created_at "
     "FROM migration_audit_logs WHERE id = $1"};
 
+/// recall.cpp: the full migration on record, and what each of the users may know of it. No row when
+/// there is none. Takes no lock: what it reads has committed, so it is true of that moment.
+inline constexpr Statement recall_migration{
+    "regroup_recall_migration",
+    "SELECT asker.id AS user_id, coalesce(u.is_active, false) AS is_active, a.id AS migration_id, "
+    "a.authenticated_group_id, "
+    "EXISTS (SELECT FROM group_memberships m WHERE m.group_id = a.authenticated_group_id "
+    "  AND m.user_id = asker.id) "
+    "OR EXISTS (SELECT FROM devices d WHERE d.device_id = ANY (a.device_ids) "
+    "  AND d.owner_user_id = asker.id) AS concerned "
+    "FROM migration_audit_logs a CROSS JOIN unnest($2::uuid[]) AS asker(id) "
+    "LEFT JOIN users u ON u.id = asker.id "
+    "WHERE a.registration_group_id = $1 AND a.status = 'success'"};
+
 /// migration.cpp, when a migration in doubt was found: something for COMMIT to write, so that its
 /// promise (a synchronous standby has it) covers everything written before.
 inline constexpr Statement write_marker{

@@ -52,6 +52,15 @@ struct ResolveMigration {
   MigrationPtr migration;
 };
 
+/// Answers everybody who asked to migrate a registration group of which a full migration is
+/// believed to be on record: one read for all of them, begun after the last of them asked, and no
+/// lock.
+struct RecallMigration {
+  std::string registration_group_id;
+  std::vector<Uuid> users; // one for each request
+  Deadline deadline;
+};
+
 struct RegisterDevice {
   Uuid device_id;
   std::string display_name;          // 1 to 50 characters
@@ -94,8 +103,9 @@ struct CheckHealth {
 };
 
 /// Everything that a database worker can be asked for.
-using Job = std::variant<MigrationPtr, ResolveMigration, RegisterDevice, FindRegistrationGroup,
-                         ListGroupDevices, FindMigration, CheckApiKey, CheckHealth>;
+using Job =
+    std::variant<MigrationPtr, ResolveMigration, RecallMigration, RegisterDevice,
+                 FindRegistrationGroup, ListGroupDevices, FindMigration, CheckApiKey, CheckHealth>;
 
 Deadline deadline_of(const Job& job);
 

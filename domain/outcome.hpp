@@ -53,6 +53,7 @@ struct Refusal {
   std::optional<std::int64_t> limit{};
   std::optional<std::string> group_name{};
   std::vector<FieldError> fields{};
+  bool migrated_in_parts = false; // already_migrated, and no full migration is on record
 };
 
 struct MigrationCompleted {
@@ -64,6 +65,10 @@ struct MigrationCompleted {
   std::int64_t devices_remaining = 0;
   std::vector<Uuid> ignored_device_ids{}; // ascending
   bool replayed = false;                  // answered from an earlier request's Idempotency-Key
+};
+
+struct MigrationRecalled {
+  std::vector<Refusal> answers; // one for each user asked for; none: no full migration is on record
 };
 
 struct DeviceRegistered {
@@ -119,7 +124,8 @@ struct ApiKeyFacts {
 struct Healthy {};
 
 /// What a job comes back with.
-using Answer = std::variant<Refusal, MigrationCompleted, DeviceRegistered, RegistrationGroupFound,
-                            GroupDevicesPage, MigrationReport, ApiKeyFacts, Healthy>;
+using Answer =
+    std::variant<Refusal, MigrationCompleted, MigrationRecalled, DeviceRegistered,
+                 RegistrationGroupFound, GroupDevicesPage, MigrationReport, ApiKeyFacts, Healthy>;
 
 } // namespace regroup::domain

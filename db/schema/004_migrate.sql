@@ -108,7 +108,8 @@ BEGIN
   END IF;
 
   IF earlier.id IS NOT NULL THEN
-    outcome := 'already_migrated';
+    outcome := CASE WHEN earlier.status = 'success' THEN 'already_migrated'
+                    ELSE 'migrated_in_parts' END;
     -- Only those whom it concerns are told what became of it.
     IF EXISTS (SELECT FROM group_memberships m
                WHERE m.group_id = earlier.authenticated_group_id AND m.user_id = p_user_id)

@@ -150,12 +150,16 @@ TEST_CASE_METHOD(DatabaseTest, "a partial migration leaves the rest to a later o
     REQUIRE(completed(rest));
     CHECK(completed(rest)->device_ids == std::vector{devices[1], devices[3]});
     CHECK(world->audits("success") == 1);
-    CHECK(refused(migrate(named("camping-2025", user, "More"))) == Refused::already_migrated);
+    const auto more = migrate(named("camping-2025", user, "More"));
+    REQUIRE(refused(more) == Refused::already_migrated);
+    CHECK_FALSE(std::get<domain::Refusal>(more).migrated_in_parts);
   }
   SECTION("when nothing is left, it was migrated before") {
     world->sql.exec("UPDATE devices SET active = false WHERE group_id = 'camping-2025'");
     world->sql.exec("DELETE FROM devices WHERE NOT active");
-    CHECK(refused(migrate(named("camping-2025", user, "Rest"))) == Refused::already_migrated);
+    const auto rest = migrate(named("camping-2025", user, "Rest"));
+    REQUIRE(refused(rest) == Refused::already_migrated);
+    CHECK(std::get<domain::Refusal>(rest).migrated_in_parts);
   }
 }
 

@@ -68,6 +68,32 @@ TEST_CASE("two groups whose hashtext is equal are migrated side by side") {
   }
 }
 
+TEST_CASE("thirty at once for a migrated group are told so, and after an undo one succeeds") {
+  ServiceTest test{three_replicas()};
+  const auto user = test.world.add_user();
+  test.world.add_devices("camping-2025", 3, user);
+  const auto port = [&](std::size_t i) { return test.service.replica(i % 3).port(); };
+  const std::vector<std::function<Answered()>> asking = [&] {
+    std::vector<std::function<Answered()>> all;
+    for (std::size_t i = 0; i < 30; ++i)
+      all.push_back(test.asking(port(i), user, test.body("camping-2025")));
+    return all;
+  }();
+  for (std::size_t i = 0; i < 3; ++i) // and each replica has seen that it is migrated
+    test.migrate(port(i), user, test.body("camping-2025"));
+  for (int round = 1; round <= 10; ++round) {
+    CHECK(tally(at_once(asking)) ==
+          std::map<std::string, int>{{"409 resource/already-migrated", 30}});
+    // An undo by another program: what every replica remembers is out of date.
+    test.world.sql.exec("UPDATE migration_audit_logs SET status = 'rolled_back'; "
+                        "DELETE FROM groups; UPDATE devices SET group_id = 'camping-2025'");
+    CHECK(is_one_success(at_once(asking)));
+    REQUIRE(test.world.groups() == 1);
+    for (std::size_t i = 0; i < 3; ++i)
+      test.migrate(port(i), user, test.body("camping-2025"));
+  }
+}
+
 TEST_CASE("an Idempotency-Key is answered by every replica, and after the first one was killed") {
   ServiceTest test{three_replicas()};
   const auto user = test.world.add_user();

@@ -31,10 +31,13 @@ public:
     std::array<std::atomic<int>, watched_groups> running{};
     std::atomic<int> overlaps{0};
     std::atomic<int> executed{0};
+    std::atomic<int> recalls{0};
   };
   explicit WatchfulStore(Seen& seen) : seen_(seen) {}
 
   domain::Answer execute(const domain::Job& job) noexcept override {
+    if (const auto* recall = std::get_if<domain::RecallMigration>(&job))
+      return recalled(*recall);
     const auto& migration = *std::get<domain::MigrationPtr>(job);
     const auto& id = migration.registration_group_id;
     if (id.size() == 1)
@@ -46,6 +49,14 @@ public:
   }
 
 private:
+  /// Every third time somebody has undone the migration.
+  domain::Answer recalled(const domain::RecallMigration& recall) {
+    domain::MigrationRecalled found;
+    if (++seen_.recalls % 3 != 0)
+      found.answers.resize(recall.users.size(), {.reason = domain::Refused::already_migrated});
+    return found;
+  }
+
   void watch(std::atomic<int>& running) {
     if (running.fetch_add(1) != 0)
       ++seen_.overlaps;
@@ -59,16 +70,21 @@ private:
 struct Tally {
   std::atomic<int> completed{0};
   std::atomic<int> in_progress{0};
+  std::atomic<int> already_migrated{0};
   std::atomic<int> shutting_down{0};
   std::atomic<int> other{0};
 
-  int answered() const { return completed + in_progress + shutting_down + other; }
+  int answered() const {
+    return completed + in_progress + already_migrated + shutting_down + other;
+  }
   void count(const domain::Answer& answer) {
     const auto* refusal = std::get_if<domain::Refusal>(&answer);
     if (std::holds_alternative<domain::MigrationCompleted>(answer))
       ++completed;
     else if (refusal && refusal->reason == domain::Refused::in_progress)
       ++in_progress;
+    else if (refusal && refusal->reason == domain::Refused::already_migrated)
+      ++already_migrated;
     else if (refusal && refusal->reason == domain::Refused::shutting_down)
       ++shutting_down;
     else
@@ -199,8 +215,9 @@ TEST_CASE_METHOD(ThreadsTest, "100,000 requests to groups that come and go are a
     REQUIRE(eventually([&] { return running() == at_rest; }));
     REQUIRE(tally.answered() == static_cast<int>((round + 1) * clients) * requests);
   }
-  CHECK(tally.completed + tally.in_progress == 100'000);
+  CHECK(tally.completed + tally.in_progress + tally.already_migrated == 100'000);
   CHECK(tally.completed == seen.executed);
+  CHECK(tally.already_migrated > 0);
   CHECK(seen.overlaps == 0);
   const auto groups_made = system.latest_actor_id() - ids_before - clients * rounds;
   INFO("completed " << tally.completed << ", group actors made " << groups_made);

@@ -2,8 +2,13 @@
 
 #include <catch2/catch.hpp>
 
+#include <utility>
+#include <vector>
+
 using namespace regroup::test;
+using regroup::domain::Job;
 using regroup::domain::MigrationPtr;
+using regroup::domain::RecallMigration;
 using regroup::domain::Refused;
 
 namespace {
@@ -50,7 +55,6 @@ TEST_CASE_METHOD(GroupTest, "after an outcome, good or bad, the next migration i
   run();
   answer(to, refusal(Refused::database_unavailable));
   CHECK(first->refused(Refused::database_unavailable));
-  CHECK(migrated("camping")->completed());
   CHECK(migrated("camping")->completed());
 }
 
@@ -123,4 +127,143 @@ TEST_CASE_METHOD(GroupTest,
   CHECK(directory_state().names.size() == 1);
   CHECK(migrated("camping")->completed());
   CHECK(group("camping") != crashed);
+}
+
+namespace {
+
+/// A group that has just been migrated.
+class MigratedTest : public GroupTest {
+public:
+  MigratedTest() { migrated("camping"); }
+
+  std::vector<ReplyPtr> ask(std::size_t count) {
+    std::vector<ReplyPtr> replies(count);
+    for (auto& reply : replies)
+      reply = migrate("camping");
+    run();
+    return replies;
+  }
+  const Job& job(std::size_t which = 0) { return held_by(to).jobs.at(which); }
+  std::size_t askers() { return std::get<RecallMigration>(job()).users.size(); }
+  bool runs_migration() { return std::holds_alternative<MigrationPtr>(job()); }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(MigratedTest, "of a migrated group nobody is told that a migration is under way") {
+  const auto first = ask(1);
+  const auto others = ask(3);
+  REQUIRE(asked() == 1); // one read at a time
+  CHECK(askers() == 1);
+  for (const auto& reply : others)
+    CHECK_FALSE(reply->answer);
+  answer(to, recalled(job()));
+  CHECK(first[0]->refused(Refused::already_migrated));
+  for (const auto& reply : others)
+    CHECK_FALSE(reply->answer); // the read that has ended began before they asked
+  REQUIRE(asked() == 1);
+  CHECK(askers() == 3);
+  answer(to, recalled(job()));
+  for (const auto& reply : others)
+    CHECK(reply->refused(Refused::already_migrated));
+  CHECK(asked() == 0);
+}
+
+TEST_CASE_METHOD(MigratedTest, "everybody gets the answer that was found for them") {
+  const auto held = ask(1);
+  std::vector<std::pair<MigrationPtr, ReplyPtr>> asked_by;
+  for (int i = 0; i < 3; ++i) {
+    const auto what = command("camping");
+    asked_by.emplace_back(what, migrate(what));
+  }
+  run();
+  answer(to, recalled(job()));
+  answer(to, recalled(job()));
+  for (const auto& [what, reply] : asked_by) {
+    REQUIRE(reply->refused(Refused::already_migrated));
+    CHECK(reply->refusal().migration_id == what->user_id);
+  }
+}
+
+TEST_CASE_METHOD(MigratedTest, "a migration that was undone elsewhere is run again") {
+  const auto first = ask(1);
+  const auto others = ask(2);
+  answer(to, nothing_recalled());
+  REQUIRE(asked() == 1);
+  CHECK(runs_migration());
+  CHECK_FALSE(first[0]->answer);
+  for (const auto& reply : others)
+    CHECK(reply->refused(Refused::in_progress)); // now that is true
+  answer(to, completed());
+  CHECK(first[0]->completed());
+  ask(1);
+  CHECK(askers() == 1);
+  answer(to, recalled(job()));
+}
+
+TEST_CASE_METHOD(MigratedTest, "a read that fails is told to those who asked, and the next tries") {
+  const auto first = ask(2);
+  answer(to, refusal(Refused::database_unavailable));
+  CHECK(first[0]->refused(Refused::database_unavailable));
+  CHECK_FALSE(first[1]->answer);
+  caf::anon_send(to, fail_atom::value);
+  run();
+  CHECK(first[1]->refused(Refused::database_unavailable)); // a read changes nothing
+  const auto next = ask(1);
+  answer(to, recalled(job()));
+  CHECK(next[0]->refused(Refused::already_migrated));
+}
+
+TEST_CASE_METHOD(MigratedTest, "a retry with a key is answered by a migration's own transaction") {
+  auto retry = std::make_shared<regroup::domain::MigrationCommand>(*command("camping"));
+  retry->idempotency = {"key", "hash"};
+  const auto reply = migrate(MigrationPtr{retry});
+  run();
+  CHECK(runs_migration());
+  const auto other = ask(1); // meanwhile nobody migrates
+  answer(to, recalled(job(1)), 1);
+  CHECK(other[0]->refused(Refused::already_migrated));
+  answer(to, completed());
+  CHECK(reply->completed());
+}
+
+TEST_CASE_METHOD(
+    GroupTest, "that a migration is on record is learnt from a refusal, unless it tells of parts") {
+  for (const bool in_parts : {true, false}) {
+    migrate("camping");
+    run();
+    answer(to, regroup::domain::Refusal{.reason = Refused::already_migrated,
+                                        .migrated_in_parts = in_parts});
+  }
+  migrate("camping");
+  run();
+  CHECK(std::holds_alternative<RecallMigration>(held_by(to).jobs.at(0)));
+}
+
+TEST_CASE_METHOD(GroupTest, "a partial migration that committed leaves the rest to be migrated") {
+  auto partial = std::make_shared<regroup::domain::MigrationCommand>(*command("camping"));
+  partial->device_ids = {regroup::domain::Uuid::random()};
+  migrate(MigrationPtr{partial});
+  run();
+  answer(to, completed());
+  CHECK(migrated("camping")->completed());
+}
+
+TEST_CASE_METHOD(MigratedTest, "a read answers so many at most, and the next read the others") {
+  ask(1);
+  const auto replies = ask(regroup::actors::most_recalled + 1);
+  answer(to, recalled(job()));
+  CHECK(askers() == regroup::actors::most_recalled);
+  answer(to, recalled(job()));
+  CHECK(askers() == 1);
+  answer(to, recalled(job()));
+  for (const auto& reply : replies)
+    REQUIRE(reply->refused(Refused::already_migrated));
+}
+
+TEST_CASE_METHOD(MigratedTest, "a group that is told to exit answers those who wait for a read") {
+  const auto replies = ask(2);
+  end(group("camping").address(), caf::exit_reason::unhandled_exception);
+  for (const auto& reply : replies)
+    CHECK(reply->refused(Refused::database_unavailable));
 }

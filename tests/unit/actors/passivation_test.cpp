@@ -15,10 +15,11 @@ public:
     workers.push_back(to);
     spawn_directory(to);
   }
-  void migrated(const std::string& group) {
+  /// Asked once, and as it was before.
+  void asked(const std::string& group) {
     migrate(group);
     run();
-    answer(to, completed());
+    answer(to, refusal(Refused::no_devices));
   }
   template <class Handle> void let_run(const Handle& actor) {
     REQUIRE(scheduler.prioritize(actor));
@@ -32,7 +33,7 @@ public:
 } // namespace
 
 TEST_CASE_METHOD(PassivationTest, "a group that is idle for long enough is released") {
-  migrated("camping");
+  asked("camping");
   const auto actor = group("camping");
   pass(29s);
   run();
@@ -42,15 +43,15 @@ TEST_CASE_METHOD(PassivationTest, "a group that is idle for long enough is relea
   CHECK_FALSE(alive(actor));
   CHECK(groups() == 0);
   CHECK(directory_state().names.empty());
-  migrated("camping");
+  asked("camping");
   CHECK(group("camping") != actor);
 }
 
 TEST_CASE_METHOD(PassivationTest, "a group that was asked meanwhile is idle from that moment on") {
-  migrated("camping");
+  asked("camping");
   const auto actor = group("camping");
   pass(20s);
-  migrated("camping");
+  asked("camping");
   pass(20s);
   run();
   CHECK(alive(actor));
@@ -60,7 +61,7 @@ TEST_CASE_METHOD(PassivationTest, "a group that was asked meanwhile is idle from
 }
 
 TEST_CASE_METHOD(PassivationTest, "a group is not idle while a migration runs, however long") {
-  migrated("camping");
+  asked("camping");
   pass(25s);
   auto reply = migrate("camping");
   run();
@@ -79,8 +80,25 @@ TEST_CASE_METHOD(PassivationTest, "a group is not idle while a migration runs, h
   CHECK(groups() == 0);
 }
 
+TEST_CASE_METHOD(PassivationTest, "a group is not idle while somebody waits for the record") {
+  migrate("camping");
+  run();
+  answer(to, completed());
+  pass(25s);
+  auto reply = migrate("camping");
+  run();
+  pass(10s);
+  run();
+  CHECK(groups() == 1);
+  answer(to, recalled(held_by(to).jobs.at(0)));
+  CHECK(reply->refused(Refused::already_migrated));
+  pass(30s);
+  run();
+  CHECK(groups() == 0);
+}
+
 TEST_CASE_METHOD(PassivationTest, "a request in a group's mailbox before its idle check wins") {
-  migrated("camping");
+  asked("camping");
   const auto actor = group("camping");
   auto reply = migrate("camping");
   step();             // the client asks the directory
@@ -93,7 +111,7 @@ TEST_CASE_METHOD(PassivationTest, "a request in a group's mailbox before its idl
 }
 
 TEST_CASE_METHOD(PassivationTest, "an idle notice that lost the race to a request is ignored") {
-  migrated("camping");
+  asked("camping");
   const auto actor = group("camping");
   pass(31s); // the idle check is in the group's mailbox
   auto reply = migrate("camping");
@@ -115,7 +133,7 @@ TEST_CASE_METHOD(PassivationTest, "an idle notice that lost the race to a reques
 
 TEST_CASE_METHOD(PassivationTest,
                  "a request behind the idle notice waits for the group that follows") {
-  migrated("camping");
+  asked("camping");
   const auto actor = group("camping");
   pass(31s);
   let_run(actor); // the notice is first in the directory's mailbox
@@ -134,7 +152,7 @@ TEST_CASE_METHOD(PassivationTest,
 }
 
 TEST_CASE_METHOD(PassivationTest, "of several requests that wait for a group to end one is run") {
-  migrated("camping");
+  asked("camping");
   pass(31s);
   let_run(group("camping"));
   std::vector<ReplyPtr> replies;
@@ -153,10 +171,17 @@ TEST_CASE_METHOD(PassivationTest, "of several requests that wait for a group to 
 // Every order of messages and timers that a seed can produce, the same in each run. After each
 // message the base class checks that no group has two live actors.
 TEST_CASE_METHOD(PassivationTest, "in hundreds of random interleavings no request is lost") {
+  std::size_t told = 0;
   for (unsigned seed = 1; seed <= 300; ++seed) {
     INFO("seed " << seed);
     std::mt19937 random{seed};
     auto below = [&random](unsigned limit) { return random() % limit; };
+    const auto outcome = [this](bool undone) { // of the job that is held for the longest time
+      const auto& job = held_by(to).jobs.at(0);
+      if (!std::holds_alternative<regroup::domain::RecallMigration>(job))
+        return completed();
+      return undone ? nothing_recalled() : recalled(job);
+    };
     std::vector<ReplyPtr> replies;
     while (replies.size() < 30) {
       if (below(6) == 0)
@@ -167,16 +192,20 @@ TEST_CASE_METHOD(PassivationTest, "in hundreds of random interleavings no reques
       if (!jobs.empty())
         std::swap(jobs.front(), jobs.at(below(static_cast<unsigned>(jobs.size()))));
       step();
-      if (!held_by(to).jobs.empty() && below(3) == 0)
-        caf::anon_send(to, answer_atom::value, std::size_t{0}, completed());
+      // One at a time: the answer is made for the job that is the first now.
+      if (!held_by(to).jobs.empty() && held_by(to).told == told && below(3) == 0) {
+        caf::anon_send(to, answer_atom::value, std::size_t{0}, outcome(below(3) == 0));
+        ++told;
+      }
       if (below(8) == 0)
         run();
     }
     run();
-    while (!held_by(to).jobs.empty())
-      answer(to, completed());
+    for (; !held_by(to).jobs.empty(); ++told)
+      answer(to, outcome(false));
     for (const auto& reply : replies)
-      REQUIRE((reply->completed() || reply->refused(Refused::in_progress)));
+      REQUIRE((reply->completed() || reply->refused(Refused::in_progress) ||
+               reply->refused(Refused::already_migrated)));
     pass(30s);
     run();
     REQUIRE(groups() == 0);

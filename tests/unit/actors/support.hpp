@@ -43,6 +43,7 @@ struct HeldState {
   static inline const char* name = "test.held";
   std::vector<domain::Job> jobs; // held, the oldest first
   std::vector<caf::typed_response_promise<domain::Answer>> promises;
+  std::size_t told = 0; // how often it was told an answer
 };
 HeldActor::behavior_type held(HeldActor::stateful_pointer<HeldState> self, caf::unit_t);
 
@@ -66,7 +67,7 @@ template <class Handle> bool alive(const Handle& handle) {
 }
 
 /// After each message that is handled it checks that no registration group has two live actors,
-/// and that none retires while it migrates.
+/// and that none retires while it is busy.
 class ActorTest {
 public:
   ActorTest();
@@ -110,6 +111,10 @@ private:
   std::map<std::string, std::vector<actors::GroupActor>> seen_; // the live ones, by group
   std::vector<caf::actor> clients_;
 };
+
+/// What the database finds on record for a RecallMigration: `already_migrated` for every asker.
+domain::Answer recalled(const domain::Job& job);
+domain::Answer nothing_recalled(); // undone since
 
 domain::Answer completed(const domain::MigrationPtr& migration);
 domain::Answer completed();

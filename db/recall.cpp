@@ -1,0 +1,51 @@
+#include "db/recall.hpp"
+
+#include "db/codec.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace regroup::db {
+namespace {
+
+using domain::Answer;
+using domain::Refusal;
+using domain::Refused;
+using domain::Uuid;
+
+/// Only those whom it concerns are told what became of the registration group.
+Refusal refusal_from(const pqxx::row& row, const std::string& registration_group_id) {
+  if (!row["is_active"].as<bool>())
+    return Refusal{.reason = Refused::unauthorized};
+  Refusal refusal{.reason = Refused::already_migrated,
+                  .registration_group_id = registration_group_id};
+  if (row["concerned"].as<bool>()) {
+    refusal.migration_id = optional_uuid(row["migration_id"]);
+    refusal.authenticated_group_id = optional_uuid(row["authenticated_group_id"]);
+  }
+  return refusal;
+}
+
+} // namespace
+
+Answer recall_migration(Session& session, const domain::RecallMigration& query) {
+  std::vector<Uuid> users = query.users;
+  std::sort(users.begin(), users.end());
+  users.erase(std::unique(users.begin(), users.end()), users.end());
+
+  Transaction transaction{session};
+  const auto rows = transaction.run(statements::recall_migration, query.registration_group_id,
+                                    uuid_array_text(users));
+  domain::MigrationRecalled recalled;
+  if (rows.empty())
+    return recalled;
+  std::unordered_map<Uuid, Refusal, domain::UuidHash> by_user;
+  for (const auto& row : rows)
+    by_user.emplace(uuid(row["user_id"]), refusal_from(row, query.registration_group_id));
+  recalled.answers.reserve(query.users.size());
+  for (const auto& user : query.users)
+    recalled.answers.push_back(by_user.at(user));
+  return recalled;
+}
+
+} // namespace regroup::db
