@@ -19,6 +19,11 @@ namespace {
 
 constexpr std::size_t watched_groups = 8;
 constexpr std::size_t pool_size = 4;
+#ifdef __SANITIZE_THREAD__ // 50,000 were not done after 8 minutes, 2,000 are in 2 s
+constexpr unsigned many_groups = 2'000;
+#else
+constexpr unsigned many_groups = 50'000;
+#endif
 
 std::string watched_group(unsigned number) {
   return std::string(1, static_cast<char>('a' + number % watched_groups));
@@ -224,12 +229,11 @@ TEST_CASE_METHOD(ThreadsTest, "100,000 requests to groups that come and go are a
   CHECK(groups_made > watched_groups * rounds); // they were released in the middle as well
 }
 
-TEST_CASE_METHOD(ThreadsTest, "the actors of 50,000 distinct groups are all released") {
-  constexpr unsigned groups = 50'000;
-  for (unsigned first = 0; first < groups; first += 100)
+TEST_CASE_METHOD(ThreadsTest, "the actors of tens of thousands of groups are all released") {
+  for (unsigned first = 0; first < many_groups; first += 100)
     ask_hundred([first](unsigned request) { return "group-" + std::to_string(first + request); });
-  REQUIRE(eventually([&] { return tally.answered() == groups; }));
-  CHECK(tally.completed == groups);
+  REQUIRE(eventually([&] { return tally.answered() == many_groups; }));
+  CHECK(tally.completed == many_groups);
   CHECK(eventually([&] { return running() == at_rest; }));
   stop();
   CHECK(eventually([&] { return running() == before; }));
