@@ -67,6 +67,22 @@ constexpr const char* kTrust = "local all all trust\n"
                                "local replication all trust\n"
                                "host all all 127.0.0.1/32 trust\n";
 
+/// With the WAL that it needs and the settings of a standby (pg_basebackup -R). As root this makes
+/// root's files: they go to the owner of the folder that they are in.
+void copy_of_running(const Postgres& primary, const fs::path& data) {
+  const auto program = db::find_postgres_programs().postgres.parent_path() / "pg_basebackup";
+  Process backup{program,
+                 {"--pgdata=" + data.string(), "--dbname=" + primary.url(), "--write-recovery-conf",
+                  "--wal-method=stream", "--checkpoint=fast", "--no-sync"}};
+  if (backup.wait(60s) != 0)
+    throw std::runtime_error{"pg_basebackup: " + backup.errors()};
+  if (::geteuid() != 0)
+    return;
+  Process give{"chown", {"-R", "postgres:", data}};
+  if (give.wait(60s) != 0)
+    throw std::runtime_error{"chown: " + give.errors()};
+}
+
 std::vector<pid_t> children_of(pid_t parent) {
   std::vector<pid_t> children;
   for (const auto& entry : fs::directory_iterator{"/proc"}) {
@@ -91,8 +107,15 @@ Postgres::Postgres() : Postgres(Options{}) {}
 Postgres::Postgres(const Options& options) {
   const auto directory = folder_.path() / "postgres";
   fs::create_directory(directory);
-  copy_initialised_data(directory / "data");
-  std::ofstream{directory / "data" / "pg_hba.conf"} << kTrust;
+  if (options.standby_of)
+    copy_of_running(*options.standby_of, directory / "data");
+  else
+    copy_initialised_data(directory / "data");
+  std::ofstream hba{directory / "data" / "pg_hba.conf"};
+  hba << kTrust;
+  if (!options.trusted_network.empty())
+    hba << "host all all " << options.trusted_network << " trust\n";
+  hba.close(); // the server reads it
   options_ = {directory, {{"max_connections", "200"}, {"shared_buffers", "64MB"}}, 60s};
   if (!options.durable)
     options_.settings.merge(
@@ -140,14 +163,25 @@ void Postgres::kill9() {
   server_.reset(); // waits for the end
 }
 
+void Postgres::kill9_all() {
+  if (!server_)
+    return;
+  stop_signal(); // none of them may notice another's end
+  signal_all(SIGKILL);
+  kill9();
+}
+
 void Postgres::stop_signal() { signal_all(SIGSTOP); }
 
 void Postgres::continue_signal() { signal_all(SIGCONT); }
 
 void Postgres::signal_all(int number) const {
-  ::kill(pid(), number); // the postmaster first: stopped, it makes no more children
+  if (number == SIGSTOP)
+    ::kill(pid(), number); // the postmaster first: stopped, it makes no more children
   for (const auto child : children_of(pid()))
     ::kill(child, number);
+  if (number != SIGSTOP)
+    ::kill(pid(), number);
 }
 
 pid_t Postgres::pid() const {

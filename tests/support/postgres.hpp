@@ -16,8 +16,10 @@ class Postgres {
 public:
   struct Options {
     std::map<std::string, std::string> settings; // {"log_statement", "all"}, ...
-    bool durable = false; // with fsync; a killed process loses nothing either way
-    bool tcp = false;     // listens on 127.0.0.1 as well, for poolers
+    bool durable = false;                 // with fsync; a killed process loses nothing either way
+    bool tcp = false;                     // listens on 127.0.0.1 as well, for poolers
+    std::string trusted_network;          // "10.0.0.0/8": may connect as well, without a password
+    const Postgres* standby_of = nullptr; // a streaming standby of that one, in hot standby
   };
 
   Postgres();
@@ -35,6 +37,9 @@ public:
 
   /// SIGKILL to the postmaster alone; its backends notice and end. restart() brings it back.
   void kill9();
+
+  /// The same to the postmaster and all its children at once, as when the machine is lost.
+  void kill9_all();
 
   /// SIGSTOP and SIGCONT to the postmaster and all its children: the server is there, and silent.
   void stop_signal();

@@ -1,0 +1,110 @@
+// regroup_chaos --rounds N [--fault NAME]... | --list: breaks things under load, and holds what the
+// clients were told against the database. Exit status 1 when anything was lost, duplicated, partial
+// or untrue, or when a fault did not hit. scripts/chaos builds and runs it.
+#include "tests/service/chaos/round.hpp"
+
+#include <algorithm>
+#include <iomanip>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace regroup::chaos;
+
+struct Wanted {
+  int rounds = 2;
+  bool list = false;
+  std::vector<std::string> faults; // empty: all
+};
+
+Wanted read_arguments(const std::vector<std::string>& words) {
+  Wanted wanted;
+  for (std::size_t at = 0; at < words.size(); ++at) {
+    const bool has_value = at + 1 < words.size();
+    if (words[at] == "--list")
+      wanted.list = true;
+    else if (words[at] == "--rounds" && has_value)
+      wanted.rounds = std::stoi(words[++at]);
+    else if (words[at] == "--fault" && has_value)
+      wanted.faults.push_back(words[++at]);
+    else
+      throw std::runtime_error{"usage: regroup_chaos [--rounds N] [--fault NAME]... | --list"};
+  }
+  if (wanted.rounds < 1)
+    throw std::runtime_error{"--rounds: at least 1"};
+  return wanted;
+}
+
+Faults chosen(Faults all, const std::vector<std::string>& names) {
+  if (names.empty())
+    return all;
+  for (const auto& name : names)
+    if (std::none_of(all.begin(), all.end(),
+                     [&](const auto& each) { return each->name() == name; }))
+      throw std::runtime_error{"no fault is called " + name + "; --list names them"};
+  std::erase_if(all, [&](const auto& each) {
+    return std::find(names.begin(), names.end(), each->name()) == names.end();
+  });
+  return all;
+}
+
+void print_head() {
+  std::cout << std::left << std::setw(23) << "fault" << std::right << std::setw(7) << "rounds"
+            << std::setw(10) << "requests" << std::setw(8) << "201s" << std::setw(11) << "in flight"
+            << std::setw(10) << "in doubt" << std::setw(6) << "lost" << std::setw(12)
+            << "duplicated" << std::setw(9) << "partial" << std::setw(8) << "untrue"
+            << std::setw(12) << "recovery s" << '\n';
+}
+
+void print_line(const std::string& name, const Tally& tally, const std::string& remark) {
+  std::cout << std::left << std::setw(23) << name << std::right << std::setw(7) << tally.rounds
+            << std::setw(10) << tally.requests << std::setw(8) << tally.successes << std::setw(11)
+            << tally.in_flight << std::setw(10) << tally.in_doubt << std::setw(6) << tally.lost
+            << std::setw(12) << tally.duplicated << std::setw(9) << tally.partial << std::setw(8)
+            << tally.untrue << std::setw(12) << std::fixed << std::setprecision(1)
+            << tally.seconds_to_recover << remark << std::endl;
+}
+
+/// The line of the table for one fault; whether all is well.
+bool run(const Fault& fault, int rounds) {
+  Rounds running{fault};
+  std::string failure;
+  try {
+    for (int round = 1; round <= rounds; ++round) {
+      std::cerr << fault.name() << ": round " << round << " of " << rounds << std::endl;
+      running.run_one();
+    }
+  } catch (const std::exception& why) {
+    failure = why.what();
+  }
+  const auto& tally = running.tally();
+  if (failure.empty() && !tally.hit())
+    failure = "it hit nothing";
+  print_line(fault.name(), tally, failure.empty() ? "" : "  FAILED: " + failure);
+  return failure.empty() && tally.clean();
+}
+
+} // namespace
+
+int main(int count, char** words) {
+  try {
+    const auto wanted = read_arguments({words + 1, words + count});
+    const auto faults = chosen(all_faults(), wanted.faults);
+    if (wanted.list) {
+      for (const auto& fault : faults)
+        std::cout << fault->name() << '\n';
+      return 0;
+    }
+    print_head();
+    bool well = true;
+    for (const auto& fault : faults)
+      well = run(*fault, wanted.rounds) && well;
+    return well ? 0 : 1;
+  } catch (const std::exception& why) {
+    std::cerr << "regroup_chaos: " << why.what() << '\n';
+    return 1;
+  }
+}

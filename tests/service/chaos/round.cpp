@@ -1,0 +1,167 @@
+#include "tests/service/chaos/round.hpp"
+
+#include "tests/service/chaos/settle.hpp"
+#include "tests/support/eventually.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <stdexcept>
+
+namespace regroup::chaos {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kGroups = 1000; // more than the clients get through in a round
+constexpr std::size_t kSpareGroups = 4;
+constexpr std::size_t kProbes = 200;
+constexpr auto kRecoveryLimit = 60s;
+
+/// Migrations that were being served at one of the strikes. Who was told 409 had none.
+int open_at_strikes(const std::vector<Field::Strike>& strikes,
+                    const std::vector<Request>& requests) {
+  return static_cast<int>(
+      std::count_if(requests.begin(), requests.end(), [&](const Request& request) {
+        return request.kind == Request::Kind::migrate && request.answer.status != 409 &&
+               std::any_of(strikes.begin(), strikes.end(), [&](const auto& strike) {
+                 return request.start <= strike.at && strike.at < request.end &&
+                        (strike.replica.empty() || strike.replica == request.replica);
+               });
+      }));
+}
+
+std::string kind_name(Request::Kind kind) {
+  return kind == Request::Kind::migrate  ? "migrate"
+         : kind == Request::Kind::status ? "status"
+                                         : "last-status";
+}
+
+void write_story(const std::filesystem::path& path, const History& history,
+                 const std::string& logs) {
+  std::ofstream file{path};
+  file << std::fixed << std::setprecision(3);
+  for (const auto& request : history.requests)
+    file << request.start << ' ' << request.end << ' ' << kind_name(request.kind) << ' '
+         << request.replica << " group=" << request.group << " user=" << request.user
+         << " key=" << request.idempotency_key << " about=" << request.migration_id << " -> "
+         << request.answer.status << ' ' << request.answer.code << request.answer.state
+         << (request.answer.replayed ? " replayed" : "")
+         << " migration=" << request.answer.migration_id << '\n';
+  file << logs;
+}
+
+} // namespace
+
+std::vector<Group> Rounds::new_groups(const std::string& kind, std::size_t count,
+                                      std::size_t smallest, std::size_t largest) {
+  auto sql = deployment_->stage.sql();
+  auto groups =
+      add_groups(sql, kind + "-" + std::to_string(tally_.rounds), count, smallest, largest);
+  for (const auto& group : groups)
+    for (const auto& device : group.devices)
+      deployment_->history.devices[group.id].push_back(device.text());
+  return groups;
+}
+
+void Rounds::run_one() {
+  if (!deployment_)
+    deployment_ = std::make_unique<Deployment>(fault_.stage());
+  auto& stage = deployment_->stage;
+  auto& record = deployment_->record;
+  auto groups = new_groups("group", kGroups, 1, 5);
+  const auto spare = new_groups("spare", kSpareGroups, 2, 2);
+  const auto probes = new_groups("probe", kProbes, 1, 1);
+
+  Field field{stage, record, tally_.rounds, spare};
+  Load load{record, stage.targets(), groups};
+  field.wait_for_successes(20);
+  fault_.strike(field);
+  recover(field, probes);
+  field.wait_for_successes(20);
+  if (load.spent())
+    throw std::runtime_error{"the clients ran out of groups: the fault took too long"};
+  load.finish();
+
+  groups.insert(groups.end(), spare.begin(), spare.end());
+  groups.insert(groups.end(), probes.begin(), probes.end());
+  settle(stage, record, groups);
+  judge(field);
+  ++tally_.rounds;
+}
+
+/// Until every way in has answered 201: each time with a group that nobody has asked for.
+void Rounds::recover(const Field& field, const std::vector<Group>& probes) {
+  std::size_t next = 0;
+  for (const auto& target : deployment_->stage.targets()) {
+    const bool back = test::eventually(
+        [&] {
+          const auto& probe = probes.at(next++ % probes.size());
+          return ask_to_migrate(deployment_->record, target, probe, probe.users.front()).status ==
+                 201;
+        },
+        kRecoveryLimit);
+    if (!back)
+      throw std::runtime_error{"no 201 from " + target.name + " after the fault"};
+  }
+  tally_.seconds_to_recover =
+      std::max(tally_.seconds_to_recover,
+               std::chrono::duration<double>(Clock::now() - field.healed_at).count());
+}
+
+void Rounds::judge(const Field& field) {
+  auto& deployment = *deployment_;
+  auto history = deployment.history;
+  history.requests = deployment.record.requests();
+  deployment.history.unpromised.insert(deployment.history.unpromised.end(),
+                                       field.unpromised.begin(), field.unpromised.end());
+  history.unpromised = deployment.history.unpromised;
+  auto sql = deployment.stage.sql();
+  const auto rows = read_rows(sql);
+  const auto logs = deployment.stage.logs();
+
+  const std::vector<Request> fresh(history.requests.begin() +
+                                       static_cast<std::ptrdiff_t>(deployment.requests),
+                                   history.requests.end());
+  const int in_doubt = count_of(logs, kCommitInDoubt) + doubtful(history, rows);
+  tally_.requests += static_cast<int>(fresh.size());
+  tally_.successes +=
+      static_cast<int>(std::count_if(fresh.begin(), fresh.end(), [](const Request& request) {
+        return request.answer.status == 201;
+      }));
+  tally_.in_flight += field.counted + open_at_strikes(field.strikes, fresh);
+  tally_.in_doubt += in_doubt - deployment.in_doubt;
+  deployment.requests = history.requests.size();
+  deployment.in_doubt = in_doubt;
+
+  const auto verdict = check(history, rows);
+  tally_.lost += static_cast<int>(verdict.lost.size());
+  tally_.duplicated += static_cast<int>(verdict.duplicated.size());
+  tally_.partial += static_cast<int>(verdict.partial.size());
+  tally_.untrue += static_cast<int>(verdict.untrue.size());
+  if (!verdict.clean())
+    tell(verdict, history);
+  if (!verdict.clean() || fault_.spends_stage())
+    deployment_.reset(); // what was found once must not be counted again
+}
+
+void Rounds::tell(const Verdict& verdict, const History& history) const {
+  const std::pair<const char*, const std::vector<std::string>*> kinds[]{
+      {"lost", &verdict.lost},
+      {"duplicated", &verdict.duplicated},
+      {"partial", &verdict.partial},
+      {"untrue", &verdict.untrue}};
+  constexpr std::size_t kMostLines = 10;
+  for (const auto& [kind, findings] : kinds)
+    for (std::size_t index = 0; index < std::min(findings->size(), kMostLines); ++index)
+      std::cerr << kind << ": " << (*findings)[index] << '\n';
+  const auto story = std::filesystem::temp_directory_path() /
+                     ("regroup-chaos-" + fault_.name() + "-" + std::to_string(tally_.rounds));
+  write_story(story, history, deployment_->stage.logs());
+  std::cerr << "every request, and the replicas' logs: " << story.string() << '\n';
+}
+
+} // namespace regroup::chaos

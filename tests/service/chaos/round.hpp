@@ -1,0 +1,59 @@
+#pragma once
+#include "tests/service/chaos/checker.hpp"
+#include "tests/service/chaos/fault.hpp"
+
+#include <memory>
+#include <string>
+
+namespace regroup::chaos {
+
+/// What a fault's rounds came to.
+struct Tally {
+  int rounds = 0;
+  int requests = 0;
+  int successes = 0; // 201
+  int in_flight = 0; // migrations under way when the fault struck
+  int in_doubt = 0;  // COMMITs whose answer did not come: a replica's or a caller's doubt
+  int lost = 0;
+  int duplicated = 0;
+  int partial = 0;
+  int untrue = 0;
+  double seconds_to_recover = 0; // the longest: from the cure to a 201 from everywhere
+
+  bool hit() const { return in_flight > 0 && in_doubt > 0; }
+  bool clean() const { return lost + duplicated + partial + untrue == 0; }
+};
+
+/// The rounds of one fault, on one stage for as long as it is good.
+class Rounds {
+public:
+  explicit Rounds(const Fault& fault) : fault_{fault} {}
+
+  /// Throws std::runtime_error where the fault could not be brought about, or the service did not
+  /// come back. Findings go to stderr, with a file that has the whole story.
+  void run_one();
+
+  const Tally& tally() const { return tally_; }
+
+private:
+  struct Deployment {
+    explicit Deployment(const Stage::Options& options) : stage{options} {}
+    Stage stage;
+    Record record;
+    History history; // without the requests, which the record has
+    std::size_t requests = 0;
+    int in_doubt = 0;
+  };
+
+  std::vector<Group> new_groups(const std::string& kind, std::size_t count, std::size_t smallest,
+                                std::size_t largest);
+  void recover(const Field& field, const std::vector<Group>& probes);
+  void judge(const Field& field);
+  void tell(const Verdict& verdict, const History& history) const;
+
+  const Fault& fault_;
+  Tally tally_;
+  std::unique_ptr<Deployment> deployment_;
+};
+
+} // namespace regroup::chaos
