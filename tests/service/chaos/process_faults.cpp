@@ -78,8 +78,10 @@ public:
   std::string name() const override { return "replica-frozen"; }
   Stage::Options stage() const override {
     Stage::Options options;
-    options.settings = {{"database.idle_in_transaction_timeout",
-                         std::to_string(kIdleInTransaction.count()) + "ms"}};
+    options.settings = {
+        {"database.idle_in_transaction_timeout", std::to_string(kIdleInTransaction.count()) + "ms"},
+        // Who was frozen for longer than this says 202 first, so that its caller has to ask again.
+        {"migration.async_after", "500ms"}};
     return options;
   }
   void strike(Field& field) const override {
@@ -93,6 +95,7 @@ public:
     });
     auto sql = stage.sql();
     const auto backend = waiting_for(sql, holder.backend_pid());
+    field.wait_for_commits(1, "regroup1");
     stage.replica(0).signal(SIGSTOP);
     field.struck(stage.targets()[0].name);
     holder.rollback();
