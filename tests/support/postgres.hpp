@@ -18,7 +18,7 @@ public:
     std::map<std::string, std::string> settings; // {"log_statement", "all"}, ...
     bool durable = false;                 // with fsync; a killed process loses nothing either way
     bool tcp = false;                     // listens on 127.0.0.1 as well, for poolers
-    std::string trusted_network;          // "10.0.0.0/8": may connect as well, without a password
+    std::string trusted_network{};        // "10.0.0.0/8": may connect as well, without a password
     const Postgres* standby_of = nullptr; // a streaming standby of that one, in hot standby
   };
 
