@@ -10,7 +10,7 @@ namespace regroup::app {
 class Signals {
 public:
   Signals() {
-    std::signal(SIGPIPE, SIG_IGN);
+    static_cast<void>(std::signal(SIGPIPE, SIG_IGN)); // the signal exists, so it cannot fail
     sigemptyset(&stop_);
     sigaddset(&stop_, SIGTERM);
     sigaddset(&stop_, SIGINT);

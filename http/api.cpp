@@ -184,7 +184,7 @@ void Api::migrate(const Request& request, const Respond& respond) {
     auto key = idempotency_key(request);
     if (const auto* refusal = std::get_if<Refusal>(&key))
       return respond(to_reply(*refusal));
-    auto parsed = parse_migration(request.body, parts_.unicode);
+    auto parsed = parse_migration(request.body, parts_.unicode, std::get<0>(key).has_value());
     if (const auto* refusal = std::get_if<Refusal>(&parsed))
       return respond(to_reply(*refusal));
     auto& body = std::get<MigrationBody>(parsed);

@@ -4,46 +4,65 @@
 #include "http/api_key.hpp"
 #include "http/json_reader.hpp"
 #include "http/strict_json.hpp"
+#include "text/json_text.hpp"
 
-#include <nlohmann/json.hpp>
+#include <cstdint>
 
 namespace regroup::http {
 namespace {
 
 using domain::Refusal;
 using domain::Refused;
-using nlohmann::ordered_json;
+using text::JsonObject;
 
-ordered_json texts(const std::vector<domain::Uuid>& ids) {
-  ordered_json array = ordered_json::array();
+std::vector<std::string> texts(const std::vector<domain::Uuid>& ids) {
+  std::vector<std::string> all;
+  all.reserve(ids.size());
   for (const auto& id : ids)
-    array.push_back(id.text());
-  return array;
+    all.push_back(id.text());
+  return all;
 }
 
-ordered_json or_null(const std::optional<domain::Uuid>& id) {
-  return id ? ordered_json(id->text()) : ordered_json(nullptr);
+void add_or_null(JsonObject& to, std::string_view name, const std::optional<domain::Uuid>& id) {
+  if (id)
+    to.add(name, id->text());
+  else
+    to.add_null(name);
 }
 
-std::string dump(const ordered_json& value) {
-  // Text that other programs wrote into the database comes back replaced rather than not at all.
-  return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+std::int64_t count_of(const std::vector<domain::Uuid>& ids) {
+  return static_cast<std::int64_t>(ids.size());
 }
 
-ordered_json fields_of(const domain::MigrationCompleted& done) {
-  return {{"migration_id", done.migration_id.text()},
-          {"authenticated_group_id", done.authenticated_group_id.text()},
-          {"name", done.name},
-          {"slug", done.slug},
-          {"devices_migrated", done.device_ids.size()},
-          {"device_ids", texts(done.device_ids)},
-          {"devices_remaining", done.devices_remaining},
-          {"ignored_device_ids", texts(done.ignored_device_ids)}};
+/// All but `migration_id`, which stands first everywhere.
+void add_fields(JsonObject& to, const domain::MigrationCompleted& done) {
+  to.add("authenticated_group_id", done.authenticated_group_id.text())
+      .add("name", done.name)
+      .add("slug", done.slug)
+      .add("devices_migrated", count_of(done.device_ids))
+      .add("device_ids", texts(done.device_ids))
+      .add("devices_remaining", done.devices_remaining)
+      .add("ignored_device_ids", texts(done.ignored_device_ids));
+}
+
+JsonObject object_of(const domain::GroupDevice& device) {
+  JsonObject object;
+  object.add("device_id", device.device_id.text())
+      .add("display_name", device.display_name)
+      .add("platform", device.platform);
+  add_or_null(object, "owner_user_id", device.owner_user_id);
+  object.add("active", device.active).add("added_at", device.added_at);
+  if (device.last_seen_at)
+    object.add("last_seen_at", *device.last_seen_at);
+  else
+    object.add_null("last_seen_at");
+  return object;
 }
 
 } // namespace
 
-Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unicode& unicode) {
+Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unicode& unicode,
+                                      bool with_hash) {
   const auto value = parse_strict_json(body);
   if (!value)
     return Refusal{Refused::invalid_json};
@@ -55,7 +74,7 @@ Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unico
     return reader.refusal();
   // nlohmann's objects are ordered by name, so equal values give equal text.
   return MigrationBody{{std::move(*id), std::move(name), std::move(device_ids)},
-                       sha256_hex(value->dump())};
+                       with_hash ? sha256_hex(value->dump()) : std::string{}};
 }
 
 Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
@@ -82,74 +101,83 @@ Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
   return command;
 }
 
-std::string to_json(const domain::MigrationCompleted& done) { return dump(fields_of(done)); }
+std::string to_json(const domain::MigrationCompleted& done) {
+  JsonObject body;
+  body.add("migration_id", done.migration_id.text());
+  add_fields(body, done);
+  return body.text();
+}
 
 std::string to_json(const domain::DeviceRegistered& done) {
-  return dump({{"device_id", done.device_id.text()},
-               {"display_name", done.display_name},
-               {"group_id", done.group_id},
-               {"platform", done.platform},
-               {"owner_user_id", or_null(done.owner_user_id)}});
+  JsonObject body;
+  body.add("device_id", done.device_id.text())
+      .add("display_name", done.display_name)
+      .add("group_id", done.group_id)
+      .add("platform", done.platform);
+  add_or_null(body, "owner_user_id", done.owner_user_id);
+  return body.text();
 }
 
 std::string to_json(const domain::RegistrationGroupFound& found) {
-  return dump({{"registration_group_id", found.registration_group_id},
-               {"device_id", found.device_id.text()},
-               {"device_count", found.device_count},
-               {"migrated", found.migration_id.has_value()},
-               {"authenticated_group_id", or_null(found.authenticated_group_id)},
-               {"migration_id", or_null(found.migration_id)}});
+  JsonObject body;
+  body.add("registration_group_id", found.registration_group_id)
+      .add("device_id", found.device_id.text())
+      .add("device_count", found.device_count)
+      .add("migrated", found.migration_id.has_value());
+  add_or_null(body, "authenticated_group_id", found.authenticated_group_id);
+  add_or_null(body, "migration_id", found.migration_id);
+  return body.text();
 }
 
 std::string to_json(const domain::GroupDevicesPage& page) {
-  ordered_json devices = ordered_json::array();
+  std::vector<JsonObject> devices;
+  devices.reserve(page.devices.size());
   for (const auto& device : page.devices)
-    devices.push_back({{"device_id", device.device_id.text()},
-                       {"display_name", device.display_name},
-                       {"platform", device.platform},
-                       {"owner_user_id", or_null(device.owner_user_id)},
-                       {"active", device.active},
-                       {"added_at", device.added_at},
-                       {"last_seen_at", device.last_seen_at ? ordered_json(*device.last_seen_at)
-                                                            : ordered_json(nullptr)}});
-  return dump({{"devices", std::move(devices)},
-               {"page", page.page},
-               {"per_page", page.per_page},
-               {"total", page.total},
-               {"total_pages", (page.total + page.per_page - 1) / page.per_page}});
+    devices.push_back(object_of(device));
+  return JsonObject{}
+      .add("devices", devices)
+      .add("page", page.page)
+      .add("per_page", page.per_page)
+      .add("total", page.total)
+      .add("total_pages", (page.total + page.per_page - 1) / page.per_page)
+      .text();
 }
 
 std::string to_json(const domain::MigrationReport& report) {
   using Status = domain::MigrationReport::Status;
-  ordered_json body{{"migration_id", report.result.migration_id.text()},
-                    {"registration_group_id", report.registration_group_id}};
-  if (report.status == Status::failed) {
-    body["status"] = "failed";
-    body["error"] = {{"code", report.error_code}, {"message", report.error_message}};
-    return dump(body);
-  }
-  body["status"] = report.status == Status::completed ? "completed" : "rolled_back";
-  body.update(fields_of(report.result));
-  body["completed_at"] = report.completed_at;
-  return dump(body);
+  JsonObject body;
+  body.add("migration_id", report.result.migration_id.text())
+      .add("registration_group_id", report.registration_group_id);
+  if (report.status == Status::failed)
+    return body.add("status", "failed")
+        .add("error",
+             JsonObject{}.add("code", report.error_code).add("message", report.error_message))
+        .text();
+  body.add("status", report.status == Status::completed ? "completed" : "rolled_back");
+  add_fields(body, report.result);
+  return body.add("completed_at", report.completed_at).text();
 }
 
 std::string in_progress_json(const domain::MigrationCommand& command) {
-  return dump({{"migration_id", command.migration_id.text()},
-               {"status", "in_progress"},
-               {"status_url", status_url(command.migration_id)},
-               {"devices_total", nullptr},
-               {"devices_processed", 0},
-               {"estimated_completion_seconds", nullptr}});
+  return JsonObject{}
+      .add("migration_id", command.migration_id.text())
+      .add("status", "in_progress")
+      .add("status_url", status_url(command.migration_id))
+      .add_null("devices_total")
+      .add("devices_processed", std::int64_t{0})
+      .add_null("estimated_completion_seconds")
+      .text();
 }
 
 std::string in_progress_report_json(const domain::MigrationCommand& command) {
-  return dump({{"migration_id", command.migration_id.text()},
-               {"registration_group_id", command.registration_group_id},
-               {"status", "in_progress"},
-               {"progress_percent", 0},
-               {"devices_total", nullptr},
-               {"devices_processed", 0}});
+  return JsonObject{}
+      .add("migration_id", command.migration_id.text())
+      .add("registration_group_id", command.registration_group_id)
+      .add("status", "in_progress")
+      .add("progress_percent", std::int64_t{0})
+      .add_null("devices_total")
+      .add("devices_processed", std::int64_t{0})
+      .text();
 }
 
 std::string status_url(const domain::Uuid& migration_id) {

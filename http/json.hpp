@@ -16,9 +16,12 @@ template <class T> using Parsed = std::variant<T, domain::Refusal>;
 
 struct MigrationBody {
   domain::MigrationRequest request;
-  std::string hash; // hex SHA-256 of the body as a JSON value: order and white space do not count
+  /// Hex SHA-256 of the body as a JSON value: order and white space do not count. For a request
+  /// with an Idempotency-Key, else empty.
+  std::string hash;
 };
-Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unicode& unicode);
+Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unicode& unicode,
+                                      bool with_hash);
 
 /// Without user and deadline.
 Parsed<domain::RegisterDevice> parse_registration(std::string_view body,

@@ -1,6 +1,7 @@
 #include "http/jwt.hpp"
 
 #include "http/base64url.hpp"
+#include "http/jwt_cache.hpp"
 #include "http/jwt_keys.hpp"
 #include "http/strict_json.hpp"
 
@@ -22,7 +23,8 @@ using Json = nlohmann::json;
 using Clock = JwtVerifier::Clock;
 
 constexpr std::size_t kTokenLimitBytes = 8192; // a token must be shorter
-constexpr double kLeewaySeconds = 30;
+constexpr std::chrono::seconds kLeeway{30};
+constexpr double kLeewaySeconds = kLeeway.count();
 constexpr double kFarthestExpiry = 9e9; // the year 2255: system_clock ends in 2262
 
 struct JwsRelease {
@@ -132,7 +134,16 @@ struct JwtVerifier::Impl {
       : algorithm(settings.algorithm), issuer(settings.issuer), audience(settings.audience),
         keys(load_verification_keys(settings)) {}
 
-  std::optional<Verified> verify(std::string_view token, Clock::time_point now) const {
+  std::optional<Verified> verify(std::string_view token, Clock::time_point now) {
+    if (const auto known = cache.find(token, now, kLeeway))
+      return known;
+    const auto verified = verify_anew(token, now);
+    if (verified)
+      cache.put(token, *verified);
+    return verified;
+  }
+
+  std::optional<Verified> verify_anew(std::string_view token, Clock::time_point now) const {
     const auto parts = take_apart(token);
     if (!parts)
       return std::nullopt;
@@ -177,6 +188,7 @@ struct JwtVerifier::Impl {
   const std::string issuer;
   const std::string audience;
   const VerificationKeys keys;
+  JwtCache cache;
 };
 
 JwtVerifier::JwtVerifier(const JwtSettings& settings) : impl_(std::make_unique<Impl>(settings)) {}

@@ -1,16 +1,18 @@
 #include "http/outcome_table.hpp"
 
-#include <nlohmann/json.hpp>
+#include "text/json_text.hpp"
 
 #include <array>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace regroup::http {
 namespace {
 
 using domain::Refusal;
 using domain::Refused;
-using nlohmann::ordered_json;
+using text::JsonObject;
 
 constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
     {Refused::invalid_json, 400, "validation/invalid-json", "The body is not valid JSON"},
@@ -50,29 +52,30 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
     {Refused::timeout, 504, "server/timeout", "There was no outcome in time", 60},
 }};
 
-ordered_json details_of(const Refusal& refusal, int retry_after) {
-  ordered_json details = ordered_json::object();
+JsonObject details_of(const Refusal& refusal, int retry_after) {
+  JsonObject details;
   if (refusal.registration_group_id)
-    details["registration_group_id"] = *refusal.registration_group_id;
+    details.add("registration_group_id", *refusal.registration_group_id);
   if (refusal.authenticated_group_id)
-    details["authenticated_group_id"] = refusal.authenticated_group_id->text();
+    details.add("authenticated_group_id", refusal.authenticated_group_id->text());
   if (refusal.migration_id)
-    details["migration_id"] = refusal.migration_id->text();
+    details.add("migration_id", refusal.migration_id->text());
   if (refusal.device_count)
-    details["device_count"] = *refusal.device_count;
+    details.add("device_count", *refusal.device_count);
   if (refusal.limit)
-    details[refusal.reason == Refused::too_large ? "limit_bytes" : "limit"] = *refusal.limit;
+    details.add(refusal.reason == Refused::too_large ? "limit_bytes" : "limit", *refusal.limit);
   if (refusal.group_name)
-    details["group_name"] = *refusal.group_name;
+    details.add("group_name", *refusal.group_name);
   if (!refusal.fields.empty()) {
-    auto& fields = details["fields"] = ordered_json::array();
+    std::vector<JsonObject> fields;
     for (const auto& [field, message] : refusal.fields)
-      fields.push_back({{"field", field}, {"message", message}});
+      fields.push_back(JsonObject{}.add("field", field).add("message", message));
+    details.add("fields", fields);
   }
   // The contract's table has it in the details of these, and in the header of all.
   if (retry_after > 0 && refusal.reason != Refused::in_progress &&
       refusal.reason != Refused::shutting_down)
-    details["retry_after_seconds"] = retry_after;
+    details.add("retry_after_seconds", std::int64_t{retry_after});
   return details;
 }
 
@@ -85,13 +88,15 @@ const OutcomeRow& row_of(Refused reason) { return kOutcomes.at(static_cast<std::
 Reply to_reply(const Refusal& refusal, std::optional<int> retry_after) {
   const OutcomeRow& row = row_of(refusal.reason);
   const int wait = retry_after.value_or(row.retry_after);
-  const ordered_json body{
-      {"error",
-       {{"code", row.code}, {"message", row.message}, {"details", details_of(refusal, wait)}}}};
   Reply reply;
   reply.status = row.status;
   // What a caller sent comes back to it: replaced, not thrown at, should it not be UTF-8.
-  reply.body = body.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  reply.body = JsonObject{}
+                   .add("error", JsonObject{}
+                                     .add("code", row.code)
+                                     .add("message", row.message)
+                                     .add("details", details_of(refusal, wait)))
+                   .text();
   if (wait > 0)
     reply.headers.emplace_back("Retry-After", std::to_string(wait));
   if (refusal.reason == Refused::unauthorized)

@@ -1,7 +1,10 @@
 #include "telemetry/json_log.hpp"
 
+#include "text/json_text.hpp"
+
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <string>
@@ -19,21 +22,37 @@ constexpr std::array<std::string_view, 4> kTextLevels{"DEBUG", "INFO ", "WARN ",
 constexpr const char* kLostEvent = R"({"level":"error","event":"an event is missing here"})"
                                    "\n";
 
-/// RFC 3339, UTC, milliseconds.
-std::string now() {
+/// Without the fraction: lines of the same second share it.
+std::string text_of_second(std::chrono::sys_seconds time) {
   using namespace std::chrono; // NOLINT: the words of a calendar
-  const auto time = floor<milliseconds>(system_clock::now());
   const auto day = floor<days>(time);
   const year_month_day date{day};
   const hh_mm_ss clock{time - day};
   std::array<char, 64> text{};
   const int length = std::snprintf(
-      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
-      static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-      static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-      static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
-      static_cast<int>(clock.subseconds().count()));
+      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()));
   return {text.data(), static_cast<std::size_t>(length)};
+}
+
+/// RFC 3339, UTC, milliseconds.
+std::string now() {
+  using namespace std::chrono; // NOLINT: the words of a calendar
+  thread_local sys_seconds known{};
+  thread_local std::string text = text_of_second(known);
+  const auto time = floor<milliseconds>(system_clock::now());
+  const auto second = floor<seconds>(time);
+  if (second != known) {
+    text = text_of_second(second);
+    known = second;
+  }
+  const auto fraction = static_cast<int>((time - second).count());
+  std::string whole = text;
+  for (const int unit : {100, 10, 1})
+    whole += static_cast<char>('0' + fraction / unit % 10);
+  return whole + "Z";
 }
 
 ordered_json json_of(const domain::LogValue& value) {
@@ -83,12 +102,20 @@ std::string without_quotes(std::string_view name) {
   return quoted.substr(1, quoted.size() - 2);
 }
 
+bool is_taken(std::string_view name, const domain::LogField* from, const domain::LogField* to) {
+  return name == "ts" || name == "level" || name == "event" ||
+         std::any_of(from, to, [&](const auto& field) { return field.first == name; });
+}
+
+/// Nothing but ASCII: some readers take U+0085 or U+2028 for the end of a line.
 std::string json_line(std::size_t level, std::string_view name,
                       std::initializer_list<domain::LogField> fields) {
-  ordered_json line{{"ts", now()}, {"level", kJsonLevels.at(level)}, {"event", name}};
-  for (const auto& [field, value] : fields)
-    line.emplace(field, json_of(value)); // what is there already is not replaced
-  return dump_ascii(line) + "\n";
+  text::JsonObject line{text::JsonCharset::ascii};
+  line.add("ts", now()).add("level", kJsonLevels.at(level)).add("event", name);
+  for (auto field = fields.begin(); field != fields.end(); ++field)
+    if (!is_taken(field->first, fields.begin(), field)) // what is there already is not replaced
+      std::visit([&](const auto& held) { line.add(field->first, held); }, field->second);
+  return line.text() + "\n";
 }
 
 std::string text_line(std::size_t level, std::string_view name,

@@ -86,6 +86,20 @@ TEST_CASE("a valid token gives its user and when it expires") {
   CHECK(verified->expires == now + std::chrono::seconds{600});
 }
 
+TEST_CASE(
+    "a token that was accepted is not accepted after its time, nor is one that resembles it") {
+  const http::JwtVerifier verifier{hs256_settings()};
+  const auto token = token_of(good_claims().dump());
+  for (int times = 0; times < 2; ++times)
+    REQUIRE(verifier.verify(token, now));
+  CHECK(verifier.verify(token, now + std::chrono::seconds{629}));
+  CHECK_FALSE(verifier.verify(token, now + std::chrono::seconds{630}));
+  REQUIRE(verifier.verify(token, now));
+  for (const auto& other :
+       {token + "=", token + ".", token + "A", token.substr(0, token.size() - 1)})
+    CHECK_FALSE(verifier.verify(other, now));
+}
+
 TEST_CASE("an expiry beyond what a clock can hold is cut, not wrapped around") {
   const http::JwtVerifier verifier{hs256_settings()};
   for (const char* exp : {"1e300", "18446744073709551615", "9223372036854775807"}) {

@@ -27,13 +27,13 @@ constexpr std::string_view kAnything{};
 
 const std::vector<Folder> kFolders{
     {"domain", {}, {}},
-    {"text", {"domain/"}, {"utf8proc.h"}},
+    {"text", {"domain/"}, {"utf8proc.h", "nlohmann/"}},
     {"config", {"domain/"}, {"toml++/", "posix"}},
-    {"telemetry", {"domain/"}, {"nlohmann/", "posix"}},
+    {"telemetry", {"domain/", "text/json_text.hpp"}, {"nlohmann/", "posix"}},
     {"db", {"domain/", "config/"}, {"pqxx/", "libpq-fe.h", "openssl/", "posix"}},
     {"actors", {"domain/"}, {"caf/"}},
     {"http",
-     {"domain/", "config/", "actors/interfaces.hpp"},
+     {"domain/", "config/", "actors/interfaces.hpp", "text/json_text.hpp"},
      {"restinio/", "nlohmann/", "cjose/", "openssl/", "posix"}},
     {"app", {kAnything}, {kAnything}},
 };

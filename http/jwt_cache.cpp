@@ -1,0 +1,35 @@
+#include "http/jwt_cache.hpp"
+
+namespace regroup::http {
+
+std::optional<JwtVerifier::Verified> JwtCache::find(std::string_view token,
+                                                    JwtVerifier::Clock::time_point now,
+                                                    std::chrono::seconds leeway) {
+  const std::scoped_lock lock{mutex_};
+  const auto found = tokens_.find(token);
+  if (found == tokens_.end())
+    return std::nullopt;
+  if (now >= found->second.expires + leeway) {
+    tokens_.erase(found);
+    return std::nullopt;
+  }
+  return found->second;
+}
+
+void JwtCache::put(std::string_view token, const JwtVerifier::Verified& verified) {
+  if (token.size() > longest_token)
+    return;
+  const std::scoped_lock lock{mutex_};
+  // Whichever comes first in the table goes: the hash is as good as a die, and a token that goes
+  // too early is verified once more.
+  if (tokens_.size() >= most_tokens)
+    tokens_.erase(tokens_.begin());
+  tokens_.insert_or_assign(std::string{token}, verified);
+}
+
+std::size_t JwtCache::size() const {
+  const std::scoped_lock lock{mutex_};
+  return tokens_.size();
+}
+
+} // namespace regroup::http

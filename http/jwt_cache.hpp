@@ -1,0 +1,40 @@
+#pragma once
+#include "http/jwt.hpp"
+
+#include <cstddef>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+namespace regroup::http {
+
+/// Tokens that were verified, until they expire: an app sends the same one with every request, and
+/// a signature costs more than the rest of an answer from memory. Holds at most
+/// `most_tokens` x `longest_token` bytes of them. Thread-safe.
+class JwtCache {
+public:
+  static constexpr std::size_t most_tokens = 4096;
+  static constexpr std::size_t longest_token = 2048; // bytes; a longer one is not kept
+
+  /// What was put, when it is valid at `now` still (`leeway` past its `exp`). A token's own `nbf`
+  /// had come when it was put, and does not come again.
+  std::optional<JwtVerifier::Verified>
+  find(std::string_view token, JwtVerifier::Clock::time_point now, std::chrono::seconds leeway);
+
+  void put(std::string_view token, const JwtVerifier::Verified& verified);
+
+  std::size_t size() const;
+
+private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, JwtVerifier::Verified, Hash, std::equal_to<>> tokens_;
+};
+
+} // namespace regroup::http

@@ -1,0 +1,46 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace regroup::text {
+
+enum class JsonCharset : std::uint8_t {
+  utf8,
+  ascii // anything else as \uXXXX
+};
+
+/// Appends the text as a JSON string, with its quotes. Bytes that are not UTF-8 become U+FFFD.
+void append_json_string(std::string& to, std::string_view text, JsonCharset charset);
+
+/// An object (RFC 8259) written from its first member to its last, with no tree in between: every
+/// request writes two or three of them. Names are the program's own: ASCII, none twice.
+class JsonObject {
+public:
+  explicit JsonObject(JsonCharset charset = JsonCharset::utf8) : charset_(charset) {}
+
+  JsonObject& add(std::string_view name, std::string_view value);
+  JsonObject& add(std::string_view name, const char* value) {
+    return add(name, std::string_view{value}); // would be a bool otherwise
+  }
+  JsonObject& add(std::string_view name, std::int64_t value);
+  JsonObject& add(std::string_view name, double value); // not finite: null
+  JsonObject& add(std::string_view name, bool value);
+  JsonObject& add_null(std::string_view name);
+  JsonObject& add(std::string_view name, const JsonObject& value);
+  JsonObject& add(std::string_view name, const std::vector<std::string>& values);
+  JsonObject& add(std::string_view name, const std::vector<JsonObject>& values);
+
+  /// What is there so far, as a whole object.
+  std::string text() const { return text_ + (text_.empty() ? "{}" : "}"); }
+
+private:
+  void begin(std::string_view name);
+
+  std::string text_; // with its brace from the first member on
+  JsonCharset charset_;
+};
+
+} // namespace regroup::text
