@@ -12,11 +12,13 @@
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Job)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::MigrationPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::CheckHealth)
 
 namespace regroup::actors {
 
 using migrate_atom = caf::atom_constant<caf::atom("migrate")>;
 using execute_atom = caf::atom_constant<caf::atom("execute")>;
+using check_atom = caf::atom_constant<caf::atom("check")>;
 using refill_atom = caf::atom_constant<caf::atom("refill")>;
 using idle_check_atom = caf::atom_constant<caf::atom("idlecheck")>;
 using idle_atom = caf::atom_constant<caf::atom("idle")>;
@@ -31,13 +33,18 @@ using WorkerActor = caf::typed_actor<
 /// The way to the database: hands a job to an idle worker, queues it, or refuses it as
 /// `overloaded` at once.
 using DispatcherActor = caf::typed_actor<
-    // from a group (a migration) and from `http/` (everything else)
+    // from a group (a migration), from health, and from `http/` (everything else)
     caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
 
 /// The dispatcher as it knows itself.
 using DispatcherSelf =
     DispatcherActor::extend<caf::reacts_to<refill_atom>>; // from itself, after a pause: a place of
                                                           // the pool is empty
+
+/// Whether the database answers; the way in for every probe.
+using HealthActor = caf::typed_actor<
+    // from `http/`
+    caf::replies_to<check_atom, domain::CheckHealth>::with<domain::Answer>>;
 
 /// One per registration group. Only the directory has its handle.
 using GroupActor = caf::typed_actor<

@@ -32,4 +32,7 @@ DispatcherActor spawn_dispatcher(caf::actor_system& system, WorkerFactory make_w
 DirectoryActor spawn_directory(caf::actor_system& system, DispatcherActor dispatcher,
                                std::chrono::milliseconds group_idle_timeout);
 
+/// Ends at once when it is sent an exit message.
+HealthActor spawn_health(caf::actor_system& system, DispatcherActor dispatcher);
+
 } // namespace regroup::actors

@@ -1,5 +1,6 @@
 #include "actors/system.hpp"
 #include "app/commands.hpp"
+#include "app/file_limit.hpp"
 #include "app/foundation.hpp"
 #include "app/signals.hpp"
 #include "db/pg_store.hpp"
@@ -26,6 +27,16 @@ using Phase = http::Lifecycle::Phase;
 /// How often what nobody uses any more is given back.
 constexpr auto kHousekeeping = 5s;
 
+/// How long the connections that are still open when all is answered may take to ask once more and
+/// be told to close. An idle one is then closed without a word, as any idle one may be.
+constexpr auto kFarewell = 1s;
+
+/// How long an actor may take to end when nothing is owed any more.
+constexpr auto kLastWords = 2s;
+
+/// Files for everything but callers and the database: the log, keys, what libraries open.
+constexpr std::size_t kOtherFiles = 64;
+
 struct ActorConfig : caf::actor_system_config {
   /// Half as many threads as HTTP has: one that is awake passes a request from actor to actor by
   /// itself, where two wake each other for every message. On two cores one thread took a quarter
@@ -43,6 +54,23 @@ std::size_t threads_of(const config::Settings& settings) {
                                    : std::max(1U, std::thread::hardware_concurrency());
 }
 
+/// How many callers there is room for. A server that runs out of files would never accept again:
+/// RESTinio makes no other accept after one that failed.
+std::size_t connections_of(const config::Settings& settings, domain::Log& log) {
+  const std::size_t wanted = settings.http.max_connections;
+  const std::size_t others = settings.database.pool_size + threads_of(settings) + kOtherFiles;
+  const std::size_t files = raise_file_limit(wanted + others);
+  if (files <= others)
+    throw std::runtime_error("the limit of open files (ulimit -n) must be above " +
+                             std::to_string(others));
+  const std::size_t possible = std::min(wanted, files - others);
+  if (possible < wanted)
+    log.event(domain::LogLevel::warning, "http.fewer_connections",
+              {{"max_connections", static_cast<std::int64_t>(possible)},
+               {"open_files_limit", static_cast<std::int64_t>(files)}});
+  return possible;
+}
+
 /// The database is one that this service can be trusted on, and has its tables.
 db::SchemaFacts prepare_database(const config::Settings& settings, domain::Log& log) {
   if (!db::advisory_lock_excludes(settings.database))
@@ -52,7 +80,7 @@ db::SchemaFacts prepare_database(const config::Settings& settings, domain::Log& 
   return db::read_schema_facts(settings.database);
 }
 
-/// Everything that serves, from the workers up to the server; taken down in reverse.
+/// Everything that serves, from the workers up to the server.
 class Service {
 public:
   Service(const config::Settings& settings, const db::SchemaFacts& facts, domain::Log& log)
@@ -65,27 +93,43 @@ public:
             {settings.database.pool_size, settings.database.queue_limit})),
         directory_(
             actors::spawn_directory(system_, dispatcher_, settings.migration.group_idle_timeout)),
-        gateway_(http::make_exchange(system_, directory_, dispatcher_, threads_of(settings))),
+        health_(actors::spawn_health(system_, dispatcher_)),
+        gateway_(
+            http::make_exchange(system_, {directory_, health_, dispatcher_}, threads_of(settings))),
         api_({settings.http.request_timeout, settings.migration.async_after,
               settings.http.max_body_bytes, settings.limits.max_devices_per_group},
              {tokens_, unicode_, limiter_, *gateway_, lifecycle_, log}),
         server_(std::make_unique<http::Server>(
             http::ServerSettings{settings.http.address, settings.http.port, threads_of(settings),
-                                 settings.http.request_timeout, settings.http.max_body_bytes},
+                                 settings.http.request_timeout, settings.http.max_body_bytes,
+                                 connections_of(settings, log)},
             api_, lifecycle_, log)) {}
 
-  ~Service() {
-    server_.reset();
-    gateway_.reset();
-    caf::anon_send_exit(directory_, caf::exit_reason::user_shutdown);
-    caf::anon_send_exit(dispatcher_, caf::exit_reason::user_shutdown);
-  }
+  /// After end().
+  ~Service() = default;
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
+
+  /// Serves no more, and tells every actor to end; whether all of them did. The server and the Api
+  /// are still there then: an actor that has answered may hold the request for a moment longer, and
+  /// a request its connection.
+  bool end() {
+    server_->stop();
+    gateway_.reset();
+    caf::anon_send_exit(health_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(directory_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(dispatcher_, caf::exit_reason::user_shutdown);
+    const auto until = Clock::now() + kLastWords;
+    while (system_.registry().running() > 0 && Clock::now() < until)
+      std::this_thread::sleep_for(1ms);
+    return system_.registry().running() == 0;
+  }
 
   void enter(Phase phase) { lifecycle_.enter(phase); }
   bool owes_nothing() const { return lifecycle_.owed() == 0 && api_.running() == 0; }
   std::int64_t owed() const { return lifecycle_.owed(); }
+  void stop_listening() { server_->stop_listening(); }
+  bool is_left_alone() const { return owes_nothing() && server_->connections() == 0; }
   std::uint16_t port() const { return server_->port(); }
   void keep_house() { limiter_.sweep(Clock::now()); }
 
@@ -98,6 +142,7 @@ private:
   caf::actor_system system_;
   actors::DispatcherActor dispatcher_;
   actors::DirectoryActor directory_;
+  actors::HealthActor health_;
   std::unique_ptr<http::Gateway> gateway_;
   http::Api api_;
   std::unique_ptr<http::Server> server_;
@@ -122,8 +167,12 @@ void drain(Service& service, const config::Settings& settings, Signals& signals,
   const bool hurried = wait_interrupted(signals, settings.http.drain_delay, [] { return false; });
   service.enter(Phase::draining);
   log.event(domain::LogLevel::info, "draining", {{"owed", service.owed()}});
-  if (!hurried)
-    wait_interrupted(signals, settings.http.drain_timeout, [&] { return service.owes_nothing(); });
+  if (hurried || wait_interrupted(signals, settings.http.drain_timeout,
+                                  [&] { return service.owes_nothing(); }))
+    return;
+  // A request that is on its way over an open connection must find somebody who answers it.
+  service.stop_listening();
+  wait_interrupted(signals, kFarewell, [&] { return service.is_left_alone(); });
 }
 
 } // namespace
@@ -142,7 +191,7 @@ int serve(const config::Settings& given, domain::Log& log) {
   drain(*service, settings, signals, log);
   const bool all_answered = service->owes_nothing();
   log.event(domain::LogLevel::info, "stopped", {{"unanswered", service->owed()}});
-  if (!all_answered) {
+  if (!all_answered || !service->end()) {
     // A worker may be waiting for a database that says nothing: nobody waits for it any longer. Its
     // connection ends with the process, and with it what was not committed.
     foundation.reset();

@@ -178,6 +178,8 @@ constexpr std::array kKeys{
     key<&Http::threads, Number<0, 1024>>("http.threads", "0: as many as there are cores"),
     key<&Http::request_timeout, Positive>("http.request_timeout", "then 504"),
     key<&Http::max_body_bytes, Number<1, 1 << 30>>("http.max_body_bytes", "then 413"),
+    key<&Http::max_connections, Number<1, 1000000>>(
+        "http.max_connections", "open at once; what is beyond is closed at once"),
     key<&Http::drain_delay, NonNegative>(
         "http.drain_delay",
         "on SIGTERM: not ready, but still serving for this long, so that load balancers notice"),

@@ -19,6 +19,7 @@ struct Settings {
     unsigned threads = 0; // 0: as many as there are cores
     Duration request_timeout = std::chrono::seconds{30};
     std::size_t max_body_bytes = 1048576;
+    std::size_t max_connections = 10000;
     Duration drain_delay = std::chrono::seconds{5};
     Duration drain_timeout = std::chrono::seconds{30};
   } http;

@@ -90,8 +90,7 @@ void keep_time(Ticket& ticket, Clock::time_point now) {
 }
 
 ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeState> self,
-                                      const actors::DirectoryActor& directory,
-                                      const actors::DispatcherActor& dispatcher) {
+                                      const Parties& parties) {
   self->set_exit_handler([self](const caf::exit_msg& stop) {
     for (const auto& ticket : self->state.open)
       end(*ticket, no_answer(*ticket));
@@ -113,10 +112,13 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
         };
         const auto fail = [finish, ticket](const caf::error&) { finish(no_answer(*ticket)); };
         if (const auto migration = ticket->migration())
-          self->request(directory, caf::infinite, actors::migrate_atom::value, migration)
+          self->request(parties.directory, caf::infinite, actors::migrate_atom::value, migration)
+              .then(finish, fail);
+        else if (const auto* check = std::get_if<domain::CheckHealth>(&ticket->job))
+          self->request(parties.health, caf::infinite, actors::check_atom::value, *check)
               .then(finish, fail);
         else
-          self->request(dispatcher, caf::infinite, actors::execute_atom::value, ticket->job)
+          self->request(parties.dispatcher, caf::infinite, actors::execute_atom::value, ticket->job)
               .then(finish, fail);
         tick_later();
       },
@@ -133,10 +135,9 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
 
 class Exchange final : public Gateway {
 public:
-  Exchange(caf::actor_system& system, const actors::DirectoryActor& directory,
-           const actors::DispatcherActor& dispatcher, std::size_t count) {
+  Exchange(caf::actor_system& system, const Parties& parties, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i)
-      actors_.push_back(system.spawn(exchange, directory, dispatcher));
+      actors_.push_back(system.spawn(exchange, parties));
   }
 
   ~Exchange() override {
@@ -176,9 +177,9 @@ private:
 
 } // namespace
 
-std::unique_ptr<Gateway> make_exchange(caf::actor_system& system, actors::DirectoryActor directory,
-                                       actors::DispatcherActor dispatcher, std::size_t count) {
-  return std::make_unique<Exchange>(system, directory, dispatcher, count);
+std::unique_ptr<Gateway> make_exchange(caf::actor_system& system, const Parties& parties,
+                                       std::size_t count) {
+  return std::make_unique<Exchange>(system, parties, count);
 }
 
 } // namespace regroup::http

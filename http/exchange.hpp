@@ -7,10 +7,17 @@
 
 namespace regroup::http {
 
-/// The Gateway to real actors: `count` exchange actors, each of which asks the directory or the
-/// dispatcher for many requests at once and keeps their time. They end with the Gateway, and answer
+/// Who is asked: a migration, a probe and everything else have each their own way in.
+struct Parties {
+  actors::DirectoryActor directory;
+  actors::HealthActor health;
+  actors::DispatcherActor dispatcher;
+};
+
+/// The Gateway to real actors: `count` exchange actors, each of which asks for many requests at
+/// once and keeps their time. They end with the Gateway, and answer
 /// what is still open then. `system` outlives it.
-std::unique_ptr<Gateway> make_exchange(caf::actor_system& system, actors::DirectoryActor directory,
-                                       actors::DispatcherActor dispatcher, std::size_t count);
+std::unique_ptr<Gateway> make_exchange(caf::actor_system& system, const Parties& parties,
+                                       std::size_t count);
 
 } // namespace regroup::http

@@ -1,10 +1,12 @@
 #include "http/server.hpp"
 
+#include "http/open_connections.hpp"
 #include "http/outcome_table.hpp"
 
 #include <restinio/all.hpp>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <restinio/router/pcre2_regex_engine.hpp>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -279,23 +281,68 @@ private:
   std::shared_ptr<Router> router_;
 };
 
+/// Counts the connections, and closes at once what would be one too many. (RESTinio's own
+/// `max_parallel_connections` counts a connection for ever that the peer reset before it was looked
+/// at; its IP blocker ends the program over one that is reset at the wrong moment. Both read in
+/// `restinio/impl/acceptor.hpp`.)
+class Doorkeeper {
+public:
+  Doorkeeper(OpenConnections& connections, domain::Log& log)
+      : connections_(connections), log_(log) {}
+
+  /// What it throws drops a connection that was just accepted, and nothing else.
+  void state_changed(const restinio::connection_state::notice_t& notice) {
+    const auto id = notice.connection_id();
+    if (!restinio::holds_alternative<restinio::connection_state::accepted_t>(notice.cause()))
+      return connections_.leave(id);
+    if (!connections_.enter(id)) {
+      complain();
+      throw std::runtime_error("too many connections");
+    }
+  }
+
+private:
+  /// A flood of connections must not become a flood of lines.
+  void complain() {
+    const auto now = Clock::now().time_since_epoch();
+    auto last = complained_.load();
+    if (now - Clock::duration{last} > kBetweenComplaints &&
+        complained_.compare_exchange_strong(last, now.count()))
+      log_.event(domain::LogLevel::warning, "http.connections_full",
+                 {{"open", static_cast<std::int64_t>(connections_.count())}});
+  }
+
+  static constexpr std::chrono::seconds kBetweenComplaints{10};
+
+  OpenConnections& connections_;
+  domain::Log& log_;
+  std::atomic<Clock::rep> complained_{0};
+};
+
 struct Traits : restinio::default_traits_t {
   using request_handler_t = Edge;
+  using connection_state_listener_t = Doorkeeper;
 };
 
 } // namespace
 
 struct Server::Impl {
+  explicit Impl(std::size_t max_connections) : connections(max_connections) {}
+
+  OpenConnections connections;
   std::uint16_t port = 0;
+  int listener = -1; // the server's own
+  bool stopped = false;
   restinio::running_server_handle_t<Traits> running;
 };
 
 Server::Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, domain::Log& log)
-    : impl_(std::make_unique<Impl>()) {
+    : impl_(std::make_unique<Impl>(settings.max_connections)) {
   restinio::server_settings_t<Traits> server;
   server.address(settings.address)
       .port(settings.port)
       .request_handler(std::make_unique<Edge>(api, lifecycle, log))
+      .connection_state_listener(std::make_shared<Doorkeeper>(impl_->connections, log))
       .buffer_size(8192)
       .concurrent_accepts_count(settings.threads)
       .read_next_http_message_timelimit(kReadTimeout)
@@ -312,6 +359,7 @@ Server::Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, d
       })
       .acceptor_post_bind_hook([this](restinio::asio_ns::ip::tcp::acceptor& acceptor) {
         impl_->port = acceptor.local_endpoint().port();
+        impl_->listener = acceptor.native_handle();
       });
   try {
     impl_->running =
@@ -322,11 +370,23 @@ Server::Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, d
   }
 }
 
-Server::~Server() {
+Server::~Server() { stop(); }
+
+void Server::stop() {
+  if (std::exchange(impl_->stopped, true))
+    return;
   impl_->running->stop();
   impl_->running->wait();
 }
 
 std::uint16_t Server::port() const { return impl_->port; }
+
+void Server::stop_listening() {
+  // RESTinio can stop only as a whole. On Linux a listening socket that is shut down refuses; the
+  // accept that waits there fails, and RESTinio makes no other.
+  ::shutdown(impl_->listener, SHUT_RDWR);
+}
+
+std::size_t Server::connections() const { return impl_->connections.count(); }
 
 } // namespace regroup::http

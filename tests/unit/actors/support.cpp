@@ -93,8 +93,9 @@ domain::MigrationPtr ActorTest::command(const std::string& group) const {
 }
 
 template <class Handle, class Message> ReplyPtr ActorTest::ask(const Handle& to, Message message) {
-  using atom =
-      std::conditional_t<std::is_same_v<Message, Job>, actors::execute_atom, actors::migrate_atom>;
+  using atom = std::conditional_t<std::is_same_v<Message, Job>, actors::execute_atom,
+                                  std::conditional_t<std::is_same_v<Message, domain::CheckHealth>,
+                                                     actors::check_atom, actors::migrate_atom>>;
   auto reply = std::make_shared<Reply>();
   auto client = [reply](caf::event_based_actor* self, Handle whom, Message what) {
     self->request(whom, caf::infinite, atom::value, what)
@@ -109,6 +110,10 @@ ReplyPtr ActorTest::migrate(domain::MigrationPtr migration) {
   return ask(directory, std::move(migration));
 }
 ReplyPtr ActorTest::execute(Job job) { return ask(dispatcher, std::move(job)); }
+
+ReplyPtr ActorTest::check(const actors::HealthActor& health, domain::CheckHealth query) {
+  return ask(health, query);
+}
 
 bool ActorTest::step() {
   const bool did = scheduler.try_run_once();

@@ -80,6 +80,7 @@ public:
   ReplyPtr migrate(domain::MigrationPtr migration);             // asks the directory
   ReplyPtr migrate(const std::string& group) { return migrate(command(group)); }
   ReplyPtr execute(domain::Job job); // asks the dispatcher
+  ReplyPtr check(const actors::HealthActor& health, domain::CheckHealth query);
 
   bool step();                   // lets the next actor handle one message; false when there is none
   void run();                    // until there is nothing more to do; time stands still

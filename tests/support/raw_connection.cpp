@@ -1,0 +1,86 @@
+#include "tests/support/raw_connection.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <poll.h>
+
+namespace regroup::test {
+namespace {
+
+/// How long the answer that `text` begins with is, once its head is there.
+std::optional<std::size_t> length_of(const std::string& text) {
+  constexpr std::string_view kName = "Content-Length: ", kEnd = "\r\n\r\n";
+  const auto head = text.find(kEnd);
+  if (head == text.npos)
+    return std::nullopt;
+  const auto name = text.substr(0, head).find(kName);
+  const auto body = name == text.npos ? 0 : std::stoul(text.substr(name + kName.size(), 12));
+  return head + kEnd.size() + body;
+}
+
+} // namespace
+
+RawConnection::RawConnection(unsigned port)
+    : socket_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    socket_ = {};
+    return;
+  }
+  const int yes = 1;
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  ::fcntl(socket_.get(), F_SETFL, O_NONBLOCK);
+}
+
+void RawConnection::reset() {
+  const linger at_once{1, 0};
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  socket_ = {};
+}
+
+bool RawConnection::send(std::string_view bytes) {
+  const auto count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  return count >= 0 || errno == EAGAIN;
+}
+
+bool RawConnection::closed_by_peer() {
+  std::array<char, 4096> chunk{};
+  for (;;) {
+    const auto count = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
+    if (count <= 0)
+      return count == 0 || errno != EAGAIN;
+  }
+}
+
+std::optional<std::string> RawConnection::receive_answer(std::chrono::milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  std::array<char, 16384> chunk{};
+  for (;;) {
+    if (const auto length = length_of(received_); length && received_.size() >= *length) {
+      auto answer = received_.substr(0, *length);
+      received_.erase(0, *length);
+      return answer;
+    }
+    const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    pollfd waiting{socket_.get(), POLLIN, 0};
+    if (rest.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(rest.count())) <= 0)
+      return std::nullopt;
+    const auto count = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
+    if (count == 0 || (count < 0 && errno != EAGAIN))
+      return std::nullopt;
+    if (count > 0)
+      received_.append(chunk.data(), static_cast<std::size_t>(count));
+  }
+}
+
+} // namespace regroup::test
