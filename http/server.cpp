@@ -344,7 +344,8 @@ Server::Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, d
       .request_handler(std::make_unique<Edge>(api, lifecycle, log))
       .connection_state_listener(std::make_shared<Doorkeeper>(impl_->connections, log))
       .buffer_size(8192)
-      .concurrent_accepts_count(settings.threads)
+      // One accept at a time: RESTinio numbers the connections without a lock.
+      .concurrent_accepts_count(1)
       .read_next_http_message_timelimit(kReadTimeout)
       .write_http_response_timelimit(kWriteTimeout)
       .handle_request_timeout(settings.request_timeout + kBehindRequestTimeout)

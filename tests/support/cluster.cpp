@@ -111,6 +111,15 @@ void Replica::restart() {
   process_.emplace(binary_, arguments_, environment_);
 }
 
+std::string sanitizer_report(const std::string& log) {
+  constexpr std::size_t kMost = 8000;
+  for (const char* words : {"ERROR: AddressSanitizer", "WARNING: ThreadSanitizer",
+                            "runtime error:", "ERROR: LeakSanitizer"})
+    if (const auto at = log.find(words); at != log.npos)
+      return log.substr(log.rfind('\n', at) + 1, kMost);
+  return {};
+}
+
 Haproxy::Haproxy(const std::vector<unsigned>& replica_ports) : port_{free_port()} {
   if (replica_ports.empty() || replica_ports.size() > kReplicaPorts.size())
     throw std::invalid_argument{"one to three replicas"};

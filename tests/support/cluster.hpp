@@ -58,6 +58,9 @@ private:
   std::optional<Process> process_;
 };
 
+/// What a sanitizer has to say in a replica's log, from its first line on; empty when nothing.
+std::string sanitizer_report(const std::string& log);
+
 /// `deploy/haproxy.cfg`, with other ports, in front of one to three replicas.
 class Haproxy {
 public:

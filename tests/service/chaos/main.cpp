@@ -77,6 +77,7 @@ bool run(const Fault& fault, int rounds) {
       std::cerr << fault.name() << ": round " << round << " of " << rounds << std::endl;
       running.run_one();
     }
+    running.finish();
   } catch (const std::exception& why) {
     failure = why.what();
   }

@@ -89,8 +89,23 @@ void Rounds::run_one() {
   groups.insert(groups.end(), spare.begin(), spare.end());
   groups.insert(groups.end(), probes.begin(), probes.end());
   settle(stage, record, groups);
+  look_for_reports();
   judge(field);
   ++tally_.rounds;
+}
+
+void Rounds::finish() {
+  if (!deployment_)
+    return;
+  deployment_->stage.end_replicas();
+  look_for_reports();
+}
+
+/// With a binary that a sanitizer watches.
+void Rounds::look_for_reports() const {
+  const auto report = test::sanitizer_report(deployment_->stage.logs());
+  if (!report.empty())
+    throw std::runtime_error{"a sanitizer reports: " + report};
 }
 
 /// Until every way in has answered 201: each time with a group that nobody has asked for.

@@ -33,6 +33,9 @@ public:
   /// come back. Findings go to stderr, with a file that has the whole story.
   void run_one();
 
+  /// Ends the last stage. Throws std::runtime_error where the replicas do not end in order.
+  void finish();
+
   const Tally& tally() const { return tally_; }
 
 private:
@@ -49,6 +52,7 @@ private:
                                 std::size_t largest);
   void recover(const Field& field, const std::vector<Group>& probes);
   void judge(const Field& field);
+  void look_for_reports() const;
   void tell(const Verdict& verdict, const History& history) const;
 
   const Fault& fault_;

@@ -11,6 +11,8 @@ namespace {
 /// COMMIT often. It stands in every COMMIT, since no other transaction is asked for (0 siblings).
 constexpr const char* kCommitDelayMicroseconds = "40000";
 
+constexpr auto kEndLimit = std::chrono::seconds{60};
+
 /// The one database that create_database() makes on a fresh server.
 constexpr const char* kDatabase = "test_1";
 
@@ -109,6 +111,19 @@ void Stage::restart_replica(std::size_t index) { replica(index).restart(); }
 void Stage::wait_until_ready(std::size_t index) {
   const Namespace::Inside inside{each_replica_.at(index).inside};
   replica(index).wait_until_ready();
+}
+
+void Stage::end_replicas() {
+  for (auto& replica : replicas_) {
+    replica->signal(SIGTERM);
+    test::eventually([&] { return replica->log().find("\"leaving\"") != std::string::npos; });
+    replica->signal(SIGTERM);
+    const auto status = replica->wait(kEndLimit);
+    if (status != 0)
+      throw std::runtime_error{"a replica ended with " +
+                               (status ? std::to_string(*status) : "nothing but SIGKILL") + ": " +
+                               test::sanitizer_report(replica->log())};
+  }
 }
 
 void Stage::promote_standby() {
