@@ -53,6 +53,26 @@ public:
     eventually([&] { return Clock::now() >= until; });
   }
 
+  /// More than the pool has connections, and each takes one; their status URLs.
+  std::vector<std::string> ask_beyond_the_pool() {
+    std::vector<std::string> urls;
+    for (int i = 0; i < 12; ++i)
+      if (const auto answer = ask("group-" + std::to_string(i)); status_of(answer) == 202)
+        urls.push_back(answer->headers.at("Location"));
+    CHECK(urls.size() == 12);
+    return urls;
+  }
+
+  /// What hung comes to its end, and the pool works as before.
+  void check_that_all_is_well(const std::string& held, const std::vector<std::string>& urls) {
+    CHECK(eventually([&] { return report(held).value("status", "") == "completed"; }));
+    for (const auto& url : urls)
+      CHECK(eventually([&] { return report(url).value("status", "") != "in_progress"; }));
+    world.add_devices("lake", 1, user);
+    CHECK(status_of(ask("lake")) / 100 == 2);
+    CHECK(eventually([&] { return world.groups() == 2; }));
+  }
+
   domain::Uuid user;
   std::vector<domain::Uuid> devices;
   HeldTransaction holder;
@@ -70,12 +90,7 @@ void check_an_outage(std::chrono::seconds length) {
   CHECK(test.status("/api/health/ready") == 503);
   const double noticed = seconds_since(stopped);
   CHECK(noticed < kProbeLimit + kSlack);
-  // More than the pool has connections, and each takes one.
-  std::vector<std::string> urls;
-  for (int i = 0; i < 12; ++i)
-    if (const auto answer = test.ask("group-" + std::to_string(i)); status_of(answer) == 202)
-      urls.push_back(answer->headers.at("Location"));
-  CHECK(urls.size() == 12);
+  const auto urls = test.ask_beyond_the_pool();
   while (Clock::now() < stopped + length)
     test.endure_a_second();
 
@@ -86,16 +101,8 @@ void check_an_outage(std::chrono::seconds length) {
   CHECK(recovered < kProbeLimit + kSlack);
   WARN("silent for " << length.count() << " s; not ready after " << noticed
                      << " s, ready again after " << recovered << " s");
-  // What hung comes to its end, and the pool works as before.
   test.holder.rollback();
-  CHECK(eventually([&] {
-    return test.report(held->headers.at("Location")).value("status", "") == "completed";
-  }));
-  for (const auto& url : urls)
-    CHECK(eventually([&] { return test.report(url).value("status", "") != "in_progress"; }));
-  test.world.add_devices("lake", 1, test.user);
-  CHECK(status_of(test.ask("lake")) / 100 == 2);
-  CHECK(eventually([&] { return test.world.groups() == 2; }));
+  test.check_that_all_is_well(held->headers.at("Location"), urls);
 }
 
 } // namespace
