@@ -59,7 +59,7 @@ build_jobs() {
 
 # build PRESET [TARGET...]: configures and builds; the whole output is in build/PRESET/build.log.
 # Further `cmake` options for the configuration stand in the array `configure_options`.
-configure_options=()
+configure_options=(-DBUILD_TESTING=ON)
 build() {
   local preset=$1 targets=() log
   shift
