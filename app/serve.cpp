@@ -135,6 +135,7 @@ public:
 
   void keep_house() {
     limiter_.sweep(Clock::now());
+    tokens_.sweep();
     // What was freed goes back to the kernel in a quiet moment: glibc keeps it in the heaps of the
     // threads, and after a storm that is a quarter more than before it.
     if (owes_nothing())

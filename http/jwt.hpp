@@ -44,6 +44,9 @@ public:
   /// The user of a token that is valid at `now`, else nothing, whatever the bytes are.
   std::optional<Verified> verify(std::string_view token, Clock::time_point now) const noexcept;
 
+  /// Forgets what was remembered of tokens that nobody used since the sweep before.
+  void sweep();
+
 private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

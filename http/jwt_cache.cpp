@@ -1,5 +1,8 @@
 #include "http/jwt_cache.hpp"
 
+#include <iterator>
+#include <utility>
+
 namespace regroup::http {
 
 std::optional<JwtVerifier::Verified> JwtCache::find(std::string_view token,
@@ -9,11 +12,12 @@ std::optional<JwtVerifier::Verified> JwtCache::find(std::string_view token,
   const auto found = tokens_.find(token);
   if (found == tokens_.end())
     return std::nullopt;
-  if (now >= found->second.expires + leeway) {
+  if (now >= found->second.verified.expires + leeway) {
     tokens_.erase(found);
     return std::nullopt;
   }
-  return found->second;
+  found->second.used = true;
+  return found->second.verified;
 }
 
 void JwtCache::put(std::string_view token, const JwtVerifier::Verified& verified) {
@@ -24,7 +28,13 @@ void JwtCache::put(std::string_view token, const JwtVerifier::Verified& verified
   // too early is verified once more.
   if (tokens_.size() >= most_tokens)
     tokens_.erase(tokens_.begin());
-  tokens_.insert_or_assign(std::string{token}, verified);
+  tokens_.insert_or_assign(std::string{token}, Entry{verified});
+}
+
+void JwtCache::sweep() {
+  const std::scoped_lock lock{mutex_};
+  for (auto token = tokens_.begin(); token != tokens_.end();)
+    token = std::exchange(token->second.used, false) ? std::next(token) : tokens_.erase(token);
 }
 
 std::size_t JwtCache::size() const {

@@ -10,7 +10,8 @@ namespace regroup::http {
 
 /// Tokens that were verified, until they expire: an app sends the same one with every request, and
 /// a signature costs more than the rest of an answer from memory. Holds at most
-/// `most_tokens` x `longest_token` bytes of them. Thread-safe.
+/// `most_tokens` x `longest_token` bytes of them, and none that nobody used between two sweeps.
+/// Thread-safe.
 class JwtCache {
 public:
   static constexpr std::size_t most_tokens = 4096;
@@ -23,9 +24,16 @@ public:
 
   void put(std::string_view token, const JwtVerifier::Verified& verified);
 
+  /// Forgets the tokens that were neither put nor found since the sweep before.
+  void sweep();
+
   std::size_t size() const;
 
 private:
+  struct Entry {
+    JwtVerifier::Verified verified;
+    bool used = true; // since the last sweep
+  };
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const {
@@ -34,7 +42,7 @@ private:
   };
 
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, JwtVerifier::Verified, Hash, std::equal_to<>> tokens_;
+  std::unordered_map<std::string, Entry, Hash, std::equal_to<>> tokens_;
 };
 
 } // namespace regroup::http

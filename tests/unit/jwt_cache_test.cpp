@@ -37,3 +37,15 @@ TEST_CASE("neither many tokens nor long ones fill the memory") {
   cache.put(longer, {domain::Uuid::random(), kNow});
   CHECK_FALSE(cache.find(longer, kNow, 30s));
 }
+
+TEST_CASE("a token that nobody used between two sweeps is forgotten") {
+  JwtCache cache;
+  cache.put("used", {domain::Uuid::random(), kNow});
+  cache.put("idle", {domain::Uuid::random(), kNow});
+  cache.sweep();
+  CHECK(cache.size() == 2);
+  CHECK(cache.find("used", kNow, 30s));
+  cache.sweep();
+  CHECK(cache.size() == 1);
+  CHECK(cache.find("used", kNow, 30s));
+}
