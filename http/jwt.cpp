@@ -204,9 +204,7 @@ std::optional<JwtVerifier::Verified> JwtVerifier::verify(std::string_view token,
   }
 }
 
-void JwtVerifier::sweep() {
-  impl_->cache.sweep();
-}
+void JwtVerifier::sweep() { impl_->cache.sweep(); }
 
 std::string mint_token(const JwtSettings& settings, const domain::Uuid& user_id,
                        std::chrono::seconds ttl, Clock::time_point now) {
