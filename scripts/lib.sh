@@ -3,6 +3,9 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+# What one clone compiled serves the next: ccache keys on paths below here as relative ones.
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+
 # A progress line, with the seconds since the script started.
 say() { printf '[%4ds] %s\n' "$SECONDS" "$*" >&2; }
 
