@@ -37,7 +37,7 @@ std::vector<DirectoryState::Request> forget(DirectoryState& state, caf::actor_id
 } // namespace
 
 DirectoryActor::behavior_type directory(Self self, DispatcherActor dispatcher,
-                                        caf::timespan idle_timeout) {
+                                        caf::timespan idle_timeout, domain::Metrics* metrics) {
   auto route = [=](DirectoryState::Request request) {
     auto& state = self->state;
     const auto& id = request.migration->registration_group_id;
@@ -50,6 +50,7 @@ DirectoryActor::behavior_type directory(Self self, DispatcherActor dispatcher,
       entry.actor =
           self->spawn<caf::monitored>(group, id, DirectoryActor{self}, dispatcher, idle_timeout);
       state.names.emplace(entry.actor.id(), id);
+      metrics->group_actors(state.names.size());
     }
     ++entry.routed;
     request.promise.delegate(entry.actor, migrate_atom::value, request.migration);
@@ -70,7 +71,9 @@ DirectoryActor::behavior_type directory(Self self, DispatcherActor dispatcher,
         self->send_exit(entry.actor, caf::exit_reason::unhandled_exception);
       return;
     }
-    for (auto& request : forget(state, down.source.id())) {
+    auto waiting = forget(state, down.source.id());
+    metrics->group_actors(state.names.size());
+    for (auto& request : waiting) {
       if (state.stopping)
         request.promise.deliver(shutting_down());
       else
@@ -97,8 +100,10 @@ DirectoryActor::behavior_type directory(Self self, DispatcherActor dispatcher,
 }
 
 DirectoryActor spawn_directory(caf::actor_system& system, DispatcherActor dispatcher,
-                               std::chrono::milliseconds group_idle_timeout) {
-  return system.spawn(directory, std::move(dispatcher), caf::timespan{group_idle_timeout});
+                               std::chrono::milliseconds group_idle_timeout,
+                               domain::Metrics& metrics) {
+  return system.spawn(directory, std::move(dispatcher), caf::timespan{group_idle_timeout},
+                      &metrics);
 }
 
 } // namespace regroup::actors

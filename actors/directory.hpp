@@ -1,5 +1,6 @@
 #pragma once
 #include "actors/interfaces.hpp"
+#include "domain/metrics.hpp"
 
 #include <cstdint>
 #include <string>
@@ -35,6 +36,7 @@ struct DirectoryState {
 /// for the actor that follows. That it does not wait long is why a group that says "idle, I have
 /// served N" is told to retire only if exactly N were routed to it: it has nothing more to do.
 DirectoryActor::behavior_type directory(DirectoryActor::stateful_pointer<DirectoryState> self,
-                                        DispatcherActor dispatcher, caf::timespan idle_timeout);
+                                        DispatcherActor dispatcher, caf::timespan idle_timeout,
+                                        domain::Metrics* metrics);
 
 } // namespace regroup::actors

@@ -16,6 +16,10 @@ using Self = DispatcherSelf::stateful_pointer<DispatcherState>;
 using Task = DispatcherState::Task;
 using Place = DispatcherState::Place;
 
+void measure(const DispatcherState& state) {
+  state.metrics->dispatcher(state.queue.size(), state.places.size() - state.idle.size());
+}
+
 void refill_later(Self self) { self->delayed_send(self, refill_pause, refill_atom::value); }
 
 void hire(Self self) {
@@ -38,6 +42,7 @@ void run(Self self, Task task) {
   const auto id = state.idle.back();
   state.idle.pop_back();
   auto& place = state.places.at(id);
+  state.metrics->job_waited(self->clock().now() - task.queued);
   place.task = std::move(task);
   self->request(place.worker, caf::infinite, execute_atom::value, place.task->job)
       .then([=](Answer answer) { answered(self, id, std::move(answer)); },
@@ -50,7 +55,7 @@ void feed(Self self) {
   while (!state.queue.empty()) {
     const bool late = domain::deadline_of(state.queue.front().job) <= self->clock().now();
     if (!late && state.idle.empty())
-      return;
+      break;
     auto task = std::move(state.queue.front());
     state.queue.pop_front();
     if (late)
@@ -58,6 +63,7 @@ void feed(Self self) {
     else
       run(self, std::move(task));
   }
+  measure(state);
 }
 
 void answered(Self self, caf::actor_id id, Answer answer) {
@@ -82,7 +88,8 @@ void answer_lost_task(Self self, Task task) {
   auto& state = self->state;
   const auto* migration = std::get_if<domain::MigrationPtr>(&task.job);
   if (migration && !state.stopping)
-    state.queue.push_front({domain::ResolveMigration{*migration}, std::move(task.promise)});
+    state.queue.push_front(
+        {domain::ResolveMigration{*migration}, std::move(task.promise), self->clock().now()});
   else
     task.promise.deliver(outcome_lost(task.job));
 }
@@ -126,7 +133,8 @@ void stop(Self self) {
 } // namespace
 
 DispatcherSelf::behavior_type dispatcher(Self self, WorkerFactory make_worker,
-                                         DispatcherSettings settings) {
+                                         DispatcherSettings settings, domain::Metrics* metrics) {
+  self->state.metrics = metrics;
   self->set_exit_handler([self](caf::exit_msg&) { stop(self); });
   self->set_down_handler([self](const caf::down_msg& down) { lost(self, down.source.id()); });
   self->state.make_worker = std::move(make_worker);
@@ -141,7 +149,7 @@ DispatcherSelf::behavior_type dispatcher(Self self, WorkerFactory make_worker,
         if (state.idle.empty() && state.queue.size() >= settings.queue_limit)
           return Answer{Refusal{.reason = Refused::overloaded}};
         auto promise = self->make_response_promise<Answer>();
-        state.queue.push_back({job, promise});
+        state.queue.push_back({job, promise, self->clock().now()});
         feed(self);
         return promise;
       },
@@ -155,8 +163,8 @@ DispatcherSelf::behavior_type dispatcher(Self self, WorkerFactory make_worker,
 }
 
 DispatcherActor spawn_dispatcher(caf::actor_system& system, WorkerFactory make_worker,
-                                 DispatcherSettings settings) {
-  return system.spawn(dispatcher, std::move(make_worker), settings);
+                                 DispatcherSettings settings, domain::Metrics& metrics) {
+  return system.spawn(dispatcher, std::move(make_worker), settings, &metrics);
 }
 
 } // namespace regroup::actors

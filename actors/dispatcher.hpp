@@ -21,6 +21,7 @@ struct DispatcherState {
   struct Task {
     domain::Job job;
     caf::typed_response_promise<domain::Answer> promise;
+    caf::actor_clock::time_point queued;
   };
   struct Place {
     WorkerActor worker;
@@ -32,12 +33,14 @@ struct DispatcherState {
   std::vector<caf::actor_id> idle; // the last one that became idle is asked first: it is warm
   std::deque<Task> queue;          // not empty only while no worker is idle
   bool stopping = false;
+  domain::Metrics* metrics = nullptr;
 };
 
 /// Makes the whole pool at the start, so that no request pays for a thread; a store connects at
 /// its first job only, and the worker that became idle last is asked first, so a quiet replica
 /// holds few connections.
 DispatcherSelf::behavior_type dispatcher(DispatcherSelf::stateful_pointer<DispatcherState> self,
-                                         WorkerFactory make_worker, DispatcherSettings settings);
+                                         WorkerFactory make_worker, DispatcherSettings settings,
+                                         domain::Metrics* metrics);
 
 } // namespace regroup::actors

@@ -1,5 +1,6 @@
 #pragma once
 #include "actors/interfaces.hpp"
+#include "domain/metrics.hpp"
 #include "domain/store.hpp"
 
 #include <chrono>
@@ -25,12 +26,13 @@ struct DispatcherSettings {
 /// end. An actor system waits for that in its destructor.
 ///
 /// A request is answered with an Answer, but with a caf::error when it reaches an actor that has
-/// ended: who asks needs a handler for both, and a time limit.
+/// ended: who asks needs a handler for both, and a time limit. `metrics` outlives the actors.
 DispatcherActor spawn_dispatcher(caf::actor_system& system, WorkerFactory make_worker,
-                                 DispatcherSettings settings);
+                                 DispatcherSettings settings, domain::Metrics& metrics);
 
 DirectoryActor spawn_directory(caf::actor_system& system, DispatcherActor dispatcher,
-                               std::chrono::milliseconds group_idle_timeout);
+                               std::chrono::milliseconds group_idle_timeout,
+                               domain::Metrics& metrics);
 
 /// Ends at once when it is sent an exit message.
 HealthActor spawn_health(caf::actor_system& system, DispatcherActor dispatcher);

@@ -8,6 +8,7 @@
 #include "http/api.hpp"
 #include "http/exchange.hpp"
 #include "http/server.hpp"
+#include "telemetry/prometheus.hpp"
 #include "text/unicode.hpp"
 
 #include <algorithm>
@@ -88,23 +89,23 @@ public:
       : tokens_(jwt_settings(settings)), limiter_(settings.limits.requests_per_minute),
         config_(threads_of(settings)), system_(config_),
         dispatcher_(actors::spawn_dispatcher(
-            system_, actors::detached_workers([database = settings.database, facts, &log] {
-              return std::make_unique<db::PgStore>(database, facts, log);
+            system_, actors::detached_workers([this, database = settings.database, facts, &log] {
+              return std::make_unique<db::PgStore>(database, facts, log, metrics_);
             }),
-            {settings.database.pool_size, settings.database.queue_limit})),
-        directory_(
-            actors::spawn_directory(system_, dispatcher_, settings.migration.group_idle_timeout)),
+            {settings.database.pool_size, settings.database.queue_limit}, metrics_)),
+        directory_(actors::spawn_directory(system_, dispatcher_,
+                                           settings.migration.group_idle_timeout, metrics_)),
         health_(actors::spawn_health(system_, dispatcher_)),
         gateway_(
             http::make_exchange(system_, {directory_, health_, dispatcher_}, threads_of(settings))),
         api_({settings.http.request_timeout, settings.migration.async_after,
               settings.http.max_body_bytes, settings.limits.max_devices_per_group},
-             {tokens_, unicode_, limiter_, *gateway_, lifecycle_, log}),
+             {tokens_, unicode_, limiter_, *gateway_, lifecycle_, log, metrics_}),
         server_(std::make_unique<http::Server>(
             http::ServerSettings{settings.http.address, settings.http.port, threads_of(settings),
                                  settings.http.request_timeout, settings.http.max_body_bytes,
                                  connections_of(settings, log)},
-            api_, lifecycle_, log)) {}
+            api_, lifecycle_, log, metrics_)) {}
 
   /// After end().
   ~Service() = default;
@@ -143,6 +144,7 @@ public:
   }
 
 private:
+  telemetry::PrometheusMetrics metrics_{REGROUP_VERSION};
   text::Utf8procUnicode unicode_;
   http::JwtVerifier tokens_;
   http::RateLimiter limiter_;

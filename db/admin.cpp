@@ -11,7 +11,8 @@ namespace {
 template <class Work>
 void in_transaction(const config::Settings::Database& settings, domain::Log& log, Work work) {
   try {
-    Session session{settings, log};
+    domain::Metrics nobody_looks;
+    Session session{settings, log, nobody_looks};
     Transaction transaction{session};
     work(transaction);
     transaction.commit();

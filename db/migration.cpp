@@ -18,6 +18,7 @@ using domain::MigrationCommand;
 using domain::MigrationCompleted;
 using domain::Refusal;
 using domain::Refused;
+using Doubt = domain::Metrics::Doubt;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kMostAttempts = 4;
@@ -198,7 +199,7 @@ void log_failure(domain::Log& log, const MigrationCommand& command, std::string_
 } // namespace
 
 Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
-               const MigrationCommand& command) {
+               domain::Metrics& metrics, const MigrationCommand& command) {
   const auto started = Clock::now();
   for (int attempts = 1;; ++attempts) {
     const bool again = attempts < kMostAttempts && Clock::now() < command.deadline;
@@ -206,7 +207,7 @@ Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
       return attempt(session, facts, command);
     } catch (const CommitInDoubt& why) {
       log_failure(log, command, "08007", why.what(), attempts);
-      return resolve(session, log, command);
+      return resolve(session, log, metrics, command);
     } catch (const ConnectionLost& why) {
       // No COMMIT was sent, so PostgreSQL has rolled back or will.
       if (!again) {
@@ -228,7 +229,8 @@ Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
   }
 }
 
-Answer resolve(Session& session, domain::Log& log, const MigrationCommand& command) {
+Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,
+               const MigrationCommand& command) {
   // The rule: COMMIT may have been sent, so nothing may be assumed and nothing may be sent again.
   // The backend that got it still holds the registration group's lock until it has committed or
   // rolled back: once we hold that lock, what we read is final. The id that we look for was chosen
@@ -251,6 +253,7 @@ Answer resolve(Session& session, domain::Log& log, const MigrationCommand& comma
                 {{"migration_id", std::string_view{command.migration_id.text()}},
                  {"committed", found},
                  {"attempts", std::int64_t{attempts}}});
+      metrics.doubt_ended(found ? Doubt::committed : Doubt::rolled_back);
       if (found)
         return completed_from_audit(rows.front());
     } catch (const std::exception&) {
@@ -261,6 +264,7 @@ Answer resolve(Session& session, domain::Log& log, const MigrationCommand& comma
     record_failure(session, log, command, Refused::database_unavailable, started);
     return about(command, Refused::database_unavailable);
   }
+  metrics.doubt_ended(Doubt::unresolved);
   return about(command, Refused::timeout);
 }
 

@@ -3,6 +3,7 @@
 #include "db/session.hpp"
 #include "domain/command.hpp"
 #include "domain/log.hpp"
+#include "domain/metrics.hpp"
 #include "domain/outcome.hpp"
 
 namespace regroup::db {
@@ -10,12 +11,13 @@ namespace regroup::db {
 /// One migration, with its retries, to an outcome that is true. Throws nothing but what is a
 /// defect.
 domain::Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
-                       const domain::MigrationCommand& command);
+                       domain::Metrics& metrics, const domain::MigrationCommand& command);
 
 /// Whether a migration whose COMMIT is in doubt did commit: `MigrationCompleted` when it did,
 /// `database_unavailable` (nothing was changed) when it did not, `timeout` when the database stayed
 /// away until the command's deadline.
-domain::Answer resolve(Session& session, domain::Log& log, const domain::MigrationCommand& command);
+domain::Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,
+                       const domain::MigrationCommand& command);
 
 /// A migration's audit row, as its initiator or an administrator may see it; else `not_found`.
 domain::Answer find_migration(Session& session, const domain::FindMigration& query);

@@ -48,17 +48,17 @@ Answer check_health(Session& session) {
 } // namespace
 
 PgStore::PgStore(const config::Settings::Database& settings, const SchemaFacts& facts,
-                 domain::Log& log)
-    : session_(settings, log), facts_(facts), log_(log) {}
+                 domain::Log& log, domain::Metrics& metrics)
+    : session_(settings, log, metrics), facts_(facts), log_(log), metrics_(metrics) {}
 
 Answer PgStore::execute(const domain::Job& job) noexcept {
   try {
     return std::visit(
         [this]<class T>(const T& each) -> Answer {
           if constexpr (std::is_same_v<T, domain::MigrationPtr>)
-            return migrate(session_, facts_, log_, *each);
+            return migrate(session_, facts_, log_, metrics_, *each);
           else if constexpr (std::is_same_v<T, domain::ResolveMigration>)
-            return resolve(session_, log_, *each.migration);
+            return resolve(session_, log_, metrics_, *each.migration);
           else if constexpr (std::is_same_v<T, domain::RecallMigration>)
             return recall_migration(session_, each);
           else if constexpr (std::is_same_v<T, domain::RegisterDevice>)

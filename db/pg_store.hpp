@@ -10,8 +10,9 @@ namespace regroup::db {
 /// domain::Store on PostgreSQL: one connection, opened when the first job comes.
 class PgStore final : public domain::Store {
 public:
-  /// `log` outlives the store.
-  PgStore(const config::Settings::Database& settings, const SchemaFacts& facts, domain::Log& log);
+  /// `log` and `metrics` outlive the store.
+  PgStore(const config::Settings::Database& settings, const SchemaFacts& facts, domain::Log& log,
+          domain::Metrics& metrics);
 
   domain::Answer execute(const domain::Job& job) noexcept override;
 
@@ -19,6 +20,7 @@ private:
   Session session_;
   SchemaFacts facts_;
   domain::Log& log_;
+  domain::Metrics& metrics_;
 };
 
 } // namespace regroup::db

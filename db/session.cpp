@@ -7,12 +7,14 @@
 #include <algorithm>
 #include <random>
 #include <string_view>
+#include <utility>
 
 namespace regroup::db {
 namespace {
 
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
+using Connected = domain::Metrics::Connected;
 
 constexpr auto kFirstBackoff = 50ms;
 constexpr auto kLongestBackoff = 1000ms;
@@ -59,9 +61,10 @@ private:
   bool heard_ = false;
 };
 
-Session::Session(const config::Settings::Database& settings, domain::Log& log)
+Session::Session(const config::Settings::Database& settings, domain::Log& log,
+                 domain::Metrics& metrics)
     : conninfo_(conninfo(settings)), begin_(begin_text(settings)),
-      prepared_(settings.prepared_statements), log_(log) {}
+      prepared_(settings.prepared_statements), log_(log), metrics_(metrics) {}
 
 Session::~Session() { drop(); }
 
@@ -84,11 +87,14 @@ pqxx::connection& Session::connection() {
     connection_->inhibit_reactivation(true);
 #pragma GCC diagnostic pop
     backoff_ = 0ms;
+    metrics_.database_connection(std::exchange(was_connected_, true) ? Connected::again
+                                                                     : Connected::first);
     log_.event(domain::LogLevel::debug, "database.connected",
                {{"backend_pid", std::int64_t{connection_->backendpid()}}});
     return *connection_;
   } catch (const std::exception& why) {
     drop();
+    metrics_.database_connection(Connected::failed);
     backoff_ = std::clamp(backoff_ * 2, std::chrono::milliseconds{kFirstBackoff},
                           std::chrono::milliseconds{kLongestBackoff});
     next_attempt_ = Clock::now() + jittered(backoff_);

@@ -3,6 +3,7 @@
 #include "db/errors.hpp"
 #include "db/statements.hpp"
 #include "domain/log.hpp"
+#include "domain/metrics.hpp"
 
 #include <pqxx/connection>
 #include <pqxx/errorhandler>
@@ -21,8 +22,8 @@ namespace regroup::db {
 /// with back-off. Used by one thread at a time.
 class Session {
 public:
-  /// Does not connect yet. `log` outlives the session.
-  Session(const config::Settings::Database& settings, domain::Log& log);
+  /// Does not connect yet. `log` and `metrics` outlive the session.
+  Session(const config::Settings::Database& settings, domain::Log& log, domain::Metrics& metrics);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -40,7 +41,9 @@ private:
   std::string conninfo_;
   std::string begin_; // BEGIN and the timeouts, one round trip
   bool prepared_;
+  bool was_connected_ = false;
   domain::Log& log_;
+  domain::Metrics& metrics_;
   std::unique_ptr<pqxx::connection> connection_;
   std::unique_ptr<NoticeWatch> notices_; // registered with connection_: destroyed before it
   std::chrono::steady_clock::time_point next_attempt_{};

@@ -134,8 +134,10 @@ std::optional<Uuid> Api::user_of(const Request& request) const {
 
 bool Api::refuse_user(const Uuid& user, const Respond& respond) {
   const auto wait = parts_.limiter.refuse(user, Clock::now());
-  if (wait)
+  if (wait) {
+    parts_.metrics.rate_limited();
     respond(to_reply(Refusal{Refused::rate_limited}, static_cast<int>(wait->count())));
+  }
   return wait.has_value();
 }
 
@@ -204,6 +206,7 @@ void Api::migrate(const Request& request, const Respond& respond) {
          [this, command, logged = request](const Answer& outcome) {
            running_.remove(command->migration_id);
            log_migration(*command, logged, outcome);
+           measure_migration(*command, logged, outcome);
          }});
   });
 }
@@ -226,6 +229,23 @@ void Api::log_migration(const domain::MigrationCommand& command, const Request& 
                     {"replayed", done != nullptr && done->replayed},
                     {"devices", done ? static_cast<std::int64_t>(done->device_ids.size()) : 0},
                     {"duration_ms", took.count()}});
+}
+
+void Api::measure_migration(const domain::MigrationCommand& command, const Request& request,
+                            const Answer& outcome) const {
+  using Status = domain::Metrics::MigrationStatus;
+  const auto* done = std::get_if<domain::MigrationCompleted>(&outcome);
+  if (done == nullptr) {
+    const auto* refusal = std::get_if<Refusal>(&outcome);
+    const auto& row = row_of(refusal ? refusal->reason : Refused::internal);
+    return parts_.metrics.migration_ended(row.status < 500 ? Status::refused : Status::failed,
+                                          row.code);
+  }
+  parts_.metrics.migration_ended(Status::completed, done->replayed       ? "replayed"
+                                                    : command.device_ids ? "partial"
+                                                                         : "full");
+  if (!done->replayed)
+    parts_.metrics.migration_committed(Clock::now() - request.received, done->device_ids.size());
 }
 
 void Api::migration_status(const Request& request, const Respond& respond) {
@@ -329,6 +349,12 @@ void Api::ready(const Request&, const Respond& respond) {
                      });
 }
 
+void Api::metrics(const Request&, const Respond& respond) {
+  Reply reply{200, parts_.metrics.exposition()};
+  reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  respond(std::move(reply));
+}
+
 std::span<const Route> routes() {
   static constexpr std::array kRoutes{
       Route{"POST", "/api/v1/groups/migrate", "/api/v1/groups/migrate", &Api::migrate},
@@ -341,6 +367,7 @@ std::span<const Route> routes() {
             &Api::registration_group},
       Route{"GET", "/api/health/live", "/api/health/live", &Api::live, true},
       Route{"GET", "/api/health/ready", "/api/health/ready", &Api::ready, true},
+      Route{"GET", "/metrics", "/metrics", &Api::metrics, true},
   };
   return kRoutes;
 }

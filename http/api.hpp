@@ -1,5 +1,6 @@
 #pragma once
 #include "domain/log.hpp"
+#include "domain/metrics.hpp"
 #include "domain/unicode.hpp"
 #include "http/gateway.hpp"
 #include "http/jwt.hpp"
@@ -31,6 +32,7 @@ struct ApiParts {
   Gateway& gateway;
   Lifecycle& lifecycle;
   domain::Log& log;
+  domain::Metrics& metrics;
 };
 
 /// Every handler, without a server around it: from a request to exactly one answer. Thread-safe.
@@ -45,6 +47,7 @@ public:
   void group_devices(const Request& request, const Respond& respond);
   void live(const Request& request, const Respond& respond);
   void ready(const Request& request, const Respond& respond);
+  void metrics(const Request& request, const Respond& respond);
 
   /// Migrations whose outcome is not known yet.
   std::size_t running() const { return running_.count(); }
@@ -61,6 +64,8 @@ private:
   void report(const domain::FindMigration& query, const Respond& respond);
   void log_migration(const domain::MigrationCommand& command, const Request& request,
                      const domain::Answer& outcome) const;
+  void measure_migration(const domain::MigrationCommand& command, const Request& request,
+                         const domain::Answer& outcome) const;
 
   ApiSettings settings_;
   ApiParts parts_;

@@ -98,8 +98,10 @@ private:
 /// waiting for a connection that says nothing.
 class Pending {
 public:
-  Pending(restinio::request_handle_t handle, Lifecycle& lifecycle, domain::Log& log)
-      : handle_(std::move(handle)), owed_(std::make_shared<Owed>(lifecycle)), log_(log) {}
+  Pending(restinio::request_handle_t handle, Lifecycle& lifecycle, domain::Log& log,
+          domain::Metrics& metrics)
+      : handle_(std::move(handle)), owed_(std::make_shared<Owed>(lifecycle)), log_(log),
+        metrics_(metrics) {}
   ~Pending() {
     if (!answered_.load())
       answer(to_reply(Refusal{Refused::internal}));
@@ -127,6 +129,7 @@ public:
 private:
   void send(Reply reply) {
     const std::chrono::duration<double, std::milli> took = Clock::now() - request.received;
+    metrics_.request_answered(request.route, request.method, reply.status, took);
     log_.event(domain::LogLevel::info, "request",
                {{"request_id", std::string_view{request.request_id}},
                 {"method", request.method},
@@ -151,6 +154,7 @@ private:
   restinio::request_handle_t handle_;
   std::shared_ptr<Owed> owed_;
   domain::Log& log_;
+  domain::Metrics& metrics_;
   std::atomic<bool> answered_{false};
 };
 
@@ -175,8 +179,9 @@ void read_headers(const restinio::request_t& from, Request& to) {
 /// What the server calls for each request, around the router: no exception leaves it.
 class Edge {
 public:
-  Edge(Api& api, Lifecycle& lifecycle, domain::Log& log)
-      : api_(api), lifecycle_(lifecycle), log_(log), router_(std::make_shared<Router>()) {
+  Edge(Api& api, Lifecycle& lifecycle, domain::Log& log, domain::Metrics& metrics)
+      : api_(api), lifecycle_(lifecycle), log_(log), metrics_(metrics),
+        router_(std::make_shared<Router>()) {
     std::map<std::string_view, std::vector<const Route*>> by_path;
     for (const Route& route : routes()) {
       add(route);
@@ -200,7 +205,7 @@ public:
 
 private:
   std::shared_ptr<Pending> accept(restinio::request_handle_t handle, std::string_view route) {
-    auto pending = std::make_shared<Pending>(std::move(handle), lifecycle_, log_);
+    auto pending = std::make_shared<Pending>(std::move(handle), lifecycle_, log_, metrics_);
     Request& request = pending->request;
     const auto& from = *pending->handle();
     request.received = Clock::now();
@@ -278,6 +283,7 @@ private:
   Api& api_;
   Lifecycle& lifecycle_;
   domain::Log& log_;
+  domain::Metrics& metrics_;
   std::shared_ptr<Router> router_;
 };
 
@@ -336,12 +342,13 @@ struct Server::Impl {
   restinio::running_server_handle_t<Traits> running;
 };
 
-Server::Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, domain::Log& log)
+Server::Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, domain::Log& log,
+               domain::Metrics& metrics)
     : impl_(std::make_unique<Impl>(settings.max_connections)) {
   restinio::server_settings_t<Traits> server;
   server.address(settings.address)
       .port(settings.port)
-      .request_handler(std::make_unique<Edge>(api, lifecycle, log))
+      .request_handler(std::make_unique<Edge>(api, lifecycle, log, metrics))
       .connection_state_listener(std::make_shared<Doorkeeper>(impl_->connections, log))
       .buffer_size(8192)
       // One accept at a time: RESTinio numbers the connections without a lock.

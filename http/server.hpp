@@ -1,5 +1,6 @@
 #pragma once
 #include "domain/log.hpp"
+#include "domain/metrics.hpp"
 #include "http/api.hpp"
 #include "http/lifecycle.hpp"
 
@@ -25,7 +26,8 @@ class Server {
 public:
   /// Throws std::runtime_error with one line when it cannot listen. What is referred to outlives
   /// it.
-  Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, domain::Log& log);
+  Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, domain::Log& log,
+         domain::Metrics& metrics);
   /// Whoever holds a Respond of this server's has let go of it before.
   ~Server();
   Server(const Server&) = delete;

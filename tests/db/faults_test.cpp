@@ -165,7 +165,7 @@ TEST_CASE_METHOD(DatabaseTest,
   const auto user = world->add_user();
   world->add_devices("camping-2025", 2, user);
   settings.idle_in_transaction_timeout = 100ms;
-  db::Session frozen{settings, log};
+  db::Session frozen{settings, log, metrics};
   db::Transaction transaction{frozen};
   transaction.run(db::statements::wait_for_group, "camping-2025");
   // Nothing more comes from it; PostgreSQL ends it.

@@ -53,6 +53,7 @@ TEST_CASE("a step that fails leaves nothing of the schema behind") {
 TEST_CASE("tables that are there already keep their columns, and a narrow slug is cut") {
   const auto settings = empty_database();
   SilentLog log;
+  domain::Metrics metrics;
   Sql sql{settings.url};
   sql.exec("CREATE TABLE devices (id bigserial PRIMARY KEY, device_id uuid NOT NULL UNIQUE, "
            "display_name varchar(50) NOT NULL, group_id varchar(50) NOT NULL, "
@@ -70,7 +71,7 @@ TEST_CASE("tables that are there already keep their columns, and a narrow slug i
   const std::u32string long_name(100, U'x');
   auto command = domain::make_migration_command({U"camping-2025", long_name, {}}, user, unicode);
   command.deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
-  db::PgStore store{settings, db::read_schema_facts(settings), log};
+  db::PgStore store{settings, db::read_schema_facts(settings), log, metrics};
   const auto answer = store.execute(std::make_shared<const domain::MigrationCommand>(command));
   REQUIRE(completed(answer));
   CHECK(completed(answer)->slug == std::string(50, 'x'));

@@ -39,7 +39,7 @@ public:
   }
 
   std::unique_ptr<db::PgStore> new_store() {
-    return std::make_unique<db::PgStore>(settings, db::read_schema_facts(settings), log);
+    return std::make_unique<db::PgStore>(settings, db::read_schema_facts(settings), log, metrics);
   }
 
   domain::MigrationPtr command(const std::string& group, const domain::Uuid& user,
@@ -83,6 +83,7 @@ public:
 
   text::Utf8procUnicode unicode;
   SilentLog log;
+  domain::Metrics metrics;
   std::string url;
   config::Settings::Database settings;
   std::unique_ptr<World> world;

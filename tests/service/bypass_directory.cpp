@@ -30,7 +30,7 @@ DirectoryActor::behavior_type bypass(DirectoryActor::stateful_pointer<BypassStat
 
 /// Instead of the one in actors/directory.cpp, which the linker then leaves out.
 DirectoryActor spawn_directory(caf::actor_system& system, DispatcherActor dispatcher,
-                               std::chrono::milliseconds) {
+                               std::chrono::milliseconds, domain::Metrics&) {
   return system.spawn(bypass, std::move(dispatcher));
 }
 

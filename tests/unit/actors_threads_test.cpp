@@ -164,9 +164,10 @@ class ThreadsTest {
 public:
   ThreadsTest() {
     auto make_store = [this] { return std::make_unique<WatchfulStore>(seen); };
-    dispatcher = actors::spawn_dispatcher(system, actors::detached_workers(make_store),
-                                          {.pool_size = pool_size, .queue_limit = 100'000});
-    directory = actors::spawn_directory(system, dispatcher, 1ms);
+    dispatcher =
+        actors::spawn_dispatcher(system, actors::detached_workers(make_store),
+                                 {.pool_size = pool_size, .queue_limit = 100'000}, metrics);
+    directory = actors::spawn_directory(system, dispatcher, 1ms, metrics);
     REQUIRE(eventually([this] { return running() == at_rest; }));
   }
   ~ThreadsTest() { stop(); }
@@ -200,6 +201,7 @@ public:
   WatchfulStore::Seen seen;
   Tally tally;
   ServiceConfig config;
+  domain::Metrics metrics;
   caf::actor_system system{config};
   const std::size_t before = running();
   const std::size_t at_rest = before + 2 + pool_size; // directory, dispatcher and its workers

@@ -214,7 +214,7 @@ TEST_CASE_METHOD(DispatcherTest, "workers that die at once are not made in a bus
         caf::anon_send_exit(worker, caf::exit_reason::kill);
         return worker;
       },
-      DispatcherSettings{.pool_size = 2, .queue_limit = 1});
+      DispatcherSettings{.pool_size = 2, .queue_limit = 1}, metrics);
   run();
   CHECK(made == 2);
   auto waiting = ask("camping");
@@ -235,7 +235,7 @@ TEST_CASE_METHOD(DispatcherTest, "a worker that cannot be made is tried again") 
           throw std::runtime_error("no thread");
         return workers.emplace_back(spawn_held(self));
       },
-      DispatcherSettings{.pool_size = 1, .queue_limit = 1});
+      DispatcherSettings{.pool_size = 1, .queue_limit = 1}, metrics);
   run();
   auto reply = ask("camping");
   refill();

@@ -74,12 +74,12 @@ void ActorTest::spawn_dispatcher(actors::DispatcherSettings settings) {
   auto make = [this](caf::local_actor& self) -> actors::WorkerActor {
     return workers.emplace_back(spawn_held(self));
   };
-  dispatcher = actors::spawn_dispatcher(system, make, settings);
+  dispatcher = actors::spawn_dispatcher(system, make, settings, metrics);
   run();
 }
 
 void ActorTest::spawn_directory(actors::DispatcherActor to) {
-  directory = actors::spawn_directory(system, std::move(to), 30s);
+  directory = actors::spawn_directory(system, std::move(to), 30s, metrics);
   run();
 }
 

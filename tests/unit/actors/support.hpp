@@ -97,6 +97,7 @@ public:
   std::size_t running() { return system.registry().running(); }
 
   TestConfig config;
+  domain::Metrics metrics;
   caf::actor_system system{config};
   caf::scheduler::test_coordinator& scheduler =
       dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());

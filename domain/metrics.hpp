@@ -1,0 +1,48 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace regroup::domain {
+
+/// The port to what is counted and measured of a replica. Thread-safe, never throws. Labels come
+/// from fixed tables (routes, codes), never from a caller: what is kept stays small. This one keeps
+/// nothing.
+class Metrics {
+public:
+  using Seconds = std::chrono::duration<double>;
+
+  Metrics() = default;
+  virtual ~Metrics() = default;
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  /// `route` is empty where no route matched.
+  virtual void request_answered(std::string_view /*route*/, std::string_view /*method*/,
+                                int /*status*/, Seconds /*took*/) noexcept {}
+  virtual void rate_limited() noexcept {}
+
+  enum class MigrationStatus : std::uint8_t { completed, refused, failed };
+  /// `reason`: `full`, `partial` or `replayed` when completed, else the code of the contract's
+  /// table.
+  virtual void migration_ended(MigrationStatus /*status*/, std::string_view /*reason*/) noexcept {}
+  /// Of a migration that committed now, from the request's arrival.
+  virtual void migration_committed(Seconds /*took*/, std::size_t /*devices*/) noexcept {}
+
+  virtual void group_actors(std::size_t /*alive*/) noexcept {}
+  virtual void dispatcher(std::size_t /*queued*/, std::size_t /*connections_busy*/) noexcept {}
+  virtual void job_waited(Seconds /*in_queue*/) noexcept {}
+
+  enum class Connected : std::uint8_t { first, again, failed };
+  virtual void database_connection(Connected /*how*/) noexcept {}
+  /// What became of a COMMIT whose answer was lost.
+  enum class Doubt : std::uint8_t { committed, rolled_back, unresolved };
+  virtual void doubt_ended(Doubt /*how*/) noexcept {}
+
+  /// All of it in Prometheus' text format, version 0.0.4.
+  virtual std::string exposition() const { return {}; }
+};
+
+} // namespace regroup::domain
