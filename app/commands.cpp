@@ -17,8 +17,9 @@ namespace regroup::app {
 namespace {
 
 /// Flags of subcommands; everything else that begins with `--` and has a dot is a setting.
-constexpr std::array<std::string_view, 3> kFlagsWithValue{"--user", "--ttl", "--name"};
-constexpr std::array<std::string_view, 3> kFlagsAlone{"--admin", "--help", "--version"};
+constexpr std::array<std::string_view, 4> kFlagsWithValue{"--user", "--ttl", "--name",
+                                                          "--replicas"};
+constexpr std::array<std::string_view, 4> kFlagsAlone{"--admin", "--help", "--json", "--version"};
 
 bool is_one_of(const auto& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -28,15 +29,6 @@ void print_steps(const char* title, const std::vector<std::string>& steps) {
   std::cout << title << (steps.empty() ? " nothing\n" : "\n");
   for (const auto& step : steps)
     std::cout << "  " << step << "\n";
-}
-
-/// A finding of the doctor, a line each.
-bool report(bool good, std::string_view what, std::string_view remedy) {
-  std::cout << (good ? "ok    " : "FAIL  ") << what;
-  if (!good)
-    std::cout << ": " << remedy;
-  std::cout << "\n";
-  return good;
 }
 
 } // namespace
@@ -93,20 +85,6 @@ int schema(const CommandLine& line, const config::Settings& settings, domain::Lo
   else
     print_steps("added to the database:", db::apply_schema(foundation.settings().database, log));
   return 0;
-}
-
-int doctor(const config::Settings& settings, domain::Log&) {
-  const Foundation foundation{settings};
-  const auto& database = foundation.settings().database;
-  bool good =
-      report(db::advisory_lock_excludes(database), "the advisory lock keeps a second session out",
-             "this database or its pooler accepts the lock and locks nothing; connect "
-             "directly, or through a pooler in transaction mode");
-  good &= report(db::missing_schema_steps(database).empty(), "the schema is there",
-                 "run `regroup schema apply`");
-  const http::JwtVerifier keys{jwt_settings(foundation.settings())};
-  good &= report(true, "the key for tokens can be read", "");
-  return good ? 0 : 1;
 }
 
 int token(const CommandLine& line, const config::Settings& settings) {

@@ -27,7 +27,7 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments);
 // line for the terminal.
 int serve(const config::Settings& settings, domain::Log& log);
 int schema(const CommandLine& line, const config::Settings& settings, domain::Log& log);
-int doctor(const config::Settings& settings, domain::Log& log);
+int doctor(const CommandLine& line, const config::Settings& settings);
 int token(const CommandLine& line, const config::Settings& settings);
 int api_key(const CommandLine& line, const config::Settings& settings, domain::Log& log);
 int demo(const config::Settings& settings, domain::Log& log);

@@ -20,7 +20,7 @@ constexpr const char* kUsage =
 
   regroup serve                             the service
   regroup schema status | apply             what is missing in the database, and adding it
-  regroup doctor                            checks a deployment
+  regroup doctor [--json] [--replicas N]    checks a deployment; status 1 when something is wrong
   regroup token --user UUID [--ttl 15m]     mints a token, where the key can sign
   regroup api-key create --name NAME [--admin]
   regroup demo                              inserts demo data, prints a ready curl line
@@ -68,7 +68,7 @@ int run(const std::vector<std::string>& arguments) {
   if (command == "schema")
     return schema(line, settings, log);
   if (command == "doctor")
-    return doctor(settings, log);
+    return doctor(line, settings);
   if (command == "token")
     return token(line, settings);
   if (command == "api-key")

@@ -1,0 +1,90 @@
+#include "db/doctor.hpp"
+
+#include "app/commands.hpp"
+#include "app/foundation.hpp"
+#include "text/json_text.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <iostream>
+#include <stdexcept>
+
+namespace regroup::app {
+namespace {
+
+using domain::Finding;
+using Severity = Finding::Severity;
+
+const char* name_of(Severity severity) {
+  switch (severity) {
+  case Severity::good:
+    return "ok";
+  case Severity::note:
+    return "note";
+  case Severity::warning:
+    return "warning";
+  case Severity::error:
+    return "error";
+  }
+  return "error";
+}
+
+Finding keys(const config::Settings& settings) {
+  try {
+    const http::JwtVerifier verifier{jwt_settings(settings)};
+    return {Severity::good, "keys/readable", "the key for tokens can be read", {}};
+  } catch (const std::exception& why) {
+    return {Severity::error, "keys/readable", why.what(),
+            "set auth.jwt_algorithm and the file or secret that goes with it"};
+  }
+}
+
+void print_lines(const std::vector<Finding>& findings) {
+  for (const auto& each : findings) {
+    std::string severity = name_of(each.severity);
+    severity.resize(8, ' ');
+    std::cout << severity << each.code << ": " << each.what;
+    if (!each.remedy.empty())
+      std::cout << " -> " << each.remedy;
+    std::cout << "\n";
+  }
+}
+
+void print_json(const std::vector<Finding>& findings, bool healthy) {
+  std::vector<text::JsonObject> objects;
+  for (const auto& each : findings) {
+    auto& object = objects.emplace_back();
+    object.add("code", std::string_view{each.code}).add("severity", name_of(each.severity));
+    object.add("what", std::string_view{each.what}).add("remedy", std::string_view{each.remedy});
+  }
+  text::JsonObject report;
+  std::cout << report.add("healthy", healthy).add("findings", objects).text() << "\n";
+}
+
+unsigned replicas_of(const CommandLine& line) {
+  const std::string text = line.value_of("--replicas", "1");
+  unsigned replicas = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), replicas);
+  if (error != std::errc{} || end != text.data() + text.size() || replicas == 0 || replicas > 1000)
+    throw std::runtime_error("--replicas must be a number from 1 to 1000");
+  return replicas;
+}
+
+} // namespace
+
+int doctor(const CommandLine& line, const config::Settings& settings) {
+  const unsigned replicas = replicas_of(line);
+  const Foundation foundation{settings};
+  auto findings = db::examine(foundation.settings().database, replicas);
+  findings.push_back(keys(foundation.settings()));
+  const bool healthy = std::none_of(findings.begin(), findings.end(), [](const Finding& each) {
+    return each.severity == Severity::error;
+  });
+  if (line.has("--json"))
+    print_json(findings, healthy);
+  else
+    print_lines(findings);
+  return healthy ? 0 : 1;
+}
+
+} // namespace regroup::app

@@ -1,0 +1,281 @@
+#include "db/doctor.hpp"
+
+#include "db/conninfo.hpp"
+#include "db/schema.hpp"
+
+#include <pqxx/connection>
+#include <pqxx/except>
+#include <pqxx/nontransaction>
+#include <pqxx/result>
+#include <pqxx/transaction>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <stdexcept>
+
+namespace regroup::db {
+namespace {
+
+using domain::Finding;
+using Severity = Finding::Severity;
+
+/// As much as a token's times may differ from ours (contract, "Who may call").
+constexpr double kClockLimit = 30;
+constexpr double kClockNoticed = 5;
+
+Finding good(std::string what) { return {Severity::good, {}, std::move(what), {}}; }
+Finding note(std::string what) { return {Severity::note, {}, std::move(what), {}}; }
+Finding warning(std::string what, std::string remedy) {
+  return {Severity::warning, {}, std::move(what), std::move(remedy)};
+}
+Finding error(std::string what, std::string remedy) {
+  return {Severity::error, {}, std::move(what), std::move(remedy)};
+}
+
+std::string first_line(const std::exception& why) {
+  const std::string text = why.what();
+  return text.substr(0, text.find('\n'));
+}
+
+std::string setting(pqxx::work& work, const std::string& name) {
+  return work.exec_params1("SELECT current_setting($1)", name).front().c_str();
+}
+
+/// One check on a connection of its own, so that a check that breaks leaves the next alone.
+class Examination {
+public:
+  explicit Examination(const config::Settings::Database& settings) : settings_(settings) {}
+
+  void check(const char* code, const std::function<Finding(pqxx::connection&)>& what) {
+    Finding finding;
+    try {
+      pqxx::connection connection{conninfo(settings_)};
+      finding = what(connection);
+    } catch (const std::exception& why) {
+      finding = error("it could not be tried: " + first_line(why),
+                      "see what the database's or the pooler's log says of it");
+    }
+    finding.code = code;
+    findings_.push_back(std::move(finding));
+  }
+
+  std::vector<Finding> take() { return std::move(findings_); }
+
+private:
+  const config::Settings::Database& settings_;
+  std::vector<Finding> findings_;
+};
+
+Finding transactions(pqxx::connection& connection) {
+  const char* remedy = "a pooler in statement mode cannot carry a transaction: set pool_mode to "
+                       "transaction or session, or connect directly";
+  try {
+    pqxx::work work{connection};
+    const auto backend = [&] { return work.exec1("SELECT pg_backend_pid()").front().as<int>(); };
+    const int first = backend();
+    work.exec("SET LOCAL lock_timeout = 4321");
+    const bool kept = setting(work, "lock_timeout") == "4321ms";
+    if (!kept || backend() != first)
+      return error("what a transaction sets is gone before its end", remedy);
+    return good("a transaction stays on one session and keeps its settings");
+  } catch (const pqxx::failure& why) {
+    return error("transactions are refused: " + first_line(why), remedy);
+  }
+}
+
+Finding writable(pqxx::connection& connection) {
+  pqxx::work work{connection};
+  if (work.exec1("SELECT pg_is_in_recovery()").front().as<bool>())
+    return error("this is a standby: it takes no writes",
+                 "name all hosts in database.url and add target_session_attrs=read-write");
+  if (setting(work, "transaction_read_only") == "on")
+    return error("sessions are read-only here", "set default_transaction_read_only = off");
+  return good("the database takes writes");
+}
+
+Finding lock_excludes(const config::Settings::Database& settings) {
+  if (advisory_lock_excludes(settings))
+    return good("the advisory lock keeps a second session out");
+  return error("the advisory lock is accepted and keeps nobody out",
+               "connect directly, or through a pooler in transaction mode, to a database whose "
+               "advisory locks work");
+}
+
+Finding lock_is_genuine(pqxx::connection& connection) {
+  pqxx::work work{connection};
+  const auto found =
+      work.exec1("SELECT n.nspname FROM pg_catalog.pg_proc p "
+                 "JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
+                 "WHERE p.oid = 'pg_try_advisory_xact_lock(bigint)'::pg_catalog.regprocedure")
+          .front()
+          .as<std::string>();
+  if (found == "pg_catalog")
+    return good("pg_try_advisory_xact_lock is PostgreSQL's own");
+  return error("pg_try_advisory_xact_lock is shadowed by a function in schema " + found,
+               "Regroup names pg_catalog and is safe; other programs that take the lock are not: "
+               "drop that function or put pg_catalog first in search_path");
+}
+
+Finding prepared(const config::Settings::Database& settings, pqxx::connection& connection) {
+  if (!settings.prepared_statements)
+    return good("named prepared statements are not used (database.prepared_statements)");
+  try {
+    connection.prepare("regroup_doctor", "SELECT $1::int");
+    for (int round = 0; round < 4; ++round) {
+      pqxx::work mine{connection};
+      mine.exec_prepared1("regroup_doctor", round);
+      mine.commit();
+      // Takes the session that was just given back, so that a pooler must give us another.
+      pqxx::connection other{conninfo(settings)};
+      pqxx::work taken{other};
+      taken.exec("SELECT 1");
+      pqxx::work next{connection};
+      next.exec_prepared1("regroup_doctor", round);
+    }
+    return good("named prepared statements work");
+  } catch (const pqxx::failure& why) {
+    return error("named prepared statements do not survive the pooler: " + first_line(why),
+                 "set database.prepared_statements = false, or connect directly");
+  }
+}
+
+Finding schema(const config::Settings::Database& settings) {
+  const auto missing = missing_schema_steps(settings);
+  if (missing.empty())
+    return good("the schema is there");
+  std::string names;
+  for (const auto& step : missing)
+    names += (names.empty() ? "" : ", ") + step;
+  return error("the schema lacks " + names, "run `regroup schema apply`");
+}
+
+Finding duplicates(pqxx::connection& connection) {
+  pqxx::work work{connection};
+  if (work.exec1("SELECT to_regclass('migration_audit_logs')").front().is_null())
+    return note("no migrations are recorded yet");
+  const auto twice =
+      work.exec("SELECT registration_group_id FROM migration_audit_logs WHERE status = 'success' "
+                "GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 5");
+  if (twice.empty())
+    return good("no registration group was migrated twice");
+  std::string names;
+  for (const auto& row : twice)
+    names += (names.empty() ? "" : ", ") + row[0].as<std::string>();
+  return error("registration groups were migrated more than once: " + names,
+               "decide which of their groups is the one, and mark the others' audit rows");
+}
+
+Finding privileges(pqxx::connection& connection) {
+  pqxx::work work{connection};
+  const auto lacking =
+      work.exec("SELECT string_agg(need.privilege || ' on ' || need.name, ', ' ORDER BY need.name) "
+                "FROM (VALUES ('users', 'SELECT'), ('devices', 'SELECT'), ('devices', 'INSERT'), "
+                "  ('devices', 'UPDATE'), ('groups', 'SELECT'), ('groups', 'INSERT'), "
+                "  ('group_memberships', 'SELECT'), ('group_memberships', 'INSERT'), "
+                "  ('device_group_memberships', 'SELECT'), ('device_group_memberships', 'INSERT'), "
+                "  ('migration_audit_logs', 'SELECT'), ('migration_audit_logs', 'INSERT'), "
+                "  ('api_keys', 'SELECT'), ('regroup_schema', 'SELECT')) AS need(name, privilege) "
+                "WHERE to_regclass(need.name) IS NOT NULL "
+                "  AND NOT has_table_privilege(to_regclass(need.name), need.privilege)");
+  if (lacking.front().front().is_null())
+    return good("the role may do what the service does");
+  return error("the role lacks " + lacking.front().front().as<std::string>(),
+               "GRANT it, by the tables' owner, to the role of database.url");
+}
+
+double seconds_since_1970() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+Finding clock(pqxx::connection& connection) {
+  pqxx::work work{connection};
+  const double before = seconds_since_1970();
+  const double theirs =
+      work.exec1("SELECT extract(epoch FROM clock_timestamp())::float8").front().as<double>();
+  const double after = seconds_since_1970();
+  const double apart = std::max({0.0, before - theirs, theirs - after});
+  const std::string text =
+      std::to_string(std::lround(apart)) + " s between this machine's clock and the database's";
+  if (apart > kClockLimit)
+    return error(text + ": more than the 30 s that tokens are allowed", "run NTP on both");
+  if (apart > kClockNoticed)
+    return warning(text, "run NTP on both");
+  return good(text);
+}
+
+/// Which guarantee 7 holds, in words.
+Finding durability(pqxx::connection& connection) {
+  pqxx::work work{connection};
+  for (const char* name : {"fsync", "full_page_writes"})
+    if (setting(work, name) == "off")
+      return error(std::string{name} + " is off: a crash of the machine can lose or damage what "
+                                       "was acknowledged",
+                   std::string{"set "} + name + " = on");
+  const std::string commit = setting(work, "synchronous_commit");
+  if (commit == "off")
+    return error("synchronous_commit is off: a crash can lose a 201 that was acknowledged",
+                 "set synchronous_commit = on");
+  if (setting(work, "synchronous_standby_names").empty())
+    return note("a 201 survives a crash of PostgreSQL and of its machine, not the loss of its "
+                "disk: no synchronous standby is named");
+  if (commit == "local")
+    return warning("a synchronous standby is named, and synchronous_commit = local does not wait "
+                   "for it: a failover can lose a 201",
+                   "set synchronous_commit = on");
+  return good("a 201 survives the loss of the primary: a synchronous standby has it");
+}
+
+Finding connections(const config::Settings::Database& settings, unsigned replicas,
+                    pqxx::connection& connection) {
+  pqxx::work work{connection};
+  const auto row =
+      work.exec1("SELECT current_setting('max_connections')::int - "
+                 "current_setting('superuser_reserved_connections')::int, "
+                 "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+                 "AND application_name <> 'regroup')");
+  const auto room = row[0].as<std::int64_t>() - row[1].as<std::int64_t>();
+  const std::int64_t wanted = std::int64_t{settings.pool_size} * replicas;
+  const std::string text = std::to_string(wanted) + " connections for " + std::to_string(replicas) +
+                           (replicas == 1 ? " replica" : " replicas") + ", room for " +
+                           std::to_string(room);
+  if (wanted <= room)
+    return good(text);
+  return error(text, "raise max_connections, lower database.pool_size, or use a pooler");
+}
+
+} // namespace
+
+std::vector<Finding> examine(const config::Settings::Database& settings, unsigned replicas) {
+  try {
+    const pqxx::connection connection{conninfo(settings)};
+  } catch (const std::exception& why) {
+    Finding finding =
+        error("no connection: " + first_line(why), "check database.url and the server");
+    finding.code = "database/reachable";
+    return {finding};
+  }
+  Examination examination{settings};
+  const auto with_settings = [&](auto check) {
+    return [&settings, check](pqxx::connection&) { return check(settings); };
+  };
+  examination.check("database/reachable", [](auto&) { return good("the database answers"); });
+  examination.check("database/transactions", transactions);
+  examination.check("database/writable", writable);
+  examination.check("lock/excludes", with_settings(lock_excludes));
+  examination.check("lock/genuine", lock_is_genuine);
+  examination.check("prepared/works",
+                    [&](pqxx::connection& each) { return prepared(settings, each); });
+  examination.check("schema/complete", with_settings(schema));
+  examination.check("schema/duplicates", duplicates);
+  examination.check("role/privileges", privileges);
+  examination.check("clock/skew", clock);
+  examination.check("durability", durability);
+  examination.check("connections/room",
+                    [&](pqxx::connection& each) { return connections(settings, replicas, each); });
+  return examination.take();
+}
+
+} // namespace regroup::db

@@ -1,0 +1,136 @@
+// `regroup doctor` tries out what the service relies on, and turns red where that is not so.
+#include "db/doctor.hpp"
+#include "tests/db/support.hpp"
+#include "tests/support/pgbouncer.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+using namespace regroup;
+using namespace regroup::test;
+using domain::Finding;
+using Severity = Finding::Severity;
+
+namespace {
+
+class DoctorTest : public DatabaseTest {
+public:
+  explicit DoctorTest(Postgres& server = postgres()) : DatabaseTest(server) {}
+
+  Finding finding(const std::string& code, unsigned replicas = 1) const {
+    const auto findings = db::examine(settings, replicas);
+    const auto found = std::find_if(findings.begin(), findings.end(),
+                                    [&](const Finding& each) { return each.code == code; });
+    REQUIRE(found != findings.end());
+    return *found;
+  }
+};
+
+std::vector<std::string> not_good(const std::vector<Finding>& findings) {
+  std::vector<std::string> codes;
+  for (const auto& each : findings)
+    if (each.severity != Severity::good)
+      codes.push_back(each.code);
+  return codes;
+}
+
+Postgres& durable_server() {
+  static Postgres server{{.settings = {}, .durable = true, .tcp = true}};
+  return server;
+}
+
+std::string name_of_database(const std::string& url) {
+  return Sql{url}.value<std::string>("SELECT current_database()");
+}
+
+} // namespace
+
+TEST_CASE("of a sound deployment the doctor notes that there is no standby, and no more") {
+  const DoctorTest test{durable_server()};
+  CHECK(not_good(db::examine(test.settings, 3)) == std::vector<std::string>{"durability"});
+  CHECK(test.finding("durability").severity == Severity::note);
+}
+
+TEST_CASE_METHOD(DoctorTest, "fsync = off is an error") { // as in every other test's server
+  const auto durability = finding("durability");
+  CHECK(durability.severity == Severity::error);
+  CHECK(durability.what.find("fsync") != std::string::npos);
+  CHECK_FALSE(durability.remedy.empty());
+}
+
+TEST_CASE("an unreachable database is one finding") {
+  config::Settings::Database settings;
+  settings.url = "host=127.0.0.1 port=1 connect_timeout=2";
+  CHECK(not_good(db::examine(settings, 1)) == std::vector<std::string>{"database/reachable"});
+}
+
+TEST_CASE_METHOD(DoctorTest, "a schema that is not there is an error") {
+  settings.url = postgres().create_database();
+  CHECK(finding("schema/complete").severity == Severity::error);
+  CHECK(finding("schema/duplicates").severity == Severity::note);
+}
+
+TEST_CASE("a lock function that is shadowed in the search path is an error") {
+  const DoctorTest test{durable_server()};
+  REQUIRE(test.finding("lock/genuine").severity == Severity::good);
+  Sql sql{test.url};
+  sql.exec("CREATE FUNCTION pg_try_advisory_xact_lock(bigint) RETURNS boolean LANGUAGE sql AS "
+           "'SELECT true'");
+  sql.exec("ALTER DATABASE " + name_of_database(test.url) +
+           " SET search_path = public, pg_catalog");
+  CHECK(test.finding("lock/genuine").severity == Severity::error);
+}
+
+TEST_CASE_METHOD(DoctorTest, "a privilege that the service needs and lacks is named") {
+  Sql sql{url};
+  const auto role = "limited_" + name_of_database(url);
+  sql.exec("CREATE ROLE " + role + " LOGIN");
+  sql.exec("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO " + role);
+  settings.url = url + " user=" + role;
+  REQUIRE(finding("role/privileges").severity == Severity::good);
+  sql.exec("REVOKE UPDATE ON devices FROM " + role);
+  const auto privileges = finding("role/privileges");
+  CHECK(privileges.severity == Severity::error);
+  CHECK(privileges.what.find("UPDATE on devices") != std::string::npos);
+}
+
+TEST_CASE_METHOD(DoctorTest, "a registration group that was migrated twice is named") {
+  Sql sql{url};
+  sql.exec("DROP INDEX regroup_one_success");
+  sql.exec("INSERT INTO migration_audit_logs (id, user_id, registration_group_id, status) "
+           "SELECT gen_random_uuid(), gen_random_uuid(), 'camping-2025', 'success' "
+           "FROM generate_series(1, 2)");
+  const auto duplicates = finding("schema/duplicates");
+  CHECK(duplicates.severity == Severity::error);
+  CHECK(duplicates.what.find("camping-2025") != std::string::npos);
+}
+
+TEST_CASE_METHOD(DoctorTest, "more connections than there is room for are an error") {
+  CHECK(finding("connections/room", 1).severity == Severity::good);
+  CHECK(finding("connections/room", 500).severity == Severity::error);
+}
+
+TEST_CASE("a role whose sessions are read-only cannot migrate") {
+  const DoctorTest test{durable_server()};
+  Sql{test.url}.exec("ALTER DATABASE " + name_of_database(test.url) +
+                     " SET default_transaction_read_only = on");
+  CHECK(test.finding("database/writable").severity == Severity::error);
+}
+
+TEST_CASE("a pooler in transaction mode is sound, but for prepared statements") {
+  DoctorTest test{durable_server()};
+  const Pgbouncer pooler{durable_server(), "transaction"};
+  test.settings.url = pooler.url(name_of_database(test.url));
+  CHECK(not_good(db::examine(test.settings, 1)) == std::vector<std::string>{"durability"});
+  test.settings.prepared_statements = true;
+  CHECK(test.finding("prepared/works").severity == Severity::error);
+}
+
+TEST_CASE("a pooler in statement mode is an error") {
+  DoctorTest test{durable_server()};
+  const Pgbouncer pooler{durable_server(), "statement"};
+  test.settings.url = pooler.url(name_of_database(test.url));
+  CHECK(test.finding("database/transactions").severity == Severity::error);
+  CHECK(test.finding("lock/excludes").severity == Severity::error);
+}

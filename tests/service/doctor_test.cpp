@@ -1,0 +1,94 @@
+// `regroup doctor` as an operator calls it.
+#include "tests/service/support.hpp"
+#include "tests/support/pgbouncer.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace regroup;
+using namespace regroup::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Said {
+  int status = -1;
+  std::string text;
+};
+
+Said run(const std::string& program, std::vector<std::string> arguments, const std::string& url,
+         const std::string& key_file = {}) {
+  arguments.insert(arguments.end(), {"--database.url", url, "--auth.jwt_algorithm",
+                                     key_file.empty() ? "HS256" : "RS256"});
+  if (key_file.empty())
+    arguments.insert(arguments.end(), {"--auth.jwt_secret", std::string(40, 's')});
+  else
+    arguments.insert(arguments.end(), {"--auth.jwt_public_key_file", key_file});
+  Process process{program, arguments};
+  const auto status = process.wait(60s);
+  INFO(process.errors());
+  REQUIRE(status);
+  return {*status, process.output() + process.errors()};
+}
+
+std::string severity_of(const Said& said, const std::string& code) {
+  for (const auto& finding : json::parse(said.text).at("findings"))
+    if (finding.at("code") == code)
+      return finding.at("severity").get<std::string>();
+  return "";
+}
+
+} // namespace
+
+TEST_CASE("doctor says a line for each finding, and its status is 1 when one is an error") {
+  Postgres durable{{.settings = {}, .durable = true}};
+  const auto url = durable.create_database();
+  REQUIRE(run(regroup_binary(), {"schema", "apply"}, url).status == 0);
+  const auto sound = run(regroup_binary(), {"doctor"}, url);
+  CHECK(sound.status == 0);
+  CHECK(sound.text.find("ok      lock/excludes: ") != std::string::npos);
+  CHECK(sound.text.find("note    durability: ") != std::string::npos);
+
+  const auto json_said = run(regroup_binary(), {"doctor", "--json"}, url);
+  CHECK(json::parse(json_said.text).at("healthy") == true);
+  CHECK(severity_of(json_said, "keys/readable") == "ok");
+
+  const auto no_key = run(regroup_binary(), {"doctor", "--json"}, url, "/nowhere/key.pem");
+  CHECK(no_key.status == 1);
+  CHECK(severity_of(no_key, "keys/readable") == "error");
+  CHECK(severity_of(no_key, "lock/excludes") == "ok");
+
+  const auto late = run("faketime", {"-f", "+120s", regroup_binary(), "doctor", "--json"}, url);
+  CHECK(late.status == 1);
+  CHECK(severity_of(late, "clock/skew") == "error");
+
+  CHECK(run(regroup_binary(), {"doctor", "--replicas", "many"}, url).status == 1);
+}
+
+TEST_CASE("thirty at once through PgBouncer and two replicas give one 201, twenty times") {
+  Postgres server{{.settings = {}, .tcp = true}};
+  const auto direct = server.create_database();
+  const Pgbouncer pooler{server, "transaction", "default_pool_size = 6"};
+  const auto url = pooler.url(Sql{direct}.value<std::string>("SELECT current_database()"));
+  Replica first{url};
+  first.wait_until_ready();
+  Replica second{url};
+  second.wait_until_ready();
+  World world{direct};
+  const auto user = world.add_user();
+  constexpr int kRounds = 20;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto group = "camping-" + std::to_string(round);
+    world.add_devices(group, 3, user);
+    std::vector<std::function<Answered()>> asking;
+    for (int i = 0; i < 30; ++i)
+      asking.emplace_back([&, port = i % 2 == 0 ? first.port() : second.port()] {
+        return HttpClient{port}.post(kMigrate, ServiceTest::body(group), bearer(user));
+      });
+    const auto answers = at_once(asking);
+    INFO("round " << round << ": " << Catch::Detail::stringify(tally(answers)));
+    REQUIRE(is_one_success(answers));
+  }
+  CHECK(world.groups() == kRounds);
+  CHECK(world.memberships() == 3 * kRounds);
+  CHECK(world.audits("success") == kRounds);
+}

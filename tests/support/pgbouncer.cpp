@@ -1,0 +1,45 @@
+#include "tests/support/pgbouncer.hpp"
+
+#include "tests/support/eventually.hpp"
+#include "tests/support/sql.hpp"
+
+#include <fstream>
+#include <stdexcept>
+#include <unistd.h>
+
+namespace regroup::test {
+
+using namespace std::chrono_literals;
+
+Pgbouncer::Pgbouncer(const Postgres& server, const std::string& pool_mode,
+                     const std::string& settings)
+    : port_{free_port()} {
+  const auto file = folder_.path() / "pgbouncer.ini";
+  std::ofstream{file} << "[databases]\n* = host=127.0.0.1 port=" << server.tcp_port()
+                      << " user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = "
+                      << port_ << "\nunix_socket_dir =\nauth_type = any\npool_mode = " << pool_mode
+                      << "\n"
+                      << settings << "\n";
+  std::vector<std::string> arguments{file};
+  if (::geteuid() == 0) // it refuses to run as root
+    arguments.insert(arguments.begin(), {"-u", "postgres"});
+  process_.emplace("pgbouncer", arguments);
+  const bool answers = eventually(
+      [&] {
+        try {
+          Sql{url("postgres")}.exec("SELECT 1");
+          return true;
+        } catch (const pqxx::failure&) {
+          return false;
+        }
+      },
+      30s);
+  if (!answers)
+    throw std::runtime_error{"PgBouncer does not answer: " + log()};
+}
+
+std::string Pgbouncer::url(const std::string& database) const {
+  return "host=127.0.0.1 port=" + std::to_string(port_) + " user=postgres dbname=" + database;
+}
+
+} // namespace regroup::test
