@@ -2,6 +2,7 @@
 #include "app/commands.hpp"
 #include "app/file_limit.hpp"
 #include "app/foundation.hpp"
+#include "app/memory.hpp"
 #include "app/signals.hpp"
 #include "db/pg_store.hpp"
 #include "db/schema.hpp"
@@ -14,7 +15,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
-#include <malloc.h>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -137,10 +137,8 @@ public:
   void keep_house() {
     limiter_.sweep(Clock::now());
     tokens_.sweep();
-    // What was freed goes back to the kernel in a quiet moment: glibc keeps it in the heaps of the
-    // threads, and after a storm that is a quarter more than before it.
     if (owes_nothing())
-      malloc_trim(0);
+      give_memory_back();
   }
 
 private:
