@@ -1,6 +1,8 @@
 #include "text/unicode.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
 #include <utf8proc.h>
 
@@ -12,6 +14,14 @@ using domain::CharacterKind;
 utf8proc_int32_t point(char32_t c) { return static_cast<utf8proc_int32_t>(c); }
 const utf8proc_uint8_t* bytes(std::string_view text) {
   return reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+}
+
+bool is_ascii(std::string_view utf8) {
+  return std::all_of(utf8.begin(), utf8.end(), [](char c) { return (c & 0x80) == 0; });
+}
+
+bool is_ascii(std::u32string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x80; });
 }
 
 std::string lower(const Utf8procUnicode& unicode, std::string_view utf8) {
@@ -37,6 +47,8 @@ std::string nfkc(std::string_view utf8) {
 } // namespace
 
 std::optional<std::u32string> Utf8procUnicode::decode(std::string_view utf8) const {
+  if (is_ascii(utf8)) // nearly always, and then each byte is a code point
+    return std::u32string{utf8.begin(), utf8.end()};
   std::u32string text;
   text.reserve(utf8.size());
   while (!utf8.empty()) {
@@ -53,6 +65,11 @@ std::optional<std::u32string> Utf8procUnicode::decode(std::string_view utf8) con
 std::string Utf8procUnicode::encode(std::u32string_view text) const {
   std::string utf8;
   utf8.reserve(text.size());
+  if (is_ascii(text)) {
+    std::transform(text.begin(), text.end(), std::back_inserter(utf8),
+                   [](char32_t c) { return static_cast<char>(c); });
+    return utf8;
+  }
   for (const char32_t c : text) {
     utf8proc_uint8_t buffer[4];
     const auto size = utf8proc_encode_char(point(c), buffer);
@@ -62,6 +79,12 @@ std::string Utf8procUnicode::encode(std::u32string_view text) const {
 }
 
 std::u32string Utf8procUnicode::nfkc_lower(std::u32string_view text) const {
+  if (is_ascii(text)) { // is in every normal form (UAX #15, section 1.1)
+    std::u32string lowered{text};
+    for (char32_t& c : lowered)
+      c = c >= U'A' && c <= U'Z' ? c + 0x20 : c;
+    return lowered;
+  }
   // Compatibility forms have capitals inside ("℡" is "TEL"), and lower case can undo a
   // composition ("İ" is "i" and a dot above): so normalise on both sides.
   return decode(nfkc(lower(*this, nfkc(encode(text))))).value_or(U"");
