@@ -1,19 +1,15 @@
 #include "db/codec.hpp"
 
 #include <stdexcept>
-#include <string_view>
 
 namespace regroup::db {
-namespace {
 
-domain::Uuid parse(std::string_view text) {
+domain::Uuid uuid(std::string_view text) {
   const auto id = domain::Uuid::parse(text);
   if (!id)
     throw std::runtime_error("the database holds no UUID where one belongs");
   return *id;
 }
-
-} // namespace
 
 std::string uuid_array_text(const std::vector<domain::Uuid>& ids) {
   std::string text = "{";
@@ -26,23 +22,32 @@ std::string uuid_array_text(const std::vector<domain::Uuid>& ids) {
 }
 
 std::vector<domain::Uuid> uuid_array(const pqxx::field& field) {
-  std::string_view text{field.c_str(), field.size()};
+  return uuid_array(std::string_view{field.c_str(), field.size()});
+}
+
+std::vector<domain::Uuid> uuid_array(std::string_view text) {
   if (text.size() < 2 || text.front() != '{' || text.back() != '}')
     throw std::runtime_error("the database holds no array where one belongs");
   text = text.substr(1, text.size() - 2);
   std::vector<domain::Uuid> ids;
   while (!text.empty()) {
     const auto comma = text.find(',');
-    ids.push_back(parse(text.substr(0, comma)));
+    ids.push_back(uuid(text.substr(0, comma)));
     text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
   }
   return ids;
 }
 
-domain::Uuid uuid(const pqxx::field& field) { return parse({field.c_str(), field.size()}); }
+domain::Uuid uuid(const pqxx::field& field) {
+  return uuid(std::string_view{field.c_str(), field.size()});
+}
 
 std::optional<domain::Uuid> optional_uuid(const pqxx::field& field) {
   return field.is_null() ? std::nullopt : std::optional{uuid(field)};
+}
+
+std::optional<domain::Uuid> optional_uuid(const Reply& reply, std::size_t row, const char* column) {
+  return reply.is_null(row, column) ? std::nullopt : std::optional{uuid(reply.text(row, column))};
 }
 
 std::optional<std::string> optional_text(const pqxx::field& field) {

@@ -1,10 +1,12 @@
 #pragma once
+#include "db/pipeline.hpp"
 #include "domain/uuid.hpp"
 
 #include <pqxx/result>
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace regroup::db {
@@ -14,8 +16,12 @@ std::string uuid_array_text(const std::vector<domain::Uuid>& ids);
 /// Throws std::runtime_error for what is no uuid[] without NULLs.
 std::vector<domain::Uuid> uuid_array(const pqxx::field& field);
 
+std::vector<domain::Uuid> uuid_array(std::string_view text);
+
+domain::Uuid uuid(std::string_view text);
 domain::Uuid uuid(const pqxx::field& field);
 std::optional<domain::Uuid> optional_uuid(const pqxx::field& field);
+std::optional<domain::Uuid> optional_uuid(const Reply& reply, std::size_t row, const char* column);
 std::optional<std::string> optional_text(const pqxx::field& field);
 
 /// A parameter that may be NULL; the optional outlives the call.

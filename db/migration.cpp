@@ -1,6 +1,7 @@
 #include "db/migration.hpp"
 
 #include "db/codec.hpp"
+#include "db/one_trip.hpp"
 #include "domain/names.hpp"
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <random>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 namespace regroup::db {
 namespace {
@@ -69,15 +71,15 @@ Refusal about(const MigrationCommand& command, Refused reason) {
   return refusal;
 }
 
-MigrationCompleted completed_from(const pqxx::row& row) {
+MigrationCompleted completed_from(const Reply& reply) {
   MigrationCompleted done;
-  done.migration_id = uuid(row["o_migration_id"]);
-  done.authenticated_group_id = uuid(row["o_group_id"]);
-  done.name = row["o_name"].c_str();
-  done.slug = row["o_slug"].c_str();
-  done.device_ids = uuid_array(row["o_device_ids"]);
-  done.devices_remaining = row["o_remaining"].as<std::int64_t>();
-  done.ignored_device_ids = uuid_array(row["o_ignored"]);
+  done.migration_id = uuid(reply.text(0, "o_migration_id"));
+  done.authenticated_group_id = uuid(reply.text(0, "o_group_id"));
+  done.name = reply.text(0, "o_name");
+  done.slug = reply.text(0, "o_slug");
+  done.device_ids = uuid_array(reply.text(0, "o_device_ids"));
+  done.devices_remaining = reply.number(0, "o_remaining");
+  done.ignored_device_ids = uuid_array(reply.text(0, "o_ignored"));
   return done;
 }
 
@@ -95,7 +97,7 @@ MigrationCompleted completed_from_audit(const pqxx::row& row) {
 }
 
 /// An outcome of regroup_migrate_v1 other than 'completed' and 'replayed'.
-Refusal refusal_from(const pqxx::row& row, const MigrationCommand& command,
+Refusal refusal_from(const Reply& reply, const MigrationCommand& command,
                      std::string_view outcome) {
   static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
       {"in_progress", Refused::in_progress},
@@ -113,50 +115,40 @@ Refusal refusal_from(const pqxx::row& row, const MigrationCommand& command,
   Refusal refusal =
       about(command, found == std::end(kOutcomes) ? Refused::internal : found->second);
   if (refusal.reason == Refused::already_migrated) {
-    refusal.authenticated_group_id = optional_uuid(row["o_group_id"]);
-    refusal.migration_id = optional_uuid(row["o_migration_id"]);
+    refusal.authenticated_group_id = optional_uuid(reply, 0, "o_group_id");
+    refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
     refusal.migrated_in_parts = outcome == "migrated_in_parts";
   } else if (refusal.reason == Refused::too_many_devices) {
-    refusal.device_count = row["o_device_count"].as<std::int64_t>();
+    refusal.device_count = reply.number(0, "o_device_count");
     refusal.limit = command.max_devices;
   }
   return refusal;
 }
 
-/// From BEGIN to COMMIT: three round trips, of which the second takes the locks and the third lets
-/// them go.
+/// From BEGIN to COMMIT in one round trip: see one_trip.hpp, and 004_migrate.sql for why a COMMIT
+/// that follows a refusal commits nothing.
 Answer attempt(Session& session, const SchemaFacts& facts, const MigrationCommand& command) {
   std::optional<std::string> device_ids;
   if (command.device_ids)
     device_ids = uuid_array_text(*command.device_ids);
-  const auto& key = command.idempotency;
-
-  Transaction transaction{session};
-  const auto row =
-      transaction
-          .run(statements::migrate, command.migration_id.text(),
-               command.authenticated_group_id.text(), command.user_id.text(),
-               command.registration_group_id, command.group_name,
-               domain::cut_slug(command.slug, facts.slug_width), text_or_null(device_ids),
-               command.max_devices, facts.default_max_devices, key ? key->key.c_str() : nullptr,
-               key ? key->request_hash.c_str() : nullptr)
-          .front();
-  const std::string_view outcome = row["outcome"].c_str();
-  if (outcome != "completed" && outcome != "replayed")
-    return refusal_from(row, command, outcome); // and the transaction is rolled back
-  MigrationCompleted done = completed_from(row);
-  done.replayed = outcome == "replayed";
-  if (done.replayed)
-    transaction.run(statements::write_marker); // the earlier COMMIT may lack the standby's word
-  try {
-    transaction.commit();
-  } catch (const CommitInDoubt&) {
-    if (!done.replayed)
-      throw;
-    Refusal refusal{Refused::timeout}; // what was done is done; only its safety is in doubt
-    refusal.migration_id = done.migration_id;
-    return refusal;
+  std::optional<std::string> key;
+  std::optional<std::string> request_hash;
+  if (const auto& given = command.idempotency) {
+    key = given->key;
+    request_hash = given->request_hash;
   }
+  const Reply reply = run_in_one_trip(
+      session, statements::migrate,
+      {command.migration_id.text(), command.authenticated_group_id.text(), command.user_id.text(),
+       command.registration_group_id, command.group_name,
+       domain::cut_slug(command.slug, facts.slug_width), std::move(device_ids),
+       std::to_string(command.max_devices), std::to_string(facts.default_max_devices),
+       std::move(key), std::move(request_hash)});
+  const std::string_view outcome = reply.text(0, "outcome");
+  if (outcome != "completed" && outcome != "replayed")
+    return refusal_from(reply, command, outcome);
+  MigrationCompleted done = completed_from(reply);
+  done.replayed = outcome == "replayed";
   return done;
 }
 
@@ -209,7 +201,7 @@ Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
       log_failure(log, command, "08007", why.what(), attempts);
       return resolve(session, log, metrics, command);
     } catch (const ConnectionLost& why) {
-      // No COMMIT was sent, so PostgreSQL has rolled back or will.
+      // PostgreSQL did not come to COMMIT, so it has rolled back or will.
       if (!again) {
         log_failure(log, command, "08006", why.what(), attempts);
         record_failure(session, log, command, Refused::database_unavailable, started);

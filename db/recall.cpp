@@ -1,6 +1,7 @@
 #include "db/recall.hpp"
 
 #include "db/codec.hpp"
+#include "db/one_trip.hpp"
 
 #include <algorithm>
 #include <unordered_map>
@@ -14,14 +15,15 @@ using domain::Refused;
 using domain::Uuid;
 
 /// Only those whom it concerns are told what became of the registration group.
-Refusal refusal_from(const pqxx::row& row, const std::string& registration_group_id) {
-  if (!row["is_active"].as<bool>())
+Refusal refusal_from(const Reply& reply, std::size_t row,
+                     const std::string& registration_group_id) {
+  if (reply.text(row, "is_active") != "t")
     return Refusal{.reason = Refused::unauthorized};
   Refusal refusal{.reason = Refused::already_migrated,
                   .registration_group_id = registration_group_id};
-  if (row["concerned"].as<bool>()) {
-    refusal.migration_id = optional_uuid(row["migration_id"]);
-    refusal.authenticated_group_id = optional_uuid(row["authenticated_group_id"]);
+  if (reply.text(row, "concerned") == "t") {
+    refusal.migration_id = optional_uuid(reply, row, "migration_id");
+    refusal.authenticated_group_id = optional_uuid(reply, row, "authenticated_group_id");
   }
   return refusal;
 }
@@ -33,15 +35,15 @@ Answer recall_migration(Session& session, const domain::RecallMigration& query) 
   std::sort(users.begin(), users.end());
   users.erase(std::unique(users.begin(), users.end()), users.end());
 
-  Transaction transaction{session};
-  const auto rows = transaction.run(statements::recall_migration, query.registration_group_id,
-                                    uuid_array_text(users));
+  const Reply found = run_in_one_trip(session, statements::recall_migration,
+                                      {query.registration_group_id, uuid_array_text(users)});
   domain::MigrationRecalled recalled;
-  if (rows.empty())
+  if (found.empty())
     return recalled;
   std::unordered_map<Uuid, Refusal, domain::UuidHash> by_user;
-  for (const auto& row : rows)
-    by_user.emplace(uuid(row["user_id"]), refusal_from(row, query.registration_group_id));
+  for (std::size_t row = 0; row < found.rows(); ++row)
+    by_user.emplace(uuid(found.text(row, "user_id")),
+                    refusal_from(found, row, query.registration_group_id));
   recalled.answers.reserve(query.users.size());
   for (const auto& user : query.users)
     recalled.answers.push_back(by_user.at(user));

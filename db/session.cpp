@@ -25,18 +25,10 @@ std::chrono::milliseconds jittered(std::chrono::milliseconds span) {
   return std::chrono::milliseconds{between(generator)};
 }
 
-std::string begin_text(const config::Settings::Database& settings) {
-  const auto set = [](const char* name, std::chrono::milliseconds value) {
-    return std::string{"; SET LOCAL "} + name + " = " + std::to_string(value.count());
-  };
-  // READ COMMITTED by name: the function of a migration relies on a snapshot for each statement,
-  // and the database's default may be another. No sequential scans: a session that planned on
-  // tables still empty would keep them while the tables fill.
-  return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE" +
-         set("lock_timeout", settings.lock_timeout) +
-         set("statement_timeout", settings.statement_timeout) +
-         set("idle_in_transaction_session_timeout", settings.idle_in_transaction_timeout) +
-         "; SET LOCAL enable_seqscan = off";
+Parameters limits_of(const config::Settings::Database& settings) {
+  return {std::to_string(settings.lock_timeout.count()),
+          std::to_string(settings.statement_timeout.count()),
+          std::to_string(settings.idle_in_transaction_timeout.count())};
 }
 
 /// The session is over: it was terminated (57P0x), or the server says so of the connection (08).
@@ -46,52 +38,33 @@ bool ends_the_session(std::string_view sqlstate) {
 
 } // namespace
 
-/// Notices whether the server said anything beside its answer.
-class Session::NoticeWatch final : public pqxx::errorhandler {
-public:
-  explicit NoticeWatch(pqxx::connection& connection) : errorhandler(connection) {}
-  bool operator()(const char[]) noexcept override {
-    heard_ = true;
-    return false; // the end of the chain: libpqxx would print it to stderr
-  }
-  void listen() { heard_ = false; }
-  bool heard() const { return heard_; }
-
-private:
-  bool heard_ = false;
-};
-
 Session::Session(const config::Settings::Database& settings, domain::Log& log,
                  domain::Metrics& metrics)
-    : conninfo_(conninfo(settings)), begin_(begin_text(settings)),
+    : conninfo_(conninfo(settings)), limits_(limits_of(settings)),
       prepared_(settings.prepared_statements), log_(log), metrics_(metrics) {}
 
 Session::~Session() { drop(); }
 
-void Session::drop() noexcept {
-  notices_.reset();
-  connection_.reset();
+void Session::drop() noexcept { connection_.reset(); }
+
+Connection& Session::open() {
+  if (connection_ && connection_->is_interrupted())
+    drop();
+  if (!connection_)
+    connect();
+  return *connection_;
 }
 
-pqxx::connection& Session::connection() {
-  if (connection_)
-    return *connection_;
+void Session::connect() {
   if (Clock::now() < next_attempt_)
     throw ConnectionLost("the database could not be reached a moment ago");
   try {
-    connection_ = std::make_unique<pqxx::connection>(conninfo_);
-    notices_ = std::make_unique<NoticeWatch>(*connection_);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-    // Deprecated, but the one way to stop libpqxx 6 from reconnecting behind our back.
-    connection_->inhibit_reactivation(true);
-#pragma GCC diagnostic pop
+    connection_ = std::make_unique<Connection>(conninfo_);
     backoff_ = 0ms;
     metrics_.database_connection(std::exchange(was_connected_, true) ? Connected::again
                                                                      : Connected::first);
     log_.event(domain::LogLevel::debug, "database.connected",
                {{"backend_pid", std::int64_t{connection_->backendpid()}}});
-    return *connection_;
   } catch (const std::exception& why) {
     drop();
     metrics_.database_connection(Connected::failed);
@@ -117,15 +90,26 @@ Transaction::Transaction(Session& session) : session_(session) {
 }
 
 void Transaction::begin() {
-  work_.emplace(session_.connection());
-  try {
-    send(session_.begin_);
-  } catch (const StatementFailed&) {
-    work_.reset();
-    session_.drop(); // BEGIN may have worked and a SET not: leave nothing half begun behind
-    throw;
+  Connection& connection = session_.open();
+  Failure failure{{}, "the connection broke before BEGIN", true};
+  {
+    Pipeline pipeline{connection, session_.prepared_};
+    if (pipeline.add(statements::begin) && pipeline.add(statements::set_local, session_.limits_) &&
+        pipeline.send()) {
+      const auto begun = pipeline.next();
+      const auto limited = pipeline.next();
+      open_ = begun.reply && limited.reply;
+      failure = begun.reply ? limited.failure : begun.failure;
+    }
   }
-  open_ = true;
+  if (open_) {
+    work_.emplace(connection);
+    return;
+  }
+  session_.drop(); // BEGIN may have worked and the rest not: leave nothing half begun behind
+  if (failure.ends_session)
+    throw ConnectionLost(failure.what);
+  throw StatementFailed(failure.sqlstate, failure.what);
 }
 
 Transaction::~Transaction() {
@@ -150,7 +134,7 @@ void Transaction::prepare(const Statement& statement) {
 }
 
 void Transaction::commit() {
-  session_.notices_->listen();
+  session_.connection_->forget_warnings();
   open_ = false;
   try {
     send("COMMIT");
@@ -159,7 +143,7 @@ void Transaction::commit() {
   }
   // Another statement's failure reached us as its answer, and PostgreSQL has rolled back: that is
   // StatementFailed, thrown by send().
-  if (session_.notices_->heard())
+  if (session_.connection_->warned())
     throw CommitInDoubt("COMMIT ended with a warning");
 }
 

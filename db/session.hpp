@@ -1,12 +1,12 @@
 #pragma once
 #include "config/settings.hpp"
+#include "db/connection.hpp"
 #include "db/errors.hpp"
+#include "db/pipeline.hpp"
 #include "db/statements.hpp"
 #include "domain/log.hpp"
 #include "domain/metrics.hpp"
 
-#include <pqxx/connection>
-#include <pqxx/errorhandler>
 #include <pqxx/nontransaction>
 #include <pqxx/result>
 
@@ -31,21 +31,27 @@ public:
   /// Throws the connection away: its backend's transaction, if any, is rolled back.
   void drop() noexcept;
 
+  /// The open connection; one that has died while it was idle is replaced. Throws ConnectionLost,
+  /// at once while the back-off runs.
+  Connection& open();
+
+  /// What statements::set_local is told in each transaction.
+  const Parameters& limits() const { return limits_; }
+  /// Whether named prepared statements are used (database.prepared_statements).
+  bool prepares() const { return prepared_; }
+
 private:
   friend class Transaction;
-  class NoticeWatch;
 
-  /// The open connection. Throws ConnectionLost, at once while the back-off runs.
-  pqxx::connection& connection();
+  void connect();
 
   std::string conninfo_;
-  std::string begin_; // BEGIN and the timeouts, one round trip
+  Parameters limits_;
   bool prepared_;
   bool was_connected_ = false;
   domain::Log& log_;
   domain::Metrics& metrics_;
-  std::unique_ptr<pqxx::connection> connection_;
-  std::unique_ptr<NoticeWatch> notices_; // registered with connection_: destroyed before it
+  std::unique_ptr<Connection> connection_;
   std::chrono::steady_clock::time_point next_attempt_{};
   std::chrono::milliseconds backoff_{0};
 };

@@ -11,7 +11,26 @@ struct Statement {
 
 namespace statements {
 
-/// migration.cpp, between BEGIN and COMMIT. Takes every lock of a migration; see 004_migrate.sql.
+/// session.cpp and one_trip.cpp: around every transaction of the service. READ COMMITTED by name:
+/// the function of a migration relies on a snapshot for each statement, and the database's default
+/// may be another.
+inline constexpr Statement begin{"regroup_begin",
+                                 "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"};
+/// The timeouts in milliseconds, for this transaction alone. Each statement is planned once a
+/// session, perhaps while the tables are empty: so no sequential scans, which it would keep while
+/// they fill; and no plan for these very values, which the planner believes to be better wherever
+/// an array is among them, each time anew.
+inline constexpr Statement set_local{
+    "regroup_set_local",
+    "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true), "
+    "set_config('idle_in_transaction_session_timeout', $3, true), "
+    "set_config('enable_seqscan', 'off', true), "
+    "set_config('plan_cache_mode', 'force_generic_plan', true)"};
+inline constexpr Statement commit{"regroup_commit", "COMMIT"};
+inline constexpr Statement rollback{"regroup_rollback", "ROLLBACK"};
+
+/// migration.cpp, in one round trip with BEGIN and COMMIT. Takes every lock of a migration; see
+/// 004_migrate.sql.
 inline constexpr Statement migrate{
     "regroup_migrate",
     "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, "

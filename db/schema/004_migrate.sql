@@ -1,8 +1,9 @@
--- One whole migration but for its COMMIT, in one round trip. Called by db/migration.cpp between
--- BEGIN and COMMIT; every outcome but 'completed' has written nothing, and the caller rolls back.
+-- One whole migration. Called by db/migration.cpp, which sends it in one round trip together with BEGIN
+-- and COMMIT. COMMIT is on its way whatever comes out: so every outcome but 'completed' has written
+-- nothing, and what must not stay leaves by an error.
 --
--- Why a function: a migration needs the lock in one statement and the reading in a later one. Sent
--- one by one from outside, each would hold the lock across a round trip more. Inside, each statement
+-- Why a function: a migration needs the lock in one statement and the reading in a later one that
+-- depends on it. Sent one by one from outside, each would hold the lock across a round trip more. Inside, each statement
 -- of a VOLATILE function takes a fresh snapshot under READ COMMITTED, which is what the second
 -- statement needs to see the commit of a migration that has just let go of the lock.
 --
@@ -12,7 +13,7 @@
 -- these takes them in this order, so there is no cycle to wait in.
 --
 -- Planning anew each time was a sixth of what a migration cost the server, so each statement is planned
--- once a session: perhaps while the tables are empty. Each is written so that only one index can answer
+-- once a session (db/statements.hpp, set_local): perhaps while the tables are empty. Each is written so that only one index can answer
 -- it, whatever the planner believes of sizes: an EXISTS with OFFSET 0 stays a look-up for each row
 -- instead of a join over whole tables, and uuid_send() gives the order of the uuid itself without the
 -- offer to walk through all devices in that order.
@@ -38,7 +39,6 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   OUT o_ignored uuid[],
   OUT o_device_count bigint
 ) LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -53,7 +53,11 @@ BEGIN
     outcome := 'in_progress';
     RETURN;
   END IF;
-  PERFORM pg_catalog.pg_advisory_xact_lock(regroup_members_key(p_registration_group_id));
+  -- regroup_members_key() of the same id. An IF, since plpgsql evaluates its condition by itself, and
+  -- runs a whole query for PERFORM.
+  IF pg_catalog.pg_advisory_xact_lock(~lock_key) IS NULL THEN
+    NULL;
+  END IF;
 
   SELECT u.is_active INTO user_is_active FROM users u WHERE u.id = p_user_id;
   IF user_is_active IS NOT TRUE THEN
@@ -70,6 +74,9 @@ BEGIN
         outcome := 'idempotency_mismatch';
         RETURN;
       END IF;
+      -- Its COMMIT may have ended without the standby's word: something for this one to write, so
+      -- that its promise covers what was written before.
+      PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
       outcome := 'replayed';
       o_migration_id := earlier.id;
       o_group_id := earlier.authenticated_group_id;

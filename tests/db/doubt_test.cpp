@@ -36,7 +36,22 @@ private:
 
 } // namespace
 
+TEST_CASE_METHOD(DoubtTest, "a success costs one round trip from BEGIN to COMMIT") {
+  settings.prepared_statements = GENERATE(false, true);
+  store = new_store();
+  REQUIRE(std::holds_alternative<domain::Healthy>(
+      store->execute(domain::CheckHealth{std::chrono::steady_clock::now()})));
+  const int before = cutter.trips();
+  REQUIRE(completed(store->execute(command("camping-2025", user))));
+  CHECK(cutter.trips() == before + 1);
+  world->add_devices("camping-2026", 3, user);
+  REQUIRE(completed(store->execute(command("camping-2026", user))));
+  CHECK(cutter.trips() == before + 2);
+}
+
 TEST_CASE_METHOD(DoubtTest, "a COMMIT whose answer is lost is the 201 that was earned") {
+  settings.prepared_statements = GENERATE(false, true);
+  store = new_store();
   cutter.cut_next(CommitCutter::Cut::after_commit);
   const auto what = command("camping-2025", user);
   const auto answer = store->execute(what);

@@ -52,24 +52,6 @@ TEST_CASE_METHOD(DatabaseTest, "one transaction writes all rows of a migration")
           "r") == 1);
 }
 
-TEST_CASE_METHOD(DatabaseTest, "a success costs three round trips from BEGIN to COMMIT") {
-  const auto user = world->add_user();
-  world->add_devices("round-trips", 3, user);
-  const auto store = new_store();
-  REQUIRE(std::holds_alternative<domain::Healthy>(
-      store->execute(domain::CheckHealth{std::chrono::steady_clock::now()})));
-  const auto before = postgres().log().size();
-  REQUIRE(completed(store->execute(command("round-trips", user))));
-  const std::string said = postgres().log().substr(before);
-  const auto count = [&](const std::string& word) {
-    std::size_t found = 0;
-    for (auto at = said.find(word); at != said.npos; at = said.find(word, at + 1))
-      ++found;
-    return found;
-  };
-  CHECK(count("LOG:  statement: ") + count("LOG:  execute ") == 3);
-}
-
 TEST_CASE_METHOD(DatabaseTest, "a second migration is told what became of the first") {
   const auto user = world->add_user();
   const auto stranger = world->add_user();

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -88,8 +89,21 @@ private:
   std::string bytes_;
 };
 
+/// As a query of its own, or in a pipeline: unnamed or prepared for the first time in a Parse
+/// message, later on by its name in a Bind message (manual, 55.7).
 bool is_commit(std::string_view message) {
-  return message.size() > 5 && message.front() == 'Q' && message.substr(5).starts_with("COMMIT");
+  const char type = message.front();
+  const auto words = message.substr(std::min<std::size_t>(5, message.size()));
+  if (type == 'Q')
+    return words.starts_with("COMMIT");
+  const auto second = words.substr(std::min(words.find('\0'), words.size() - 1) + 1);
+  return (type == 'P' && second.starts_with("COMMIT")) ||
+         (type == 'B' && second.starts_with("regroup_commit"));
+}
+
+/// What PostgreSQL answers with "ready for the next".
+bool ends_a_trip(std::string_view message) {
+  return message.front() == 'Q' || message.front() == 'S';
 }
 
 /// Reads until PostgreSQL is ready for the next query: it has committed.
@@ -142,6 +156,7 @@ void CommitCutter::serve(db::FileDescriptor client) {
   if (::connect(server.get(), generic(address), sizeof address) != 0)
     return;
   Messages requests{true};
+  Cut cut = Cut::never;
   while (!stopping_) {
     std::array<pollfd, 2> both{{{client.get(), POLLIN, 0}, {server.get(), POLLIN, 0}}};
     if (::poll(both.data(), both.size(), kPollMilliseconds) <= 0)
@@ -158,11 +173,14 @@ void CommitCutter::serve(db::FileDescriptor client) {
       return;
     requests.add(bytes);
     while (const auto message = requests.next()) {
-      const Cut cut = is_commit(*message) ? next_.exchange(Cut::never) : Cut::never;
-      cuts_ += cut != Cut::never ? 1 : 0;
+      if (cut == Cut::never && is_commit(*message)) {
+        cut = next_.exchange(Cut::never);
+        cuts_ += cut != Cut::never ? 1 : 0;
+      }
       if (cut == Cut::before_commit || !send_all(server.get(), *message))
         return;
-      if (cut == Cut::after_commit)
+      trips_ += ends_a_trip(*message) ? 1 : 0;
+      if (cut == Cut::after_commit && ends_a_trip(*message))
         return wait_until_committed(server.get());
     }
   }

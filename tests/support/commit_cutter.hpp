@@ -30,6 +30,8 @@ public:
   void cut_next(Cut how) { next_ = how; }
 
   int cuts() const { return cuts_; }
+  /// How often PostgreSQL was asked for an answer and waited for.
+  int trips() const { return trips_; }
 
 private:
   void accept_all();
@@ -40,6 +42,7 @@ private:
   db::FileDescriptor listener_;
   std::atomic<Cut> next_{Cut::never};
   std::atomic<int> cuts_{0};
+  std::atomic<int> trips_{0};
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> connections_; // touched by the accepting thread, then by the destructor
   std::thread accepting_;

@@ -1,0 +1,57 @@
+#pragma once
+#include <pqxx/connection>
+#include <pqxx/connection_base>
+#include <pqxx/connectionpolicy>
+
+#include <set>
+#include <string>
+
+namespace regroup::db {
+
+/// A libpqxx connection whose libpq handle can be reached: libpqxx 6 waits for the answer to each
+/// statement before it sends the next one, libpq need not (db/pipeline.hpp). It opens at once and
+/// never again: what broke stays broken.
+class Connection final : public pqxx::connection_base {
+public:
+  /// Throws pqxx::broken_connection when it cannot be opened.
+  explicit Connection(const std::string& conninfo);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  pqxx::internal::pq::PGconn* handle() const { return policy_.handle; }
+
+  /// Whether the server says something though nothing was asked: that it ends the session, or the
+  /// end itself.
+  bool is_interrupted() const;
+
+  /// Before a COMMIT; and whether PostgreSQL warned since (PostgreSQL manual, 27.2.8.3: a wait for
+  /// the synchronous standby that was cancelled is a warning, SQLSTATE 01000). Notices are no
+  /// warnings: triggers of other programs may say what they like.
+  void forget_warnings() { warned_ = false; }
+  bool warned() const { return warned_; }
+
+  /// The statements that pipelines have prepared in this session, by name. libpqxx has its own.
+  std::set<std::string, std::less<>>& prepared() { return prepared_; }
+
+private:
+  struct Policy final : pqxx::connect_direct {
+    using connect_direct::connect_direct;
+    pqxx::internal::pq::PGconn* do_startconnect(pqxx::internal::pq::PGconn* before) override {
+      return handle = connect_direct::do_startconnect(before);
+    }
+    pqxx::internal::pq::PGconn*
+    do_disconnect(pqxx::internal::pq::PGconn* before) noexcept override {
+      handle = nullptr;
+      return connect_direct::do_disconnect(before);
+    }
+    pqxx::internal::pq::PGconn* handle = nullptr;
+  };
+
+  std::string conninfo_;
+  Policy policy_; // the base keeps a reference to it, and uses it from init() to close()
+  std::set<std::string, std::less<>> prepared_;
+  bool warned_ = false;
+};
+
+} // namespace regroup::db

@@ -1,0 +1,125 @@
+#include "db/pipeline.hpp"
+
+#include <charconv>
+#include <libpq-fe.h>
+#include <stdexcept>
+#include <system_error>
+
+namespace regroup::db {
+namespace {
+
+Result owned(PGresult* result) { return {result, &PQclear}; }
+
+bool is_success(const Result& result) {
+  const auto status = PQresultStatus(result.get());
+  return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+/// The session is over: it was terminated (57P0x), or the server says so of the connection (08).
+bool ends_the_session(std::string_view sqlstate) {
+  return sqlstate.starts_with("57P") || sqlstate.starts_with("08");
+}
+
+Failure failure_of(const Result& result, const PGconn* connection) {
+  const char* sqlstate = result ? PQresultErrorField(result.get(), PG_DIAG_SQLSTATE) : nullptr;
+  if (sqlstate == nullptr) // libpq's own word of it, or none
+    return {{}, result ? PQresultErrorMessage(result.get()) : PQerrorMessage(connection), true};
+  return {sqlstate, PQresultErrorMessage(result.get()), ends_the_session(sqlstate)};
+}
+
+} // namespace
+
+std::size_t Reply::rows() const { return static_cast<std::size_t>(PQntuples(result_.get())); }
+
+bool Reply::is_null(std::size_t row, const char* column) const {
+  return PQgetisnull(result_.get(), static_cast<int>(row), column_of(column)) != 0;
+}
+
+std::string_view Reply::text(std::size_t row, const char* column) const {
+  const int at = column_of(column);
+  return {PQgetvalue(result_.get(), static_cast<int>(row), at),
+          static_cast<std::size_t>(PQgetlength(result_.get(), static_cast<int>(row), at))};
+}
+
+std::int64_t Reply::number(std::size_t row, const char* column) const {
+  const std::string_view digits = text(row, column);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc{} || end != digits.data() + digits.size())
+    throw std::runtime_error("the database holds no number where one belongs");
+  return value;
+}
+
+std::string_view Reply::tag() const { return PQcmdStatus(result_.get()); }
+
+int Reply::column_of(const char* name) const {
+  const int column = PQfnumber(result_.get(), name);
+  if (column < 0)
+    throw std::logic_error(std::string{"no column "} + name);
+  return column;
+}
+
+Pipeline::Pipeline(Connection& connection, bool prepared)
+    : connection_(connection), prepared_(prepared) {
+  PQenterPipelineMode(connection_.handle());
+}
+
+Pipeline::~Pipeline() {
+  if (!is_whole_)
+    return; // and the connection is not used again
+  while (read_ < sent_.size())
+    next();
+  // The mark behind all of it; a connection that broke has none.
+  owned(PQgetResult(connection_.handle()));
+  PQexitPipelineMode(connection_.handle());
+}
+
+bool Pipeline::add(const Statement& statement, const Parameters& parameters) {
+  std::vector<const char*> values;
+  values.reserve(parameters.size());
+  for (const auto& each : parameters)
+    values.push_back(each ? each->c_str() : nullptr);
+  const int count = static_cast<int>(values.size());
+  PGconn* to = connection_.handle();
+  if (!prepared_) {
+    sent_.push_back({statement.name, false});
+    return PQsendQueryParams(to, statement.sql, count, nullptr, values.data(), nullptr, nullptr,
+                             0) != 0;
+  }
+  const bool is_new = connection_.prepared().emplace(statement.name).second;
+  sent_.push_back({statement.name, is_new});
+  if (is_new && PQsendPrepare(to, statement.name, statement.sql, 0, nullptr) == 0)
+    return false;
+  return PQsendQueryPrepared(to, statement.name, count, values.data(), nullptr, nullptr, 0) != 0;
+}
+
+bool Pipeline::send() {
+  is_whole_ = PQpipelineSync(connection_.handle()) != 0;
+  return is_whole_;
+}
+
+Pipeline::Answer Pipeline::next() {
+  const Sent& statement = sent_.at(read_++);
+  Result prepared;
+  if (statement.prepares) {
+    prepared = take();
+    if (!prepared || !is_success(prepared))
+      connection_.prepared().erase(statement.name);
+  }
+  const Result result = take();
+  if (statement.prepares && (!prepared || !is_success(prepared)))
+    return {std::nullopt, failure_of(prepared, connection_.handle())};
+  if (!result || !is_success(result))
+    return {std::nullopt, failure_of(result, connection_.handle())};
+  return {Reply{result}, {}};
+}
+
+/// The one result of a statement, and the nothing that stands behind it.
+Result Pipeline::take() {
+  auto result = owned(PQgetResult(connection_.handle()));
+  if (result)
+    owned(PQgetResult(connection_.handle()));
+  return result;
+}
+
+} // namespace regroup::db

@@ -1,0 +1,92 @@
+#pragma once
+#include "db/connection.hpp"
+#include "db/statements.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+struct pg_result;
+
+namespace regroup::db {
+
+/// The parameters of a statement as text, in the order of $1, $2, …; none: NULL.
+using Parameters = std::vector<std::optional<std::string>>;
+
+using Result = std::shared_ptr<pg_result>; // cleared with its last owner
+
+/// What a statement returned. The views live as long as it.
+class Reply {
+public:
+  explicit Reply(Result result) : result_(std::move(result)) {}
+
+  std::size_t rows() const;
+  bool empty() const { return rows() == 0; }
+  bool is_null(std::size_t row, const char* column) const;
+  /// Empty where it is NULL. Throws std::logic_error when there is no such column.
+  std::string_view text(std::size_t row, const char* column) const;
+  /// Throws std::runtime_error when it is no number.
+  std::int64_t number(std::size_t row, const char* column) const;
+  /// "COMMIT", "SELECT 1": what PostgreSQL says was done.
+  std::string_view tag() const;
+
+private:
+  int column_of(const char* name) const;
+
+  Result result_;
+};
+
+/// Why a statement has no reply.
+struct Failure {
+  std::string sqlstate; // empty: the connection broke without a word from PostgreSQL
+  std::string what;     // for the log
+  bool ends_session = false;
+};
+
+/// Statements that are sent together, and PostgreSQL's answers in their order (libpq, "Pipeline
+/// Mode"): one round trip for all of them. When one fails PostgreSQL skips those behind it. Until
+/// its end nobody else uses the connection. Through a pooler in transaction mode it stays on one
+/// session, since that is not given back before the end of the transaction.
+class Pipeline {
+public:
+  /// `prepared`: each statement is prepared once a session, by its name.
+  Pipeline(Connection& connection, bool prepared);
+  /// What was not read is read, so that the connection can be used again; one that could not take
+  /// all of it is to be thrown away.
+  ~Pipeline();
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  /// Queues a statement; whether it could be (if not, the connection is broken).
+  [[nodiscard]] bool add(const Statement& statement, const Parameters& parameters = {});
+  /// Sends what is queued; whether all of it left.
+  [[nodiscard]] bool send();
+
+  /// The answer to the next statement: waits for it. Exactly one of the two is there.
+  struct Answer {
+    std::optional<Reply> reply;
+    Failure failure;
+  };
+  Answer next();
+
+private:
+  struct Sent {
+    const char* name;
+    bool prepares; // it is prepared first, which has an answer of its own
+  };
+
+  Result take();
+
+  Connection& connection_;
+  bool prepared_;
+  std::vector<Sent> sent_;
+  std::size_t read_ = 0;
+  bool is_whole_ = false; // all of it was sent: it is worth waiting for the answers
+};
+
+} // namespace regroup::db
