@@ -25,12 +25,6 @@ bool is_one_of(const auto& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-void print_steps(const char* title, const std::vector<std::string>& steps) {
-  std::cout << title << (steps.empty() ? " nothing\n" : "\n");
-  for (const auto& step : steps)
-    std::cout << "  " << step << "\n";
-}
-
 } // namespace
 
 bool CommandLine::has(const std::string& flag) const {
@@ -72,19 +66,6 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
       line.settings.push_back(next());
   }
   return line;
-}
-
-int schema(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
-  const std::string action = line.words.size() == 2 ? line.words[1] : "";
-  if (action != "status" && action != "apply")
-    throw std::runtime_error("regroup schema: say `status` or `apply`");
-  const Foundation foundation{settings};
-  if (action == "status")
-    print_steps("missing in the database:",
-                db::missing_schema_steps(foundation.settings().database));
-  else
-    print_steps("added to the database:", db::apply_schema(foundation.settings().database, log));
-  return 0;
 }
 
 int token(const CommandLine& line, const config::Settings& settings) {

@@ -73,7 +73,7 @@ std::size_t connections_of(const config::Settings& settings, domain::Log& log) {
   return possible;
 }
 
-/// The database is one that this service can be trusted on, and has its tables.
+/// The database is one that this service can be trusted on, and has its tables and guards.
 db::SchemaFacts prepare_database(const config::Settings& settings, domain::Log& log) {
   if (!db::advisory_lock_excludes(settings.database))
     throw std::runtime_error("database.url: its advisory lock does not keep a second session out; "

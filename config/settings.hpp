@@ -35,6 +35,7 @@ struct Settings {
     Duration connect_timeout = std::chrono::seconds{5};
     Duration tcp_user_timeout = std::chrono::seconds{10};
     bool prepared_statements = false;
+    bool allow_recorded_duplicates = false;
   } database;
 
   struct Auth {

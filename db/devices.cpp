@@ -37,11 +37,19 @@ domain::GroupDevice device_from(const pqxx::row& row) {
 Answer register_device(Session& session, const domain::RegisterDevice& command) {
   const auto user = text_of(command.user_id);
   Transaction transaction{session};
-  const auto row = transaction
-                       .run(statements::register_device, command.device_id.text(),
-                            command.display_name, command.registration_group_id, command.platform,
-                            text_or_null(command.fcm_token), text_or_null(user))
-                       .front();
+  pqxx::result rows;
+  try {
+    rows = transaction.run(statements::register_device, command.device_id.text(),
+                           command.display_name, command.registration_group_id, command.platform,
+                           text_or_null(command.fcm_token), text_or_null(user));
+  } catch (const StatementFailed& why) {
+    if (why.sqlstate() != "22001") // string_data_right_truncation
+      throw;
+    // An adopted `devices.group_id` may be narrower than ours.
+    return Refusal{.reason = Refused::invalid_request,
+                   .fields = {{"registration_group_id", "is too long for this database"}}};
+  }
+  const auto row = rows.front();
   const std::string_view outcome = row["outcome"].c_str();
   if (outcome == "unauthorized")
     return Refusal{Refused::unauthorized};

@@ -1,6 +1,7 @@
 #include "db/doctor.hpp"
 
 #include "db/conninfo.hpp"
+#include "db/inspection.hpp"
 #include "db/schema.hpp"
 
 #include <pqxx/connection>
@@ -143,13 +144,13 @@ Finding prepared(const config::Settings::Database& settings, pqxx::connection& c
 }
 
 Finding schema(const config::Settings::Database& settings) {
-  const auto missing = missing_schema_steps(settings);
-  if (missing.empty())
+  const Inspection found = inspect_schema(settings);
+  if (const std::string stop = found.stop(); !stop.empty())
+    return error(stop, "see `regroup schema status`");
+  if (found.changes.empty())
     return good("the schema is there");
-  std::string names;
-  for (const auto& step : missing)
-    names += (names.empty() ? "" : ", ") + step;
-  return error("the schema lacks " + names, "run `regroup schema apply`");
+  return error("the schema lacks " + std::to_string(found.changes.size()) + " things",
+               "run `regroup schema status`, then `regroup schema apply`");
 }
 
 Finding duplicates(pqxx::connection& connection) {

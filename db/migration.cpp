@@ -97,7 +97,7 @@ MigrationCompleted completed_from_audit(const pqxx::row& row) {
 }
 
 /// An outcome of regroup_migrate_v1 other than 'completed' and 'replayed'.
-Refusal refusal_from(const Reply& reply, const MigrationCommand& command,
+Refusal refusal_from(const Reply& reply, const MigrationCommand& command, std::int64_t limit,
                      std::string_view outcome) {
   static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
       {"in_progress", Refused::in_progress},
@@ -120,7 +120,7 @@ Refusal refusal_from(const Reply& reply, const MigrationCommand& command,
     refusal.migrated_in_parts = outcome == "migrated_in_parts";
   } else if (refusal.reason == Refused::too_many_devices) {
     refusal.device_count = reply.number(0, "o_device_count");
-    refusal.limit = command.max_devices;
+    refusal.limit = limit;
   }
   return refusal;
 }
@@ -137,16 +137,22 @@ Answer attempt(Session& session, const SchemaFacts& facts, const MigrationComman
     key = given->key;
     request_hash = given->request_hash;
   }
-  const Reply reply = run_in_one_trip(
-      session, statements::migrate,
-      {command.migration_id.text(), command.authenticated_group_id.text(), command.user_id.text(),
-       command.registration_group_id, command.group_name,
-       domain::cut_slug(command.slug, facts.slug_width), std::move(device_ids),
-       std::to_string(command.max_devices), std::to_string(facts.default_max_devices),
-       std::move(key), std::move(request_hash)});
+  const std::int64_t limit = std::min(command.max_devices, facts.most_devices);
+  const Reply reply =
+      run_in_one_trip(session, statements::migrate,
+                      {command.migration_id.text(), command.authenticated_group_id.text(),
+                       command.user_id.text(), command.registration_group_id, command.group_name,
+                       domain::cut_slug(command.slug, facts.slug_width), std::move(device_ids),
+                       std::to_string(limit), std::to_string(facts.default_max_devices),
+                       std::move(key), std::move(request_hash)});
   const std::string_view outcome = reply.text(0, "outcome");
   if (outcome != "completed" && outcome != "replayed")
-    return refusal_from(reply, command, outcome);
+    return refusal_from(reply, command, limit, outcome);
+  if (reply.is_null(0, "o_group_id")) { // replayed, and another program has deleted the group since
+    Refusal refusal = about(command, Refused::already_migrated);
+    refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
+    return refusal;
+  }
   MigrationCompleted done = completed_from(reply);
   done.replayed = outcome == "replayed";
   return done;

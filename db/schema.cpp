@@ -1,137 +1,275 @@
 #include "db/schema.hpp"
 
 #include "db/conninfo.hpp"
-#include "db/schema_steps.hpp"
+#include "db/inspection.hpp"
 
 #include <pqxx/connection>
 #include <pqxx/except>
+#include <pqxx/nontransaction>
 #include <pqxx/result>
 #include <pqxx/transaction>
 
 #include <algorithm>
-#include <map>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <random>
 #include <stdexcept>
+#include <thread>
 
 namespace regroup::db {
 namespace {
 
-/// Any constant will do that no registration group's key is likely to be: "regroup" in ASCII.
-constexpr const char* kSchemaLock = "SELECT pg_advisory_xact_lock(32196575270896000)";
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+using When = SchemaChange::When;
 
-/// PostgreSQL computes the checksum, so that it can be verified there as well.
-constexpr const char* kChecksum = "SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex')";
+/// For another replica that makes the changes: an index on a large table takes its time.
+constexpr auto kLongestWait = 1h;
+
+/// For a table that others write to: a change that waits keeps everybody behind it waiting as well,
+/// so it waits for a moment only, lets them through, and tries again.
+constexpr const char* kLockTimeout = "1s";
+constexpr auto kLongestTry = 2min;
+
+/// A change that needs another look afterwards is made in the first round; two would do.
+constexpr int kMostRounds = 3;
+
+std::string in_one_line(std::string text) {
+  while (!text.empty() && text.back() == '\n')
+    text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
 
 [[noreturn]] void explain(const std::exception& why) {
-  std::string line = why.what();
-  line.erase(std::find(line.begin(), line.end(), '\n'), line.end());
-  throw std::runtime_error("database: " + line);
+  throw std::runtime_error("database: " + in_one_line(why.what()));
 }
 
-bool has_record(pqxx::work& work) {
-  return !work.exec("SELECT to_regclass('regroup_schema')").front().front().is_null();
+void pause(std::chrono::milliseconds span) {
+  thread_local std::minstd_rand generator{std::random_device{}()};
+  std::uniform_int_distribution<std::int64_t> between{span.count() / 2, span.count()};
+  std::this_thread::sleep_for(std::chrono::milliseconds{between(generator)});
 }
 
-/// The steps that are not recorded. Throws std::runtime_error for one that was recorded otherwise.
-std::vector<const SchemaStep*> missing(pqxx::work& work) {
-  std::map<std::string, std::string> recorded;
-  if (has_record(work))
-    for (const auto& row : work.exec("SELECT name, checksum FROM regroup_schema"))
-      recorded[row[0].c_str()] = row[1].c_str();
-  std::vector<const SchemaStep*> steps;
-  for (const SchemaStep& step : schema_steps()) {
-    const auto found = recorded.find(std::string{step.name});
-    if (found == recorded.end()) {
-      steps.push_back(&step);
-      continue;
-    }
-    const auto checksum = work.exec_params1(kChecksum, std::string{step.sql}).front();
-    if (found->second != checksum.c_str())
-      throw std::runtime_error("database: schema step " + std::string{step.name} +
-                               " was applied by another version of Regroup");
+/// Whoever holds it changes the schema, alone. It is held by a transaction of its own that does
+/// nothing else: building an index CONCURRENTLY waits for every transaction that has a snapshot
+/// open, and this one has none. For the same reason the others do not wait for it in a statement:
+/// they try, end their transaction, and try again.
+class SchemaLock {
+public:
+  explicit SchemaLock(const config::Settings::Database& settings)
+      : connection_(conninfo(settings)) {}
+
+  bool try_take() {
+    work_.emplace(connection_);
+    work_->exec("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
+                "SET LOCAL idle_in_transaction_session_timeout = 0");
+    // Any constant will do that no registration group's key is likely to be: "regroup" in ASCII.
+    if (work_->exec1("SELECT pg_catalog.pg_try_advisory_xact_lock(32196575270896000)")
+            .front()
+            .as<bool>())
+      return true;
+    work_.reset();
+    return false;
   }
-  return steps;
+
+  /// Throws where the lock was lost with its connection.
+  void check() { work_->exec("SELECT"); }
+
+  /// Whether somebody builds an index here: of one that held the lock and lost it, perhaps.
+  bool somebody_builds() {
+    return work_
+        ->exec1("SELECT EXISTS (SELECT FROM pg_stat_progress_create_index "
+                "WHERE datname = current_database())")
+        .front()
+        .as<bool>();
+  }
+
+private:
+  pqxx::connection connection_;
+  std::optional<pqxx::work> work_;
+};
+
+bool is_worth_another_try(const std::exception& why) {
+  const auto* error = dynamic_cast<const pqxx::sql_error*>(&why);
+  return dynamic_cast<const pqxx::deadlock_detected*>(&why) ||
+         (error && error->sqlstate() == "55P03"); // lock_timeout
 }
 
-std::vector<std::string> names(const std::vector<const SchemaStep*>& steps) {
-  std::vector<std::string> out;
-  out.reserve(steps.size());
-  for (const SchemaStep* step : steps)
-    out.emplace_back(step->name);
-  return out;
+/// Makes the changes of one inspection.
+class Changing {
+public:
+  Changing(const config::Settings::Database& settings, SchemaLock& lock, domain::Log& log)
+      : connection_(conninfo(settings)), lock_(lock), log_(log) {}
+
+  std::vector<std::string> run(const std::vector<SchemaChange>& changes) {
+    for (auto next = changes.begin(); next != changes.end();) {
+      const auto end = next->when != When::together
+                           ? next + 1
+                           : std::find_if(next, changes.end(), [](const SchemaChange& each) {
+                               return each.when != When::together;
+                             });
+      lock_.check();
+      if (next->when == When::key || next->when == When::index)
+        without_transaction(*next);
+      else
+        in_transaction({next, end});
+      for (; next != end; ++next)
+        if (!next->what.empty()) {
+          log_.event(domain::LogLevel::info, "schema.applied",
+                     {{"change", std::string_view{next->what}}});
+          made_.push_back(next->what);
+        }
+    }
+    return std::move(made_);
+  }
+
+private:
+  [[noreturn]] static void fail(const SchemaChange& change, const std::exception& why) {
+    throw std::runtime_error("database: what " + (change.what.empty() ? change.sql : change.what) +
+                             " failed: " + in_one_line(why.what()));
+  }
+
+  void in_transaction(const std::vector<SchemaChange>& changes) {
+    const auto until = Clock::now() + kLongestTry;
+    for (;;) {
+      const SchemaChange* current = &changes.front();
+      try {
+        pqxx::work work{connection_};
+        work.exec(std::string{"SET LOCAL client_min_messages = warning; "
+                              "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '"} +
+                  kLockTimeout + "'");
+        for (const SchemaChange& each : changes) {
+          current = &each;
+          if (!each.sql.empty())
+            work.exec(each.sql);
+          if (each.step)
+            work.exec_params("INSERT INTO regroup_schema (step, name, checksum) "
+                             "VALUES ($1, $2, encode(sha256(convert_to($3, 'UTF8')), 'hex'))",
+                             std::stoi(std::string{each.step->name}), std::string{each.step->name},
+                             std::string{each.step->sql});
+        }
+        work.commit();
+        return;
+      } catch (const pqxx::failure& why) {
+        if (!is_worth_another_try(why) || Clock::now() > until)
+          fail(*current, why);
+      }
+      pause(500ms); // those who queued up behind it go first
+    }
+  }
+
+  void without_transaction(const SchemaChange& change) {
+    try {
+      pqxx::nontransaction session{connection_};
+      const bool limited = session
+                               .exec1("SELECT current_setting('statement_timeout') <> '0' "
+                                      "OR current_setting('lock_timeout') <> '0'")
+                               .front()
+                               .as<bool>();
+      if (limited) // of the role or the database: an index may take longer
+        session.exec("SET statement_timeout = 0; SET lock_timeout = 0");
+      session.exec(change.sql);
+      if (limited)
+        session.exec("RESET statement_timeout; RESET lock_timeout");
+      if (!change.index.empty() && !is_valid(session, change.index))
+        throw std::runtime_error("the index is invalid");
+    } catch (const std::exception& why) {
+      take_back(change.index);
+      fail(change, why);
+    }
+  }
+
+  static bool is_valid(pqxx::nontransaction& session, const std::string& index) {
+    return session
+        .exec1("SELECT coalesce((SELECT indisvalid AND indisready FROM pg_index "
+               "WHERE indexrelid = to_regclass(" +
+               session.quote(index) + ")), false)")
+        .front()
+        .as<bool>();
+  }
+
+  /// An index that could not be completed costs every writer, and a unique one refuses rows.
+  void take_back(const std::string& index) noexcept {
+    if (index.empty())
+      return;
+    try {
+      pqxx::nontransaction session{connection_};
+      session.exec("DROP INDEX CONCURRENTLY IF EXISTS " + index);
+    } catch (const std::exception& why) {
+      log_.event(domain::LogLevel::warning, "schema.invalid_index_left",
+                 {{"index", std::string_view{index}}, {"error", std::string_view{why.what()}}});
+    }
+  }
+
+  pqxx::connection connection_;
+  SchemaLock& lock_;
+  domain::Log& log_;
+  std::vector<std::string> made_;
+};
+
+void throw_if_stopped(const Inspection& inspection) {
+  if (const std::string stop = inspection.stop(); !stop.empty())
+    throw std::runtime_error("database: " + stop);
 }
 
-void apply(pqxx::work& work, const SchemaStep& step) {
-  work.exec(std::string{step.sql});
-  work.exec_params("INSERT INTO regroup_schema (step, name, checksum) "
-                   "VALUES ($1, $2, encode(sha256(convert_to($3, 'UTF8')), 'hex'))",
-                   std::stoi(std::string{step.name}), std::string{step.name},
-                   std::string{step.sql});
+void log_warnings(const Inspection& inspection, domain::Log& log) {
+  for (const auto& each : inspection.findings)
+    if (each.severity == domain::Finding::Severity::warning)
+      log.event(domain::LogLevel::warning,
+                each.code == "schema/duplicates" ? "schema.duplicates_allowed" : "schema.warning",
+                {{"code", std::string_view{each.code}}, {"what", std::string_view{each.what}}});
+}
+
+/// Waits for `condition`, which gives nothing to others to wait for meanwhile.
+void wait_for(const char* what, domain::Log& log, const std::function<bool()>& condition) {
+  const auto until = Clock::now() + kLongestWait;
+  bool told = false;
+  while (!condition()) {
+    if (!std::exchange(told, true))
+      log.event(domain::LogLevel::info, "schema.waiting", {{"for", std::string_view{what}}});
+    if (Clock::now() > until)
+      throw std::runtime_error(std::string{"database: waited too long for "} + what);
+    pause(100ms);
+  }
+}
+
+bool drops_an_index(const Inspection& inspection) {
+  return std::any_of(inspection.changes.begin(), inspection.changes.end(), [](const auto& each) {
+    return (each.when == When::key || each.when == When::index) && each.index.empty();
+  });
 }
 
 } // namespace
 
-std::vector<std::string> missing_schema_steps(const config::Settings::Database& settings) {
-  try {
-    pqxx::connection connection{conninfo(settings)};
-    pqxx::work work{connection};
-    return names(missing(work));
-  } catch (const pqxx::failure& why) {
-    explain(why);
-  }
-}
-
 std::vector<std::string> apply_schema(const config::Settings::Database& settings,
                                       domain::Log& log) {
-  // The usual start: everything is there, and nothing has to be waited for.
-  if (missing_schema_steps(settings).empty())
-    return {};
+  Inspection inspection = inspect_schema(settings);
+  throw_if_stopped(inspection);
+  std::vector<std::string> made;
   try {
-    pqxx::connection connection{conninfo(settings)};
-    connection.set_verbosity(pqxx::connection_base::terse);
-    pqxx::work work{connection};
-    work.exec("SET LOCAL client_min_messages = warning");
-    work.exec("SET LOCAL lock_timeout = '60s'");
-    work.exec(kSchemaLock);
-    work.exec("CREATE TABLE IF NOT EXISTS regroup_schema (step integer PRIMARY KEY, "
-              "name text NOT NULL, checksum text NOT NULL, "
-              "applied_at timestamptz NOT NULL DEFAULT now())");
-    const auto steps = missing(work);
-    for (const SchemaStep* step : steps)
-      apply(work, *step);
-    work.commit();
-    for (const SchemaStep* step : steps)
-      log.event(domain::LogLevel::info, "schema.applied", {{"step", step->name}});
-    return names(steps);
+    if (!inspection.changes.empty()) {
+      SchemaLock lock{settings};
+      wait_for("another replica to change the schema", log, [&] { return lock.try_take(); });
+      for (int round = 0; round < kMostRounds; ++round) {
+        inspection = inspect_schema(settings);
+        if (drops_an_index(inspection)) { // or is it only not yet valid?
+          wait_for("an index that is being built", log, [&] { return !lock.somebody_builds(); });
+          inspection = inspect_schema(settings);
+        }
+        throw_if_stopped(inspection);
+        if (inspection.changes.empty())
+          break;
+        for (auto& each : Changing{settings, lock, log}.run(inspection.changes))
+          made.push_back(std::move(each));
+      }
+    }
   } catch (const pqxx::failure& why) {
     explain(why);
   }
-}
-
-SchemaFacts read_schema_facts(const config::Settings::Database& settings) {
-  try {
-    pqxx::connection connection{conninfo(settings)};
-    pqxx::work work{connection};
-    SchemaFacts facts;
-    // A varchar's width is its type modifier less the 4 bytes of a header; text has none.
-    const auto width =
-        work.exec1("SELECT min(CASE WHEN atttypmod > 0 THEN atttypmod - 4 END) FROM pg_attribute "
-                   "WHERE (attrelid, attname) IN (('devices'::regclass, 'group_id'), "
-                   "('groups'::regclass, "
-                   "'slug'))")
-            .front();
-    if (!width.is_null())
-      facts.slug_width = std::min(facts.slug_width, width.as<std::size_t>());
-    const auto preset = work.exec1("SELECT max(substring(pg_get_expr(adbin, adrelid) FROM "
-                                   "'^[0-9]+')::int) FROM pg_attrdef "
-                                   "JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum "
-                                   "WHERE adrelid = 'groups'::regclass AND attname = 'max_devices'")
-                            .front();
-    if (!preset.is_null())
-      facts.default_max_devices = preset.as<int>();
-    return facts;
-  } catch (const pqxx::failure& why) {
-    explain(why);
-  }
+  log_warnings(inspection, log);
+  return made;
 }
 
 bool advisory_lock_excludes(const config::Settings::Database& settings) {

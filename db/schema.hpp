@@ -3,6 +3,8 @@
 #include "domain/log.hpp"
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -12,15 +14,17 @@ namespace regroup::db {
 struct SchemaFacts {
   std::size_t slug_width = 120; // characters that `devices.group_id` and `groups.slug` both take
   int default_max_devices = 20; // of `groups.max_devices`
+  // The largest group whose number of devices the CHECKs of `groups.max_devices` let in.
+  std::int64_t most_devices = std::numeric_limits<std::int32_t>::max();
 };
 
-/// The steps of db/schema/ that the database has not recorded yet, by name. Throws
-/// std::runtime_error with one line: unreachable, or a recorded step that differs from ours.
-std::vector<std::string> missing_schema_steps(const config::Settings::Database& settings);
-
-/// Applies what is missing, in one transaction under an advisory lock, so that replicas that start
-/// together do not collide; records each step with its checksum in `regroup_schema`. Returns what
-/// it applied. Throws std::runtime_error with one line.
+/// Makes every change that inspect_schema() announces, and returns them, a line each. Replicas that
+/// start together take turns: one makes the changes, the others wait and find nothing left to do.
+/// What new tables, columns and functions need is one transaction, recorded in `regroup_schema`;
+/// indexes and foreign keys of tables with rows come after it, one by one, and keep no writer
+/// waiting for longer than a moment. Throws std::runtime_error with one line: what stops the start
+/// (then nothing was changed), or the change that failed (then those before it were made, and the
+/// next call goes on there).
 std::vector<std::string> apply_schema(const config::Settings::Database& settings, domain::Log& log);
 
 /// Read once at the start. Throws std::runtime_error with one line.

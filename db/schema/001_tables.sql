@@ -1,16 +1,13 @@
 -- The tables of the contract. Other programs may have made any of them already, with more columns
 -- than these: what is there stays as it is, what is missing is added.
+--
+-- The files of this folder are read (db/wanted_schema.cpp) and held against the database
+-- (db/inspection.cpp): a statement is sent only where what it makes is not there. Of a table that is
+-- there the missing columns are added, with their default; keys that ON CONFLICT and foreign keys
+-- need and foreign keys that cascade as well. Indexes of such a table are built CONCURRENTLY.
 
-DO $$
-BEGIN
-  IF to_regtype('group_role') IS NULL THEN
-    CREATE TYPE group_role AS ENUM ('owner', 'admin', 'member', 'viewer');
-  END IF;
-  IF to_regtype('migration_status') IS NULL THEN
-    CREATE TYPE migration_status AS ENUM ('success', 'failed', 'partial', 'rolled_back');
-  END IF;
-END
-$$;
+CREATE TYPE group_role AS ENUM ('owner', 'admin', 'member', 'viewer');
+CREATE TYPE migration_status AS ENUM ('success', 'failed', 'partial', 'rolled_back');
 
 CREATE TABLE IF NOT EXISTS users (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -105,6 +102,3 @@ ALTER TABLE migration_audit_logs
   ADD COLUMN IF NOT EXISTS group_slug varchar(120),
   ADD COLUMN IF NOT EXISTS devices_remaining bigint,
   ADD COLUMN IF NOT EXISTS ignored_device_ids uuid[];
-
--- A failed migration has no group to name.
-ALTER TABLE migration_audit_logs ALTER COLUMN authenticated_group_id DROP NOT NULL;

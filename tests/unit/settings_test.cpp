@@ -115,6 +115,7 @@ Example example_of(const Key& key) {
       {"http.address", {"::1"}},
       {"database.url", {"host=db", hmac_secret}},
       {"database.prepared_statements", {"true"}},
+      {"database.allow_recorded_duplicates", {"true"}},
       {"auth.jwt_algorithm", {"ES256", {{"REGROUP_AUTH_JWT_JWKS_FILE", file}}}},
       {"auth.jwt_public_key_file", {file, rsa}},
       {"auth.jwt_jwks_file", {file, rsa}},

@@ -1,0 +1,173 @@
+#include "db/catalogue.hpp"
+
+#include <pqxx/result>
+
+#include <stdexcept>
+
+namespace regroup::db {
+namespace {
+
+/// Names and types of ours: none of them needs quotes.
+std::string array_text(const std::set<std::string>& names) {
+  std::string text = "{";
+  for (const auto& name : names)
+    text += (text.size() > 1 ? ",\"" : "\"") + name + "\"";
+  return text + "}";
+}
+
+std::vector<std::string> array(const pqxx::field& field) {
+  std::vector<std::string> items;
+  auto parser = field.as_array();
+  for (auto next = parser.get_next(); next.first != pqxx::array_parser::juncture::done;
+       next = parser.get_next())
+    if (next.first == pqxx::array_parser::juncture::string_value)
+      items.push_back(next.second);
+  return items;
+}
+
+std::set<std::string> as_set(const pqxx::field& field) {
+  const auto items = array(field);
+  return {items.begin(), items.end()};
+}
+
+void read_role(pqxx::work& work, Catalogue& found) {
+  const auto row =
+      work.exec1("SELECT current_user, current_schema(), current_schema() IS NOT NULL "
+                 "AND has_schema_privilege(current_schema(), 'CREATE'), "
+                 "to_regclass('regroup_schema') IS NOT NULL, "
+                 "coalesce(has_table_privilege(to_regclass('regroup_schema'), 'SELECT'), true)");
+  if (row[1].is_null())
+    throw std::runtime_error("database: no schema of the role's search_path is there");
+  found.role = row[0].c_str();
+  found.schema = row[1].c_str();
+  found.may_create = row[2].as<bool>();
+  found.reads_record = row[4].as<bool>();
+  if (row[3].as<bool>() && found.reads_record)
+    for (const auto& step : work.exec("SELECT name, checksum FROM regroup_schema"))
+      found.recorded[step[0].c_str()] = step[1].c_str();
+}
+
+void read_tables(pqxx::work& work, const std::string& names, Catalogue& found) {
+  for (const auto& row : work.exec_params(
+           "SELECT w.name, pg_get_userbyid(c.relowner), pg_has_role(c.relowner, 'USAGE'), "
+           "c.relkind = 'r', c.relrowsecurity, "
+           "EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled <> 'D' "
+           "  AND t.tgtype & 7 = 7) " // a row's, BEFORE, INSERT
+           "FROM unnest($1::text[]) w(name) JOIN pg_class c ON c.oid = to_regclass(w.name)",
+           names)) {
+    auto& table = found.tables[row[0].c_str()];
+    table.owner = row[1].c_str();
+    table.may_alter = row[2].as<bool>();
+    table.ordinary = row[3].as<bool>();
+    table.row_security = row[4].as<bool>();
+    table.fills_rows = row[5].as<bool>();
+  }
+  for (const auto& row : work.exec_params(
+           "SELECT w.name, a.attname, format_type(b.base, NULL), "
+           "format_type(a.atttypid, a.atttypmod), "
+           "CASE WHEN b.base IN ('varchar'::regtype, 'bpchar'::regtype) AND b.modifier > 4 "
+           "  THEN b.modifier - 4 ELSE 0 END, " // less the 4 bytes of a header
+           "a.attnotnull OR t.typnotnull, "
+           "a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, "
+           "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary "
+           "  AND a.attnum = ANY (i.indkey)) "
+           "FROM unnest($1::text[]) w(name) "
+           "JOIN pg_attribute a ON a.attrelid = to_regclass(w.name) "
+           "JOIN pg_type t ON t.oid = a.atttypid "
+           "CROSS JOIN LATERAL (SELECT coalesce(nullif(t.typbasetype, 0), t.oid), "
+           "  CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END) b(base, modifier) "
+           "WHERE a.attnum > 0 AND NOT a.attisdropped",
+           names)) {
+    auto& column = found.tables.at(row[0].c_str()).columns[row[1].c_str()];
+    column.type = row[2].c_str();
+    column.shown = row[3].c_str();
+    column.width = row[4].as<int>();
+    column.not_null = row[5].as<bool>();
+    column.has_default = row[6].as<bool>();
+    column.in_primary_key = row[7].as<bool>();
+  }
+}
+
+void read_indexes(pqxx::work& work, const std::string& names, Catalogue& found) {
+  for (const auto& row : work.exec_params(
+           "SELECT w.name, c.relname, i.indisvalid AND i.indisready, i.indisunique, "
+           "i.indisvalid AND i.indisunique AND i.indimmediate AND i.indpred IS NULL "
+           "  AND i.indexprs IS NULL, "
+           "ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid "
+           "  AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])) "
+           "FROM unnest($1::text[]) w(name) JOIN pg_index i ON i.indrelid = to_regclass(w.name) "
+           "JOIN pg_class c ON c.oid = i.indexrelid",
+           names)) {
+    auto& index = found.indexes[row[1].c_str()];
+    index.table = row[0].c_str();
+    index.valid = row[2].as<bool>();
+    index.unique = row[3].as<bool>();
+    index.arbiter = row[4].as<bool>();
+    index.columns = as_set(row[5]);
+  }
+}
+
+void read_references(pqxx::work& work, const std::string& names, Catalogue& found) {
+  const auto columns_of = [](const std::string& key, const std::string& relation) {
+    return "ARRAY(SELECT a.attname::text FROM unnest(c." + key +
+           ") WITH ORDINALITY k(number, place) JOIN pg_attribute a ON a.attrelid = c." + relation +
+           " AND a.attnum = k.number ORDER BY k.place)";
+  };
+  for (const auto& row : work.exec_params(
+           "SELECT c.conname, w.name, " + columns_of("conkey", "conrelid") + ", r.relname, " +
+               columns_of("confkey", "confrelid") +
+               ", c.confdeltype, c.convalidated "
+               "FROM unnest($1::text[]) w(name) "
+               "JOIN pg_constraint c ON c.conrelid = to_regclass(w.name) AND c.contype = 'f' "
+               "JOIN pg_class r ON r.oid = c.confrelid",
+           names)) {
+    auto& reference = found.references.emplace_back();
+    reference.name = row[0].c_str();
+    reference.table = row[1].c_str();
+    reference.columns = array(row[2]);
+    reference.to_table = row[3].c_str();
+    reference.to_columns = array(row[4]);
+    reference.on_delete = row[5].c_str()[0];
+    reference.validated = row[6].as<bool>();
+  }
+}
+
+void read_types(pqxx::work& work, const CatalogueNames& names, Catalogue& found) {
+  for (const auto& row : work.exec_params(
+           "SELECT w.name, pg_get_userbyid(t.typowner), pg_has_role(t.typowner, 'USAGE'), "
+           "t.typtype = 'e', "
+           "ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid) "
+           "FROM unnest($1::text[]) w(name) JOIN pg_type t ON t.oid = to_regtype(w.name)",
+           array_text(names.enums))) {
+    auto& type = found.enums[row[0].c_str()];
+    type.owner = row[1].c_str();
+    type.may_alter = row[2].as<bool>();
+    type.is_enum = row[3].as<bool>();
+    type.labels = as_set(row[4]);
+  }
+  for (const auto& row : work.exec_params("SELECT name, format_type(to_regtype(name), NULL) "
+                                          "FROM unnest($1::text[]) w(name) "
+                                          "WHERE to_regtype(name) IS NOT NULL",
+                                          array_text(names.types)))
+    found.canonical[row[0].c_str()] = row[1].c_str();
+  for (const auto& row : work.exec_params("SELECT DISTINCT proname FROM pg_proc "
+                                          "WHERE pronamespace = to_regnamespace($2) "
+                                          "AND proname = ANY ($1::text[])",
+                                          array_text(names.functions), "\"" + found.schema + "\""))
+    found.functions.insert(row[0].c_str());
+}
+
+} // namespace
+
+Catalogue read_catalogue(pqxx::work& work, const CatalogueNames& names) {
+  Catalogue found;
+  const std::string tables = array_text(names.tables);
+  read_role(work, found);
+  read_tables(work, tables, found);
+  read_indexes(work, tables, found);
+  read_references(work, tables, found);
+  read_types(work, names, found);
+  return found;
+}
+
+} // namespace regroup::db

@@ -1,0 +1,79 @@
+#pragma once
+#include "db/schema_steps.hpp"
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace regroup::db {
+
+/// What a statement of db/schema/ asks for, as far as it can be looked up in a database: an adopted
+/// one may have it already, or have something else in its place. The SQL stays the one declaration;
+/// this is what it says.
+namespace wanted {
+
+struct Reference {
+  std::string column;
+  std::string to_table;
+  std::string to_column;
+  bool cascades = false; // ON DELETE CASCADE: Regroup relies on it
+};
+
+struct Column {
+  std::string name;
+  std::string type;   // as it is written: "varchar(255)"
+  std::string preset; // the expression of its DEFAULT; empty: none
+  bool not_null = false;
+};
+
+struct Table {
+  std::string name;
+  std::vector<Column> columns;
+  std::vector<std::vector<std::string>> keys; // PRIMARY KEY and UNIQUE
+  std::vector<Reference> references;
+};
+
+struct AddedColumns {
+  std::string table;
+  std::vector<Column> columns;
+};
+
+struct Index {
+  std::string name;
+  std::string table;
+  std::string columns;   // "user_id, idempotency_key"
+  std::string predicate; // empty: every row
+  bool unique = false;
+};
+
+struct Enum {
+  std::string name;
+  std::vector<std::string> labels;
+  bool added = false; // ALTER TYPE … ADD VALUE: the type itself is another statement's
+};
+
+struct Function {
+  std::string name;
+};
+
+/// What cannot be looked up: it is run once, when its step is not recorded yet.
+struct Other {};
+
+struct Statement {
+  const SchemaStep* step = nullptr; // null: belongs to none, and is not recorded
+  std::string sql;                  // without the comments around it, without `;`
+  std::variant<Other, Table, AddedColumns, Index, Enum, Function> what;
+};
+
+} // namespace wanted
+
+/// The statements of all steps in their order, and before them the one that makes the record of
+/// steps, `regroup_schema`.
+const std::vector<wanted::Statement>& wanted_schema();
+
+/// The statements of one text. Throws std::logic_error where a quote or parenthesis is open at its
+/// end.
+std::vector<wanted::Statement> wanted_statements(std::string_view sql);
+
+} // namespace regroup::db

@@ -1,0 +1,57 @@
+#include "tests/support/phone_manager.hpp"
+
+#include "db/postgres_programs.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/sql.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+namespace regroup::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kFile = REGROUP_SOURCE_DIR "/tests/support/phone_manager.sql";
+
+} // namespace
+
+std::string phone_manager_database(Postgres& server, const std::string& more) {
+  std::ostringstream text;
+  text << std::ifstream{kFile}.rdbuf();
+  if (text.view().empty())
+    throw std::runtime_error{std::string{"cannot read "} + kFile};
+  const auto url = server.create_database();
+  Sql sql{url};
+  sql.exec(text.str());
+  if (!more.empty())
+    sql.exec(more);
+  return url;
+}
+
+std::string limited_role_url(const std::string& url) {
+  Sql sql{url};
+  const auto role = "limited_" + sql.value<std::string>("SELECT current_database()");
+  if (sql.value<int>("SELECT count(*) FROM pg_roles WHERE rolname = $1", role) == 0)
+    sql.exec("CREATE ROLE " + role + " LOGIN");
+  sql.exec("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + role +
+           "; GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO " + role);
+  return url + " user=" + role;
+}
+
+std::string schema_dump(const std::string& url) {
+  const auto program = db::find_postgres_programs().postgres.parent_path() / "pg_dump";
+  Process dump{program, {"--schema-only", "--dbname=" + url}};
+  if (dump.wait(60s) != 0)
+    throw std::runtime_error{"pg_dump: " + dump.errors()};
+  std::istringstream lines{dump.output()};
+  std::string text;
+  for (std::string line; std::getline(lines, line);)
+    if (!line.starts_with("--") && !line.starts_with("\\")) // comments, and a random \restrict
+      text += line + "\n";
+  return text;
+}
+
+} // namespace regroup::test
