@@ -78,19 +78,6 @@ int check_config(const config::Loaded& loaded) {
   return 0;
 }
 
-int schema(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
-  const std::string action = line.words.size() == 2 ? line.words[1] : "";
-  if (action != "status" && action != "apply")
-    throw std::runtime_error("regroup schema: say `status` or `apply`");
-  const Foundation foundation{settings};
-  if (action == "status")
-    print_steps("missing in the database:",
-                db::missing_schema_steps(foundation.settings().database));
-  else
-    print_steps("added to the database:", db::apply_schema(foundation.settings().database, log));
-  return 0;
-}
-
 int token(const CommandLine& line, const config::Settings& settings) {
   const auto user = domain::Uuid::parse(line.value_of("--user"));
   if (!user)

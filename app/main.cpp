@@ -18,7 +18,8 @@ constexpr const char* kUsage =
     R"(regroup: turns registration groups into authenticated groups, exactly once
 
   regroup serve [--check-config]            the service; or prints its settings, starts nothing
-  regroup schema status | apply             what is missing in the database, and adding it
+  regroup schema status                     what will be changed in the database, and what stops that
+  regroup schema apply                      changes it
   regroup doctor [--json] [--replicas N]    checks a deployment; status 1 when something is wrong
   regroup token --user UUID [--ttl 15m]     mints a token, where the key can sign
   regroup api-key create --name NAME [--admin]

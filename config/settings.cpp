@@ -239,6 +239,9 @@ constexpr std::array kKeys{
         "database.prepared_statements",
         "named prepared statements: faster, but refused by poolers in transaction mode; when not "
         "set, on for the embedded PostgreSQL"),
+    key<&Database::allow_recorded_duplicates, Boolean>(
+        "database.allow_recorded_duplicates",
+        "start although registration groups were migrated twice before: without the unique index"),
     reloaded(key<&Auth::jwt_algorithm, Word<kAlgorithms>>("auth.jwt_algorithm",
                                                           "must be set with a database.url")),
     reloaded(key<&Auth::jwt_public_key_file, File>("auth.jwt_public_key_file",
