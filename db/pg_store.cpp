@@ -2,6 +2,8 @@
 
 #include "db/codec.hpp"
 #include "db/devices.hpp"
+#include "db/group_devices.hpp"
+#include "db/listings.hpp"
 #include "db/migration.hpp"
 #include "db/recall.hpp"
 #include "db/schema_steps.hpp"
@@ -20,12 +22,13 @@ using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 
-/// What a job other than a migration is answered when its transaction failed. Reads and
-/// registrations change nothing then, whatever it was.
+/// What a job other than a migration is answered when its transaction failed: nothing was changed
+/// then, whatever it was.
 Refusal refusal_for(const StatementFailed& why) {
   const std::string_view sqlstate = why.sqlstate();
   const bool passing = sqlstate == "55P03" || sqlstate == "57014" || sqlstate == "40001" ||
-                       sqlstate == "40P01" || sqlstate == "25006" || sqlstate.starts_with("53");
+                       sqlstate == "40P01" || sqlstate == "25006" || sqlstate == "RG001" ||
+                       sqlstate.starts_with("53");
   return Refusal{passing ? Refused::database_unavailable : Refused::internal};
 }
 
@@ -67,6 +70,16 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
             return find_registration_group(session_, each);
           else if constexpr (std::is_same_v<T, domain::ListGroupDevices>)
             return list_group_devices(session_, each);
+          else if constexpr (std::is_same_v<T, domain::ChangeGroupDevices>)
+            return change_group_devices(session_, each);
+          else if constexpr (std::is_same_v<T, domain::ListGroupMembers>)
+            return list_group_members(session_, each);
+          else if constexpr (std::is_same_v<T, domain::ListGroups>)
+            return list_groups(session_, each);
+          else if constexpr (std::is_same_v<T, domain::ListGroupsOfDevice>)
+            return list_groups_of_device(session_, each);
+          else if constexpr (std::is_same_v<T, domain::ListDevices>)
+            return list_devices(session_, each);
           else if constexpr (std::is_same_v<T, domain::FindMigration>)
             return find_migration(session_, each);
           else if constexpr (std::is_same_v<T, domain::CheckApiKey>)
@@ -78,7 +91,7 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
   } catch (const ConnectionLost&) {
     return Refusal{Refused::database_unavailable};
   } catch (const CommitInDoubt&) {
-    return Refusal{Refused::timeout}; // a registration: sent again it does no harm
+    return Refusal{Refused::timeout}; // no migration: sent again it does no harm
   } catch (const StatementFailed& why) {
     const Refusal refusal = refusal_for(why);
     log_.event(

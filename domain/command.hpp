@@ -87,6 +87,55 @@ struct ListGroupDevices {
   Deadline deadline;
 };
 
+/// Puts devices into a group, or takes them out of it: all of them or none, unless `partial`.
+struct ChangeGroupDevices {
+  enum class Action : std::uint8_t { add, remove };
+  Action action = Action::add;
+  Uuid change_id; // of its audit row
+  Uuid user_id;
+  Uuid group_id;
+  std::vector<Uuid> device_ids; // in the caller's order, no id twice
+  bool partial = false;
+  std::optional<IdempotencyKey> idempotency;
+  Deadline deadline;
+};
+
+struct PageNumber {
+  std::int64_t page = 1;      // from 1
+  std::int64_t per_page = 50; // 1 to 100
+};
+
+struct ListGroupMembers {
+  Uuid user_id;
+  Uuid group_id;
+  PageNumber page;
+  Deadline deadline;
+};
+
+/// The groups that the user is a member of.
+struct ListGroups {
+  Uuid user_id;
+  std::optional<Uuid> current_device;
+  PageNumber page;
+  Deadline deadline;
+};
+
+/// The groups that one of the user's devices is in.
+struct ListGroupsOfDevice {
+  Uuid user_id;
+  Uuid device_id;
+  PageNumber page;
+  Deadline deadline;
+};
+
+/// The devices that are linked to the user.
+struct ListDevices {
+  Uuid user_id;
+  std::optional<Uuid> current_device;
+  PageNumber page;
+  Deadline deadline;
+};
+
 struct FindMigration {
   Uuid migration_id;
   std::optional<Uuid> initiator; // absent: an administrator asks
@@ -103,9 +152,10 @@ struct CheckHealth {
 };
 
 /// Everything that a database worker can be asked for.
-using Job =
-    std::variant<MigrationPtr, ResolveMigration, RecallMigration, RegisterDevice,
-                 FindRegistrationGroup, ListGroupDevices, FindMigration, CheckApiKey, CheckHealth>;
+using Job = std::variant<MigrationPtr, ResolveMigration, RecallMigration, RegisterDevice,
+                         FindRegistrationGroup, ListGroupDevices, ChangeGroupDevices,
+                         ListGroupMembers, ListGroups, ListGroupsOfDevice, ListDevices,
+                         FindMigration, CheckApiKey, CheckHealth>;
 
 Deadline deadline_of(const Job& job);
 

@@ -16,8 +16,10 @@ enum class Refused : std::uint8_t {
   invalid_request,
   no_devices,
   too_many_devices,
+  group_full, // groups.max_devices
   unauthorized,
   not_device_owner,
+  not_owner_of_device, // that one device, while not_device_owner is about a whole group
   not_group_member,
   forbidden,
   not_found,
@@ -26,6 +28,7 @@ enum class Refused : std::uint8_t {
   already_migrated,
   group_name_exists,
   device_already_linked, // the device belongs to another user
+  already_in_group,
   too_large,
   unsupported_media_type,
   idempotency_mismatch,
@@ -43,6 +46,12 @@ struct FieldError {
   std::string message;
 };
 
+/// What became of one device of several: nothing for done, else why not.
+struct DeviceResult {
+  Uuid device_id;
+  std::optional<Refused> refused;
+};
+
 /// A refusal and what the caller may know about it. Only what its code documents is filled in.
 struct Refusal {
   Refused reason = Refused::internal;
@@ -53,6 +62,8 @@ struct Refusal {
   std::optional<std::int64_t> limit{};
   std::optional<std::string> group_name{};
   std::vector<FieldError> fields{};
+  std::vector<DeviceResult>
+      devices{};                  // of a change to several devices, those that stood in its way
   bool migrated_in_parts = false; // already_migrated, and no full migration is on record
 };
 
@@ -105,6 +116,62 @@ struct GroupDevicesPage {
   std::int64_t total = 0;
 };
 
+struct GroupDevicesChanged {
+  Uuid group_id;
+  std::vector<DeviceResult> results; // for each device, in the caller's order
+  std::string changed_at;            // RFC 3339, UTC
+  bool replayed = false;             // answered from an earlier request's Idempotency-Key
+};
+
+template <class T> struct Page {
+  std::vector<T> items;
+  std::int64_t page = 1;
+  std::int64_t per_page = 50;
+  std::int64_t total = 0;
+};
+
+struct GroupMember {
+  Uuid user_id;
+  std::optional<std::string> display_name;
+  std::string role;
+  std::string joined_at;         // RFC 3339, UTC
+  std::int64_t device_count = 0; // of the group's devices, those that are linked to the member
+};
+
+struct MyGroup {
+  Uuid group_id;
+  std::string name;
+  std::string slug;
+  std::string role;
+  std::optional<std::int64_t> max_devices; // absent: any number
+  std::int64_t device_count = 0;
+  std::int64_t member_count = 0;
+  std::optional<bool> has_current_device; // absent: the caller named no device
+  std::string created_at;                 // RFC 3339, UTC
+  std::string joined_at;
+};
+
+struct GroupOfDevice {
+  Uuid group_id;
+  std::string name;
+  std::string slug;
+  std::optional<std::string> role; // the caller's; absent: not a member
+  std::optional<Uuid> added_by;
+  std::string added_at; // RFC 3339, UTC
+};
+
+struct MyDevice {
+  Uuid device_id;
+  std::string display_name;
+  std::string group_id; // the registration group, or the slug of the group it was migrated into
+  std::string platform;
+  bool active = true;
+  bool is_primary = false;
+  std::optional<bool> is_current;       // absent: the caller named no device
+  std::optional<std::string> linked_at; // RFC 3339, UTC
+  std::optional<std::string> last_seen_at;
+};
+
 /// What the audit row of a migration says.
 struct MigrationReport {
   enum class Status : std::uint8_t { completed, failed, rolled_back };
@@ -124,8 +191,9 @@ struct ApiKeyFacts {
 struct Healthy {};
 
 /// What a job comes back with.
-using Answer =
-    std::variant<Refusal, MigrationCompleted, MigrationRecalled, DeviceRegistered,
-                 RegistrationGroupFound, GroupDevicesPage, MigrationReport, ApiKeyFacts, Healthy>;
+using Answer = std::variant<Refusal, MigrationCompleted, MigrationRecalled, DeviceRegistered,
+                            RegistrationGroupFound, GroupDevicesPage, GroupDevicesChanged,
+                            Page<GroupMember>, Page<MyGroup>, Page<GroupOfDevice>, Page<MyDevice>,
+                            MigrationReport, ApiKeyFacts, Healthy>;
 
 } // namespace regroup::domain

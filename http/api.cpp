@@ -1,6 +1,7 @@
 #include "http/api.hpp"
 
 #include "domain/names.hpp"
+#include "http/answers.hpp"
 #include "http/api_key.hpp"
 #include "http/json.hpp"
 #include "http/openapi_page.hpp"
@@ -24,29 +25,8 @@ using domain::Refused;
 using domain::Uuid;
 using Clock = std::chrono::steady_clock;
 
-// A 504 says when to try again (contract, "Errors").
-constexpr int kRetryReadAfter = 5;
-constexpr int kRetryWriteAfter = 30;
 /// A probe that waits for longer than this has its answer.
 constexpr std::chrono::milliseconds kProbePatience{2000};
-
-Reply refused(Refused reason) { return to_reply(Refusal{reason}); }
-
-/// The reply to a refused job: a 504 of anything but a migration has its own Retry-After.
-Reply refused(const Refusal& refusal, int timeout_retry_after) {
-  return refusal.reason == Refused::timeout ? to_reply(refusal, timeout_retry_after)
-                                            : to_reply(refusal);
-}
-
-Refusal invalid(std::string field, std::string message) {
-  Refusal refusal{Refused::invalid_request};
-  refusal.fields.push_back({std::move(field), std::move(message)});
-  return refusal;
-}
-
-bool is_visible_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-}
 
 bool same_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
@@ -93,32 +73,6 @@ Reply still_running(const domain::MigrationCommand& command) {
   reply.body = in_progress_json(command);
   reply.headers.emplace_back("Location", status_url(command.migration_id));
   return reply;
-}
-
-/// The reply of a job whose success is a `T`, made by `success`.
-template <class T, class Success>
-Gateway::Done answer_with(const Respond& respond, int timeout_retry_after, Success success) {
-  return [respond, timeout_retry_after, success](const Answer& answer) {
-    if (const auto* done = std::get_if<T>(&answer))
-      respond(success(*done));
-    else if (const auto* refusal = std::get_if<Refusal>(&answer))
-      respond(refused(*refusal, timeout_retry_after));
-    else
-      respond(refused(Refused::internal));
-  };
-}
-
-template <class T> Reply ok(const T& what) { return {200, to_json(what)}; }
-
-/// The key, nothing when there is none, or the refusal of one that is not fit.
-std::variant<std::optional<std::string>, Refusal> idempotency_key(const Request& request) {
-  constexpr std::size_t kLongest = 255;
-  if (!request.has_idempotency_key)
-    return std::nullopt;
-  const std::string_view key = request.idempotency_key;
-  if (key.empty() || key.size() > kLongest || !is_visible_ascii(key))
-    return invalid("Idempotency-Key", "must have 1 to 255 visible ASCII characters");
-  return std::optional{std::string{key}};
 }
 
 } // namespace
@@ -327,7 +281,7 @@ void Api::group_devices(const Request& request, const Respond& respond) {
     const auto page = parse_page(request.query);
     if (const auto* refusal = std::get_if<Refusal>(&page))
       return respond(to_reply(*refusal));
-    const auto& [number, per_page] = std::get<PageQuery>(page);
+    const auto& [number, per_page] = std::get<domain::PageNumber>(page);
     parts_.gateway.ask(domain::ListGroupDevices{user, *group, number, per_page,
                                                 Clock::now() + settings_.request_timeout},
                        settings_.request_timeout,
@@ -378,6 +332,20 @@ std::span<const Route> routes() {
             "/api/v1/groups/migrations/{migration_id}", &Api::migration_status},
       Route{"GET", "/api/v1/groups/:group_id/devices", "/api/v1/groups/{group_id}/devices",
             &Api::group_devices},
+      Route{"POST", "/api/v1/groups/:group_id/devices", "/api/v1/groups/{group_id}/devices",
+            &Api::add_group_device},
+      Route{"DELETE", "/api/v1/groups/:group_id/devices/:device_id",
+            "/api/v1/groups/{group_id}/devices/{device_id}", &Api::remove_group_device},
+      Route{"POST", "/api/v1/groups/:group_id/devices/bulk-add",
+            "/api/v1/groups/{group_id}/devices/bulk-add", &Api::bulk_add_devices},
+      Route{"POST", "/api/v1/groups/:group_id/devices/bulk-remove",
+            "/api/v1/groups/{group_id}/devices/bulk-remove", &Api::bulk_remove_devices},
+      Route{"GET", "/api/v1/groups/:group_id/members", "/api/v1/groups/{group_id}/members",
+            &Api::group_members},
+      Route{"GET", "/api/v1/groups", "/api/v1/groups", &Api::my_groups},
+      Route{"GET", "/api/v1/devices/me", "/api/v1/devices/me", &Api::my_devices},
+      Route{"GET", "/api/v1/devices/:device_id/groups", "/api/v1/devices/{device_id}/groups",
+            &Api::groups_of_device},
       Route{"POST", "/api/v1/devices/register", "/api/v1/devices/register", &Api::register_device},
       Route{"GET", "/api/v1/devices/me/registration-group", "/api/v1/devices/me/registration-group",
             &Api::registration_group},

@@ -46,6 +46,17 @@ public:
   void register_device(const Request& request, const Respond& respond);
   void registration_group(const Request& request, const Respond& respond);
   void group_devices(const Request& request, const Respond& respond);
+
+  // group_api.cpp
+  void add_group_device(const Request& request, const Respond& respond);
+  void remove_group_device(const Request& request, const Respond& respond);
+  void bulk_add_devices(const Request& request, const Respond& respond);
+  void bulk_remove_devices(const Request& request, const Respond& respond);
+  void group_members(const Request& request, const Respond& respond);
+  void my_groups(const Request& request, const Respond& respond);
+  void my_devices(const Request& request, const Respond& respond);
+  void groups_of_device(const Request& request, const Respond& respond);
+
   void live(const Request& request, const Respond& respond);
   void ready(const Request& request, const Respond& respond);
   void metrics(const Request& request, const Respond& respond);
@@ -67,6 +78,10 @@ private:
   void with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on);
   void submit_registration(domain::RegisterDevice command, const Respond& respond);
+  void bulk_change(const Request& request, const Respond& respond,
+                   domain::ChangeGroupDevices::Action action);
+  void submit_change(domain::ChangeGroupDevices change, const Request& request, bool bulk,
+                     const Respond& respond);
   void report(const domain::FindMigration& query, const Respond& respond);
   void log_migration(const domain::MigrationCommand& command, const Request& request,
                      const domain::Answer& outcome) const;

@@ -72,9 +72,25 @@ std::optional<std::vector<domain::Uuid>> ObjectReader::optional_uuids(const char
     complain(name, "must be an array of one or more UUIDs");
     return std::nullopt;
   }
+  return each_uuid(name, *value);
+}
+
+std::vector<domain::Uuid> ObjectReader::uuids(const char* name, std::size_t most) {
+  const json* value = find(name, true);
+  if (value == nullptr)
+    return {};
+  if (!value->is_array() || value->empty() || value->size() > most) {
+    complain(name, "must be an array of 1 to " + std::to_string(most) + " UUIDs");
+    return {};
+  }
+  return each_uuid(name, *value).value_or(std::vector<domain::Uuid>{});
+}
+
+std::optional<std::vector<domain::Uuid>> ObjectReader::each_uuid(const char* name,
+                                                                 const json& value) {
   std::vector<domain::Uuid> ids;
-  for (std::size_t i = 0; i < value->size(); ++i) {
-    const json& each = (*value)[i];
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const json& each = value[i];
     const auto id =
         each.is_string() ? domain::Uuid::parse(each.get_ref<const std::string&>()) : std::nullopt;
     if (!id) {
@@ -84,6 +100,15 @@ std::optional<std::vector<domain::Uuid>> ObjectReader::optional_uuids(const char
     ids.push_back(*id);
   }
   return ids;
+}
+
+bool ObjectReader::boolean(const char* name) {
+  const json* value = find(name, false);
+  if (value == nullptr)
+    return false;
+  if (!value->is_boolean())
+    complain(name, "must be true or false");
+  return value->is_boolean() && value->get<bool>();
 }
 
 domain::Refusal ObjectReader::refusal() const {

@@ -28,11 +28,14 @@ public:
   std::optional<std::u32string> text(const char* name, Text rule, bool required);
   std::optional<domain::Uuid> uuid(const char* name);                        // required
   std::optional<std::vector<domain::Uuid>> optional_uuids(const char* name); // one or more
+  std::vector<domain::Uuid> uuids(const char* name, std::size_t most); // required; 1 to `most`
+  bool boolean(const char* name);                                      // absent: false
 
   bool good() const { return wrong_.empty(); }
   domain::Refusal refusal() const;
 
 private:
+  std::optional<std::vector<domain::Uuid>> each_uuid(const char* name, const nlohmann::json& value);
   const nlohmann::json* find(const char* name, bool required);
   void complain(std::string field, std::string message);
 

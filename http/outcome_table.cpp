@@ -21,9 +21,12 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
      "No active device is in the registration group"},
     {Refused::too_many_devices, 400, "validation/too-many-devices",
      "The registration group has more devices than an authenticated group may have"},
+    {Refused::group_full, 400, "validation/too-many-devices",
+     "The group may not have as many devices"},
     {Refused::unauthorized, 401, "auth/unauthorized", "A valid token or API key is required"},
     {Refused::not_device_owner, 403, "authz/not-device-owner",
      "You own no active device of the registration group"},
+    {Refused::not_owner_of_device, 403, "authz/not-device-owner", "The device is not yours"},
     {Refused::not_group_member, 403, "authz/not-group-member",
      "You are not a member of this group"},
     {Refused::forbidden, 403, "authz/forbidden", "You may not do this"},
@@ -38,6 +41,8 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
      "A group of this name exists already"},
     {Refused::device_already_linked, 409, "resource/already-exists",
      "The device belongs to another user"},
+    {Refused::already_in_group, 409, "resource/already-exists",
+     "The device is in the group already"},
     {Refused::too_large, 413, "request/too-large", "The body is too large"},
     {Refused::unsupported_media_type, 415, "request/unsupported-media-type",
      "The body must be application/json"},
@@ -51,6 +56,15 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
     {Refused::shutting_down, 503, "server/shutting-down", "The server is shutting down", 1},
     {Refused::timeout, 504, "server/timeout", "There was no outcome in time", 60},
 }};
+
+std::vector<JsonObject> objects_of(const std::vector<domain::DeviceResult>& devices) {
+  std::vector<JsonObject> objects;
+  for (const auto& each : devices)
+    objects.push_back(JsonObject{}
+                          .add("device_id", each.device_id.text())
+                          .add("code", row_of(each.refused.value_or(Refused::internal)).code));
+  return objects;
+}
 
 JsonObject details_of(const Refusal& refusal, int retry_after) {
   JsonObject details;
@@ -72,6 +86,8 @@ JsonObject details_of(const Refusal& refusal, int retry_after) {
       fields.push_back(JsonObject{}.add("field", field).add("message", message));
     details.add("fields", fields);
   }
+  if (!refusal.devices.empty())
+    details.add("devices", objects_of(refusal.devices));
   // The contract's table has it in the details of these, and in the header of all.
   if (retry_after > 0 && refusal.reason != Refused::in_progress &&
       refusal.reason != Refused::shutting_down)

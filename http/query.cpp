@@ -16,10 +16,10 @@ std::optional<std::int64_t> whole_number(std::string_view text, std::int64_t mos
 
 } // namespace
 
-std::variant<PageQuery, domain::Refusal> parse_page(std::string_view query) {
+std::variant<domain::PageNumber, domain::Refusal> parse_page(std::string_view query) {
   constexpr std::int64_t kLastPage = 1'000'000'000;
   constexpr std::int64_t kMostPerPage = 100;
-  PageQuery page;
+  domain::PageNumber page;
   bool page_given = false;
   bool per_page_given = false;
   domain::Refusal refusal{domain::Refused::invalid_request};

@@ -1,0 +1,15 @@
+#pragma once
+#include "db/session.hpp"
+#include "domain/command.hpp"
+#include "domain/outcome.hpp"
+
+namespace regroup::db {
+
+// Pages of what a user may see. Each throws ConnectionLost or StatementFailed.
+
+domain::Answer list_group_members(Session& session, const domain::ListGroupMembers& query);
+domain::Answer list_groups(Session& session, const domain::ListGroups& query);
+domain::Answer list_groups_of_device(Session& session, const domain::ListGroupsOfDevice& query);
+domain::Answer list_devices(Session& session, const domain::ListDevices& query);
+
+} // namespace regroup::db

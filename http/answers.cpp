@@ -1,0 +1,42 @@
+#include "http/answers.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+namespace regroup::http {
+namespace {
+
+using domain::Refusal;
+using domain::Refused;
+
+bool is_visible_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+} // namespace
+
+Reply refused(Refused reason) { return to_reply(Refusal{reason}); }
+
+Reply refused(const Refusal& refusal, int timeout_retry_after) {
+  return refusal.reason == Refused::timeout ? to_reply(refusal, timeout_retry_after)
+                                            : to_reply(refusal);
+}
+
+Refusal invalid(std::string field, std::string message) {
+  Refusal refusal{Refused::invalid_request};
+  refusal.fields.push_back({std::move(field), std::move(message)});
+  return refusal;
+}
+
+std::variant<std::optional<std::string>, Refusal> idempotency_key(const Request& request) {
+  constexpr std::size_t kLongest = 255;
+  if (!request.has_idempotency_key)
+    return std::nullopt;
+  const std::string_view key = request.idempotency_key;
+  if (key.empty() || key.size() > kLongest || !is_visible_ascii(key))
+    return invalid("Idempotency-Key", "must have 1 to 255 visible ASCII characters");
+  return std::optional{std::string{key}};
+}
+
+} // namespace regroup::http
