@@ -168,9 +168,12 @@ TEST_CASE_METHOD(GroupDevicesTest,
   world->sql.exec("UPDATE devices SET group_id = 'lake' WHERE device_id = $1", migrated[0].text());
   REQUIRE(completed(migrate(named("lake", user, "Lake House"))));
   CHECK(group_id_of(migrated[0]) == "lake-house");
-  // Back in the first group as well, it is in the one that it was migrated into last.
+  // Back in the first group as well, its group_id is the one that it was migrated into last; and
+  // out of that one, the first one's.
   REQUIRE(changed(add({migrated[0]})));
   CHECK(group_id_of(migrated[0]) == "lake-house");
+  world->sql.exec("DELETE FROM groups WHERE slug = 'lake-house'");
+  CHECK(group_id_of(migrated[0]) == "chen-family");
 }
 
 TEST_CASE_METHOD(GroupDevicesTest,
