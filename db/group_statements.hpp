@@ -74,7 +74,8 @@ inline constexpr Statement count_devices{"regroup_count_devices",
 /// $2: the current device, or NULL.
 inline constexpr Statement list_devices{
     "regroup_list_devices",
-    "SELECT device_id, display_name, group_id, platform, active, is_primary, "
+    "SELECT device_id, display_name, group_id, platform, coalesce(active, false) AS active, "
+    "coalesce(is_primary, false) AS is_primary, "
     "device_id = $2::uuid AS is_current, " REGROUP_UTC("linked_at") " AS linked_at, " REGROUP_UTC(
         "last_seen_at") " AS last_seen_at "
                         "FROM devices WHERE owner_user_id = $1 ORDER BY device_id LIMIT $3 OFFSET "

@@ -113,7 +113,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
   earlier regroup_device_changes;
-  caller_role group_role;
+  caller_role text;
   keys bigint[];
   key bigint;
   slug_of_group text;
@@ -143,7 +143,7 @@ BEGIN
     outcome := 'not_found';
     RETURN;
   END IF;
-  SELECT m.role INTO caller_role FROM group_memberships m
+  SELECT m.role::text INTO caller_role FROM group_memberships m
   WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
   IF NOT FOUND THEN
     outcome := 'not_group_member';

@@ -284,6 +284,17 @@ TEST_CASE_METHOD(GroupDevicesTest,
   CHECK(group_id_of(mine[0]) == "lake-house");
 }
 
+TEST_CASE_METHOD(GroupDevicesTest, "a change that waits for too long changes nothing and says so") {
+  settings.lock_timeout = std::chrono::milliseconds{100};
+  const auto mine = phones("lake", 1, user);
+  HeldTransaction migration{url};
+  hold_migration_of_lake(migration);
+  CHECK(refused(add(mine)) == Refused::database_unavailable);
+  migration.rollback();
+  CHECK(groups_of(mine[0]) == 0);
+  CHECK(changed(add(mine)));
+}
+
 TEST_CASE_METHOD(GroupDevicesTest,
                  "a device does not return to a registration group that is being migrated") {
   phones("home", 1, user); // registered late

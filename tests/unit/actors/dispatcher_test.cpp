@@ -183,14 +183,18 @@ TEST_CASE_METHOD(DispatcherTest, "when the look-up is lost as well the migration
 }
 
 TEST_CASE_METHOD(DispatcherTest, "a lost write is in doubt and a lost read changed nothing") {
-  spawn_dispatcher({.pool_size = 2, .queue_limit = 5});
+  spawn_dispatcher({.pool_size = 3, .queue_limit = 5});
   RegisterDevice device;
   device.deadline = now() + 30s;
-  auto write = ask_to(device);
+  ChangeGroupDevices change;
+  change.deadline = now() + 30s;
+  auto registration = ask_to(device);
+  auto added = ask_to(change);
   auto read = ask_to(CheckApiKey{.key_hash = "", .deadline = now() + 30s});
-  leave(workers[0]);
-  leave(workers[1]);
-  CHECK(write->refused(Refused::timeout));
+  for (const auto& worker : std::vector{workers[0], workers[1], workers[2]})
+    leave(worker);
+  CHECK(registration->refused(Refused::timeout));
+  CHECK(added->refused(Refused::timeout));
   CHECK(read->refused(Refused::database_unavailable));
 }
 
