@@ -4,6 +4,7 @@
 
 #include "http/openapi_page.hpp"
 
+#define CATCH_CONFIG_EXTERNAL_INTERFACES // its listeners
 #include <catch2/catch.hpp>
 
 #include <algorithm>
