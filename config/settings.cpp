@@ -67,6 +67,17 @@ template <std::int64_t MinMilliseconds> struct Period {
   static std::string print(Settings::Duration span) { return print_duration(span); }
 };
 
+/// Of history, not of a timer: it may be long.
+struct Window {
+  static Settings::Duration parse(const std::string& text) {
+    const Settings::Duration span = parse_duration(text);
+    if (span > std::chrono::hours{24 * 3660})
+      throw SettingsError("must be at most 10 years");
+    return span;
+  }
+  static std::string print(Settings::Duration span) { return print_duration(span); }
+};
+
 struct Text {
   static std::string parse(const std::string& text) {
     const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
@@ -221,6 +232,8 @@ constexpr std::array kKeys{
     key<&Migration::async_after, Positive>("migration.async_after", "then 202"),
     key<&Migration::group_idle_timeout, Positive>("migration.group_idle_timeout",
                                                   "an idle group actor is released"),
+    key<&Migration::rollback_window, Window>(
+        "migration.rollback_window", "how long after a migration its group's owner can undo it"),
     key<&Limits::max_devices_per_group, Number<1, 1000000>>("limits.max_devices_per_group",
                                                             "then 400 validation/too-many-devices"),
     key<&Limits::requests_per_minute, Number<0, 1000000000>>("limits.requests_per_minute",

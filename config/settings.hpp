@@ -51,6 +51,7 @@ struct Settings {
   struct Migration {
     Duration async_after = std::chrono::seconds{2};
     Duration group_idle_timeout = std::chrono::seconds{30};
+    Duration rollback_window = std::chrono::hours{168};
   } migration;
 
   struct Limits {

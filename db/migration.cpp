@@ -2,19 +2,17 @@
 
 #include "db/codec.hpp"
 #include "db/one_trip.hpp"
+#include "db/retry.hpp"
 #include "domain/names.hpp"
 
 #include <algorithm>
 #include <chrono>
-#include <random>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 namespace regroup::db {
 namespace {
 
-using namespace std::chrono_literals;
 using domain::Answer;
 using domain::MigrationCommand;
 using domain::MigrationCompleted;
@@ -22,31 +20,6 @@ using domain::Refusal;
 using domain::Refused;
 using Doubt = domain::Metrics::Doubt;
 using Clock = std::chrono::steady_clock;
-
-constexpr int kMostAttempts = 4;
-
-/// Between two attempts: jitter, so that those who collided once do not collide again.
-void pause_before_retry(int attempt, domain::Deadline deadline) {
-  thread_local std::minstd_rand generator{std::random_device{}()};
-  std::uniform_int_distribution<int> spread{10, 30 << attempt};
-  const auto until = Clock::now() + std::chrono::milliseconds{spread(generator)};
-  std::this_thread::sleep_until(std::min(until, deadline));
-}
-
-/// What PostgreSQL promises not to have committed, and what may well work a moment later.
-bool is_worth_retrying(std::string_view sqlstate) {
-  return sqlstate == "40001"     // serialization failure
-         || sqlstate == "40P01"  // deadlock
-         || sqlstate == "RG001"  // another writer was first: the next look sees it
-         || sqlstate == "25006"; // a standby, while a failover is under way
-}
-
-Refused refusal_for(std::string_view sqlstate) {
-  const bool passing = is_worth_retrying(sqlstate) || sqlstate == "55P03" // lock_timeout
-                       || sqlstate == "57014"                             // statement_timeout
-                       || sqlstate.starts_with("53"); // disk, memory, connections
-  return passing ? Refused::database_unavailable : Refused::internal;
-}
 
 Refusal about(const MigrationCommand& command, Refused reason) {
   Refusal refusal;
@@ -282,6 +255,7 @@ Answer find_migration(Session& session, const domain::FindMigration& query) {
                                             : Status::completed;
   report.registration_group_id = row["registration_group_id"].c_str();
   report.completed_at = row["created_at"].c_str();
+  report.rolled_back_at = row["rolled_back_at"].c_str();
   if (report.status == Status::failed) {
     report.error_code = row["error_code"].c_str();
     report.error_message = row["error_message"].c_str();

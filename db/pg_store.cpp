@@ -5,6 +5,7 @@
 #include "db/migration.hpp"
 #include "db/recall.hpp"
 #include "db/schema_steps.hpp"
+#include "db/undo.hpp"
 
 #include <pqxx/except>
 
@@ -59,6 +60,12 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
             return migrate(session_, facts_, log_, metrics_, *each);
           else if constexpr (std::is_same_v<T, domain::ResolveMigration>)
             return resolve(session_, log_, metrics_, *each.migration);
+          else if constexpr (std::is_same_v<T, domain::UndoPtr>)
+            return undo(session_, log_, metrics_, *each);
+          else if constexpr (std::is_same_v<T, domain::ResolveUndo>)
+            return resolve_undo(session_, log_, metrics_, *each.undo);
+          else if constexpr (std::is_same_v<T, domain::FindOrigin>)
+            return find_origin(session_, each);
           else if constexpr (std::is_same_v<T, domain::RecallMigration>)
             return recall_migration(session_, each);
           else if constexpr (std::is_same_v<T, domain::RegisterDevice>)

@@ -59,8 +59,9 @@ inline constexpr Statement find_migration{
     "coalesce(group_name, '') AS group_name, coalesce(group_slug, '') AS group_slug, "
     "coalesce(devices_remaining, 0) AS devices_remaining, "
     "coalesce(ignored_device_ids, '{}') AS ignored_device_ids, "
-    "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS created_at "
-    "FROM migration_audit_logs WHERE id = $1"};
+    "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS created_at, "
+    "to_char(rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
+    "AS rolled_back_at FROM migration_audit_logs WHERE id = $1"};
 
 /// recall.cpp: the full migration on record, and what each of the users may know of it. No row when
 /// there is none. Takes no lock: what it reads has committed, so it is true of that moment.
@@ -80,6 +81,28 @@ inline constexpr Statement recall_migration{
 /// promise (a synchronous standby has it) covers everything written before.
 inline constexpr Statement write_marker{
     "regroup_write_marker", "SELECT pg_catalog.pg_logical_emit_message(true, 'regroup', '')"};
+
+/// undo.cpp: also of a group that was undone. Takes no lock.
+inline constexpr Statement find_origin{
+    "regroup_find_origin", "SELECT registration_group_id FROM migration_audit_logs "
+                           "WHERE authenticated_group_id = $1 AND status IN ('success', 'partial') "
+                           "UNION ALL SELECT registration_group_id FROM migration_audit_logs "
+                           "WHERE authenticated_group_id = $1 AND status = 'rolled_back' LIMIT 1"};
+
+/// undo.cpp, between BEGIN and COMMIT. Takes every lock of an undo; see 006_group_life.sql.
+inline constexpr Statement undo{
+    "regroup_undo",
+    "SELECT outcome, o_migration_id, o_device_ids, "
+    "to_char(o_rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
+    "AS o_rolled_back_at FROM regroup_undo_v1($1, $2, $3, $4, $5, $6)"};
+
+/// undo.cpp, after wait_for_group, to learn what became of a COMMIT.
+inline constexpr Statement find_undo{
+    "regroup_find_undo",
+    "SELECT id AS o_migration_id, device_ids AS o_device_ids, "
+    "to_char(rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
+    "AS o_rolled_back_at FROM migration_audit_logs "
+    "WHERE authenticated_group_id = $1 AND status = 'rolled_back' AND rollback_id = $2"};
 
 /// devices.cpp. Takes the members' lock shared, then the device's row; see 005_devices.sql.
 inline constexpr Statement register_device{

@@ -31,10 +31,12 @@ MigrationCommand make_migration_command(MigrationRequest request, const Uuid& us
 Deadline deadline_of(const Job& job) {
   return std::visit(
       []<class T>(const T& each) {
-        if constexpr (std::is_same_v<T, MigrationPtr>)
+        if constexpr (std::is_same_v<T, MigrationPtr> || std::is_same_v<T, UndoPtr>)
           return each->deadline;
         else if constexpr (std::is_same_v<T, ResolveMigration>)
           return each.migration->deadline;
+        else if constexpr (std::is_same_v<T, ResolveUndo>)
+          return each.undo->deadline;
         else
           return each.deadline;
       },

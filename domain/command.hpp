@@ -47,6 +47,30 @@ struct MigrationRequest {
 MigrationCommand make_migration_command(MigrationRequest request, const Uuid& user_id,
                                         const Unicode& unicode);
 
+/// Undo the migration that made an authenticated group: its devices return to their registration
+/// group, and the group goes.
+struct UndoCommand {
+  Uuid undo_id; // chosen before the first attempt, so that an outcome in doubt can be looked up
+  Uuid authenticated_group_id;
+  Uuid user_id;
+  std::string registration_group_id;
+  std::chrono::milliseconds window;           // how long after a migration it can be undone
+  std::optional<std::string> idempotency_key; // as an IdempotencyKey's; the group is the request
+  Deadline deadline;
+};
+using UndoPtr = std::shared_ptr<const UndoCommand>;
+
+/// Look up whether an undo whose COMMIT is in doubt did commit.
+struct ResolveUndo {
+  UndoPtr undo;
+};
+
+/// The registration group that an authenticated group was made from.
+struct FindOrigin {
+  Uuid authenticated_group_id;
+  Deadline deadline;
+};
+
 /// Look up whether a migration whose COMMIT is in doubt did commit.
 struct ResolveMigration {
   MigrationPtr migration;
@@ -103,9 +127,9 @@ struct CheckHealth {
 };
 
 /// Everything that a database worker can be asked for.
-using Job =
-    std::variant<MigrationPtr, ResolveMigration, RecallMigration, RegisterDevice,
-                 FindRegistrationGroup, ListGroupDevices, FindMigration, CheckApiKey, CheckHealth>;
+using Job = std::variant<MigrationPtr, ResolveMigration, UndoPtr, ResolveUndo, FindOrigin,
+                         RecallMigration, RegisterDevice, FindRegistrationGroup, ListGroupDevices,
+                         FindMigration, CheckApiKey, CheckHealth>;
 
 Deadline deadline_of(const Job& job);
 

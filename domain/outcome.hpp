@@ -25,6 +25,9 @@ enum class Refused : std::uint8_t {
   in_progress,
   already_migrated,
   group_name_exists,
+  group_modified,        // since the migration that is to be undone
+  already_rolled_back,   // there is nothing left to undo
+  rollback_expired,      // the migration is too long ago to be undone
   device_already_linked, // the device belongs to another user
   too_large,
   unsupported_media_type,
@@ -65,6 +68,19 @@ struct MigrationCompleted {
   std::int64_t devices_remaining = 0;
   std::vector<Uuid> ignored_device_ids{}; // ascending
   bool replayed = false;                  // answered from an earlier request's Idempotency-Key
+};
+
+struct MigrationUndone {
+  Uuid migration_id;
+  Uuid authenticated_group_id;
+  std::string registration_group_id;
+  std::vector<Uuid> device_ids; // ascending
+  std::string rolled_back_at;   // RFC 3339, UTC
+  bool replayed = false;        // answered from an earlier request's Idempotency-Key
+};
+
+struct GroupOrigin {
+  std::string registration_group_id;
 };
 
 struct MigrationRecalled {
@@ -110,10 +126,11 @@ struct MigrationReport {
   enum class Status : std::uint8_t { completed, failed, rolled_back };
   Status status = Status::completed;
   std::string registration_group_id;
-  MigrationCompleted result; // when completed or rolled back
-  std::string completed_at;  // RFC 3339, UTC
-  std::string error_code;    // when failed: a code of the contract's table
-  std::string error_message; // when failed: fit for the caller's eyes
+  MigrationCompleted result;  // when completed or rolled back
+  std::string completed_at;   // RFC 3339, UTC
+  std::string rolled_back_at; // the same; empty where another program wrote the status
+  std::string error_code;     // when failed: a code of the contract's table
+  std::string error_message;  // when failed: fit for the caller's eyes
 };
 
 struct ApiKeyFacts {
@@ -124,8 +141,8 @@ struct ApiKeyFacts {
 struct Healthy {};
 
 /// What a job comes back with.
-using Answer =
-    std::variant<Refusal, MigrationCompleted, MigrationRecalled, DeviceRegistered,
-                 RegistrationGroupFound, GroupDevicesPage, MigrationReport, ApiKeyFacts, Healthy>;
+using Answer = std::variant<Refusal, MigrationCompleted, MigrationUndone, GroupOrigin,
+                            MigrationRecalled, DeviceRegistered, RegistrationGroupFound,
+                            GroupDevicesPage, MigrationReport, ApiKeyFacts, Healthy>;
 
 } // namespace regroup::domain

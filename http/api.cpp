@@ -5,8 +5,8 @@
 #include "http/json.hpp"
 #include "http/outcome_table.hpp"
 #include "http/query.hpp"
+#include "http/replies.hpp"
 
-#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -23,53 +23,8 @@ using domain::Refused;
 using domain::Uuid;
 using Clock = std::chrono::steady_clock;
 
-// A 504 says when to try again (contract, "Errors").
-constexpr int kRetryReadAfter = 5;
-constexpr int kRetryWriteAfter = 30;
 /// A probe that waits for longer than this has its answer.
 constexpr std::chrono::milliseconds kProbePatience{2000};
-
-Reply refused(Refused reason) { return to_reply(Refusal{reason}); }
-
-/// The reply to a refused job: a 504 of anything but a migration has its own Retry-After.
-Reply refused(const Refusal& refusal, int timeout_retry_after) {
-  return refusal.reason == Refused::timeout ? to_reply(refusal, timeout_retry_after)
-                                            : to_reply(refusal);
-}
-
-Refusal invalid(std::string field, std::string message) {
-  Refusal refusal{Refused::invalid_request};
-  refusal.fields.push_back({std::move(field), std::move(message)});
-  return refusal;
-}
-
-bool is_visible_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-}
-
-bool same_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(x) == lower(y);
-  });
-}
-
-/// `application/json`, with parameters or without (RFC 9110, 8.3.1: the type's case is nothing).
-bool is_json(std::string_view content_type) {
-  content_type = content_type.substr(0, content_type.find(';'));
-  while (!content_type.empty() && (content_type.back() == ' ' || content_type.back() == '\t'))
-    content_type.remove_suffix(1);
-  return same_ignoring_case(content_type, "application/json");
-}
-
-/// What follows `Bearer ` (RFC 6750, 2.1), or nothing.
-std::string_view bearer(std::string_view authorization) {
-  constexpr std::string_view kScheme = "Bearer ";
-  if (authorization.size() <= kScheme.size() ||
-      !same_ignoring_case(authorization.substr(0, kScheme.size()), kScheme))
-    return {};
-  return authorization.substr(kScheme.size());
-}
 
 Reply reply_to_migration(const Answer& answer) {
   const auto* done = std::get_if<domain::MigrationCompleted>(&answer);
@@ -92,32 +47,6 @@ Reply still_running(const domain::MigrationCommand& command) {
   reply.body = in_progress_json(command);
   reply.headers.emplace_back("Location", status_url(command.migration_id));
   return reply;
-}
-
-/// The reply of a job whose success is a `T`, made by `success`.
-template <class T, class Success>
-Gateway::Done answer_with(const Respond& respond, int timeout_retry_after, Success success) {
-  return [respond, timeout_retry_after, success](const Answer& answer) {
-    if (const auto* done = std::get_if<T>(&answer))
-      respond(success(*done));
-    else if (const auto* refusal = std::get_if<Refusal>(&answer))
-      respond(refused(*refusal, timeout_retry_after));
-    else
-      respond(refused(Refused::internal));
-  };
-}
-
-template <class T> Reply ok(const T& what) { return {200, to_json(what)}; }
-
-/// The key, nothing when there is none, or the refusal of one that is not fit.
-std::variant<std::optional<std::string>, Refusal> idempotency_key(const Request& request) {
-  constexpr std::size_t kLongest = 255;
-  if (!request.has_idempotency_key)
-    return std::nullopt;
-  const std::string_view key = request.idempotency_key;
-  if (key.empty() || key.size() > kLongest || !is_visible_ascii(key))
-    return invalid("Idempotency-Key", "must have 1 to 255 visible ASCII characters");
-  return std::optional{std::string{key}};
 }
 
 } // namespace
@@ -360,6 +289,8 @@ std::span<const Route> routes() {
       Route{"POST", "/api/v1/groups/migrate", "/api/v1/groups/migrate", &Api::migrate},
       Route{"GET", "/api/v1/groups/migrations/:migration_id",
             "/api/v1/groups/migrations/{migration_id}", &Api::migration_status},
+      Route{"POST", "/api/v1/groups/:group_id/rollback", "/api/v1/groups/{group_id}/rollback",
+            &Api::undo},
       Route{"GET", "/api/v1/groups/:group_id/devices", "/api/v1/groups/{group_id}/devices",
             &Api::group_devices},
       Route{"POST", "/api/v1/devices/register", "/api/v1/devices/register", &Api::register_device},

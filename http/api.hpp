@@ -22,6 +22,7 @@ struct ApiSettings {
   std::chrono::milliseconds async_after = std::chrono::seconds{2};
   std::size_t max_body_bytes = 1048576;
   std::int64_t max_devices_per_group = 100;
+  std::chrono::milliseconds rollback_window = std::chrono::hours{168};
 };
 
 /// What the handlers stand on; all of it outlives the Api.
@@ -42,6 +43,7 @@ public:
 
   void migrate(const Request& request, const Respond& respond);
   void migration_status(const Request& request, const Respond& respond);
+  void undo(const Request& request, const Respond& respond); // undo_api.cpp
   void register_device(const Request& request, const Respond& respond);
   void registration_group(const Request& request, const Respond& respond);
   void group_devices(const Request& request, const Respond& respond);
@@ -60,6 +62,7 @@ private:
                  const std::function<void(const domain::Uuid&)>& go_on);
   void with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on);
+  void submit_undo(domain::UndoCommand command, const Request& request, const Respond& respond);
   void submit_registration(domain::RegisterDevice command, const Respond& respond);
   void report(const domain::FindMigration& query, const Respond& respond);
   void log_migration(const domain::MigrationCommand& command, const Request& request,

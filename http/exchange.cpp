@@ -114,6 +114,9 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
         if (const auto migration = ticket->migration())
           self->request(parties.directory, caf::infinite, actors::migrate_atom::value, migration)
               .then(finish, fail);
+        else if (const auto* undo = std::get_if<domain::UndoPtr>(&ticket->job))
+          self->request(parties.directory, caf::infinite, actors::undo_atom::value, *undo)
+              .then(finish, fail);
         else if (const auto* check = std::get_if<domain::CheckHealth>(&ticket->job))
           self->request(parties.health, caf::infinite, actors::check_atom::value, *check)
               .then(finish, fail);

@@ -77,6 +77,14 @@ Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unico
                        with_hash ? sha256_hex(value->dump()) : std::string{}};
 }
 
+std::optional<Refusal> refuse_content(std::string_view body, const domain::Unicode& unicode) {
+  const auto value = parse_strict_json(body);
+  if (!value)
+    return Refusal{Refused::invalid_json};
+  const ObjectReader reader{*value, unicode, {}};
+  return reader.good() ? std::nullopt : std::optional{reader.refusal()};
+}
+
 Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
                                                   const domain::Unicode& unicode) {
   const auto value = parse_strict_json(body);
@@ -106,6 +114,18 @@ std::string to_json(const domain::MigrationCompleted& done) {
   body.add("migration_id", done.migration_id.text());
   add_fields(body, done);
   return body.text();
+}
+
+std::string to_json(const domain::MigrationUndone& undone) {
+  return JsonObject{}
+      .add("migration_id", undone.migration_id.text())
+      .add("registration_group_id", undone.registration_group_id)
+      .add("authenticated_group_id", undone.authenticated_group_id.text())
+      .add("status", "rolled_back")
+      .add("devices_restored", count_of(undone.device_ids))
+      .add("device_ids", texts(undone.device_ids))
+      .add("rolled_back_at", undone.rolled_back_at)
+      .text();
 }
 
 std::string to_json(const domain::DeviceRegistered& done) {
@@ -155,6 +175,8 @@ std::string to_json(const domain::MigrationReport& report) {
         .text();
   body.add("status", report.status == Status::completed ? "completed" : "rolled_back");
   add_fields(body, report.result);
+  if (report.status == Status::rolled_back && !report.rolled_back_at.empty())
+    body.add("rolled_back_at", report.rolled_back_at);
   return body.add("completed_at", report.completed_at).text();
 }
 

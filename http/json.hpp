@@ -3,6 +3,7 @@
 #include "domain/outcome.hpp"
 #include "domain/unicode.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -23,11 +24,16 @@ struct MigrationBody {
 Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unicode& unicode,
                                       bool with_hash);
 
+/// For a request that has nothing to say: `invalid_json`, or `invalid_request` for anything but {}.
+std::optional<domain::Refusal> refuse_content(std::string_view body,
+                                              const domain::Unicode& unicode);
+
 /// Without user and deadline.
 Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
                                                   const domain::Unicode& unicode);
 
 std::string to_json(const domain::MigrationCompleted& done);
+std::string to_json(const domain::MigrationUndone& undone);
 std::string to_json(const domain::DeviceRegistered& done);
 std::string to_json(const domain::RegistrationGroupFound& found);
 std::string to_json(const domain::GroupDevicesPage& page);

@@ -68,8 +68,14 @@ BEGIN
   IF p_idempotency_key IS NOT NULL THEN
     SELECT a.* INTO earlier FROM migration_audit_logs a
     WHERE a.user_id = p_user_id AND a.idempotency_key = p_idempotency_key
-      AND a.status IN ('success', 'partial');
-    IF FOUND THEN
+      AND a.status IN ('success', 'partial', 'rolled_back');
+    IF NOT FOUND THEN
+      IF EXISTS (SELECT FROM migration_audit_logs a
+                 WHERE a.rolled_back_by = p_user_id AND a.rollback_key = p_idempotency_key) THEN
+        outcome := 'idempotency_mismatch'; -- used for an undo
+        RETURN;
+      END IF;
+    ELSE
       IF earlier.request_hash IS DISTINCT FROM p_request_hash THEN
         outcome := 'idempotency_mismatch';
         RETURN;

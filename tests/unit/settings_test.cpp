@@ -316,6 +316,7 @@ TEST_CASE("a value out of its range is refused, and the ends of the range are ta
       {"auth.jwt_algorithm", {{"", "HS256"}, {"none", "hs256", "RS512"}}},
       {"auth.jwt_issuer", {{"", "https://id.example"}, {"a\tb", std::string{"a\0b", 3}}}},
       {"migration.async_after", {{"1ms"}, {"0s"}}},
+      {"migration.rollback_window", {{"0s", "168h", "2160h"}, {"-1h", "7d", "100000h"}}},
       {"limits.max_devices_per_group", {{"1", "1000000"}, {"0", "1000001"}}},
       {"limits.requests_per_minute", {{"0", "1"}, {"-1"}}},
       {"log.level", {{"debug", "info", "warning", "error"}, {"", "INFO", "warn"}}},
