@@ -100,7 +100,7 @@ public:
             http::make_exchange(system_, {directory_, health_, dispatcher_}, threads_of(settings))),
         api_({settings.http.request_timeout, settings.migration.async_after,
               settings.http.max_body_bytes, settings.limits.max_devices_per_group,
-              settings.migration.rollback_window},
+              settings.migration.rollback_window, settings.migration.require_owner},
              {tokens_, unicode_, limiter_, *gateway_, lifecycle_, log, metrics_}),
         server_(std::make_unique<http::Server>(
             http::ServerSettings{settings.http.address, settings.http.port, threads_of(settings),

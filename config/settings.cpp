@@ -147,6 +147,17 @@ struct Level { // kLevels is in the enum's order
   }
 };
 
+struct Consent { // kConsents is in the enum's order
+  static constexpr std::array<std::string_view, 3> kConsents{"any", "majority", "all_linked"};
+  static domain::RequireOwner parse(const std::string& text) {
+    const auto* found = std::find(kConsents.begin(), kConsents.end(), text);
+    if (found == kConsents.end())
+      throw SettingsError("must be one of any, majority, all_linked");
+    return static_cast<domain::RequireOwner>(found - kConsents.begin());
+  }
+  static std::string print(domain::RequireOwner rule) { return domain::name_of(rule); }
+};
+
 struct Url : Text {
   static std::string print(const std::string& url) { return masked_url(url); }
 };
@@ -234,6 +245,10 @@ constexpr std::array kKeys{
                                                   "an idle group actor is released"),
     key<&Migration::rollback_window, Window>(
         "migration.rollback_window", "how long after a migration its group's owner can undo it"),
+    key<&Migration::require_owner, Consent>(
+        "migration.require_owner",
+        "any, majority or all_linked: how many of a registration group's "
+        "linked devices must be the caller's"),
     key<&Limits::max_devices_per_group, Number<1, 1000000>>("limits.max_devices_per_group",
                                                             "then 400 validation/too-many-devices"),
     key<&Limits::requests_per_minute, Number<0, 1000000000>>("limits.requests_per_minute",

@@ -29,6 +29,7 @@ Refusal about(const MigrationCommand& command, Refused reason) {
   case Refused::already_migrated:
   case Refused::no_devices:
   case Refused::not_device_owner:
+  case Refused::not_owner_of_enough:
   case Refused::too_many_devices:
     refusal.registration_group_id = command.registration_group_id;
     break;
@@ -78,6 +79,7 @@ Refusal refusal_from(const Reply& reply, const MigrationCommand& command, std::i
       {"migrated_in_parts", Refused::already_migrated},
       {"no_devices", Refused::no_devices},
       {"not_device_owner", Refused::not_device_owner},
+      {"not_owner_of_enough", Refused::not_owner_of_enough},
       {"too_many_devices", Refused::too_many_devices},
       {"group_name_exists", Refused::group_name_exists},
       {"idempotency_mismatch", Refused::idempotency_mismatch},
@@ -91,6 +93,9 @@ Refusal refusal_from(const Reply& reply, const MigrationCommand& command, std::i
     refusal.authenticated_group_id = optional_uuid(reply, 0, "o_group_id");
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
     refusal.migrated_in_parts = outcome == "migrated_in_parts";
+  } else if (refusal.reason == Refused::not_owner_of_enough) {
+    refusal.ownership = {command.require_owner, reply.number(0, "o_linked"),
+                         reply.number(0, "o_owned")};
   } else if (refusal.reason == Refused::too_many_devices) {
     refusal.device_count = reply.number(0, "o_device_count");
     refusal.limit = limit;
@@ -111,13 +116,13 @@ Answer attempt(Session& session, const SchemaFacts& facts, const MigrationComman
     request_hash = given->request_hash;
   }
   const std::int64_t limit = std::min(command.max_devices, facts.most_devices);
-  const Reply reply =
-      run_in_one_trip(session, statements::migrate,
-                      {command.migration_id.text(), command.authenticated_group_id.text(),
-                       command.user_id.text(), command.registration_group_id, command.group_name,
-                       domain::cut_slug(command.slug, facts.slug_width), std::move(device_ids),
-                       std::to_string(limit), std::to_string(facts.default_max_devices),
-                       std::move(key), std::move(request_hash)});
+  const Reply reply = run_in_one_trip(
+      session, statements::migrate,
+      {command.migration_id.text(), command.authenticated_group_id.text(), command.user_id.text(),
+       command.registration_group_id, command.group_name,
+       domain::cut_slug(command.slug, facts.slug_width), std::move(device_ids),
+       std::to_string(limit), std::to_string(facts.default_max_devices), std::move(key),
+       std::move(request_hash), domain::name_of(command.require_owner)});
   const std::string_view outcome = reply.text(0, "outcome");
   if (outcome != "completed" && outcome != "replayed")
     return refusal_from(reply, command, limit, outcome);

@@ -34,8 +34,8 @@ inline constexpr Statement rollback{"regroup_rollback", "ROLLBACK"};
 inline constexpr Statement migrate{
     "regroup_migrate",
     "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, "
-    "o_ignored, o_device_count "
-    "FROM regroup_migrate_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"};
+    "o_ignored, o_device_count, o_linked, o_owned "
+    "FROM regroup_migrate_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"};
 
 /// migration.cpp, in a transaction of its own after a migration was rolled back. Takes no lock. The
 /// conflict is a migration that was thought lost and had committed: its row stays.

@@ -1,4 +1,5 @@
 #pragma once
+#include "domain/outcome.hpp"
 #include "domain/unicode.hpp"
 #include "domain/uuid.hpp"
 
@@ -32,6 +33,7 @@ struct MigrationCommand {
   std::optional<std::vector<Uuid>> device_ids; // ascending, no id twice; absent: all devices
   std::optional<IdempotencyKey> idempotency;
   std::int64_t max_devices = 100;
+  RequireOwner require_owner = RequireOwner::any;
   Deadline deadline; // past it nobody waits for the outcome any more: do not begin
 };
 using MigrationPtr = std::shared_ptr<const MigrationCommand>;

@@ -1,6 +1,8 @@
 #pragma once
 #include "domain/uuid.hpp"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,6 +20,7 @@ enum class Refused : std::uint8_t {
   too_many_devices,
   unauthorized,
   not_device_owner,
+  not_owner_of_enough, // of the registration group's linked devices, for migration.require_owner
   not_group_member,
   forbidden,
   not_found,
@@ -41,6 +44,20 @@ enum class Refused : std::uint8_t {
 };
 inline constexpr std::size_t kRefusedCount = static_cast<std::size_t>(Refused::timeout) + 1;
 
+/// Who may migrate a registration group: of its devices that are linked to somebody, how many must
+/// be linked to the caller.
+enum class RequireOwner : std::uint8_t { any, majority, all_linked };
+inline constexpr std::array<const char*, 3> kRequireOwnerNames{"any", "majority", "all_linked"};
+inline const char* name_of(RequireOwner rule) {
+  return kRequireOwnerNames.at(static_cast<std::size_t>(rule));
+}
+
+struct Ownership {
+  RequireOwner required = RequireOwner::any;
+  std::int64_t linked_devices = 0; // of the registration group
+  std::int64_t owned_devices = 0;  // of those, the caller's
+};
+
 struct FieldError {
   std::string field; // "device_ids[3]", "page", "Idempotency-Key"
   std::string message;
@@ -55,6 +72,7 @@ struct Refusal {
   std::optional<std::int64_t> device_count{};
   std::optional<std::int64_t> limit{};
   std::optional<std::string> group_name{};
+  std::optional<Ownership> ownership{};
   std::vector<FieldError> fields{};
   bool migrated_in_parts = false; // already_migrated, and no full migration is on record
 };

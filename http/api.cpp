@@ -123,6 +123,7 @@ void Api::migrate(const Request& request, const Respond& respond) {
     auto command = std::make_shared<domain::MigrationCommand>(
         domain::make_migration_command(std::move(body.request), user, parts_.unicode));
     command->max_devices = settings_.max_devices_per_group;
+    command->require_owner = settings_.require_owner;
     command->deadline = request.received + settings_.request_timeout;
     if (auto& text = std::get<0>(key))
       command->idempotency = {std::move(*text), std::move(body.hash)};

@@ -23,6 +23,7 @@ struct ApiSettings {
   std::size_t max_body_bytes = 1048576;
   std::int64_t max_devices_per_group = 100;
   std::chrono::milliseconds rollback_window = std::chrono::hours{168};
+  domain::RequireOwner require_owner = domain::RequireOwner::any;
 };
 
 /// What the handlers stand on; all of it outlives the Api.

@@ -24,6 +24,8 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
     {Refused::unauthorized, 401, "auth/unauthorized", "A valid token or API key is required"},
     {Refused::not_device_owner, 403, "authz/not-device-owner",
      "You own no active device of the registration group"},
+    {Refused::not_owner_of_enough, 403, "authz/not-device-owner",
+     "You own too few of the registration group's linked devices"},
     {Refused::not_group_member, 403, "authz/not-group-member",
      "You are not a member of this group"},
     {Refused::forbidden, 403, "authz/forbidden", "You may not do this"},
@@ -72,6 +74,10 @@ JsonObject details_of(const Refusal& refusal, int retry_after) {
     details.add(refusal.reason == Refused::too_large ? "limit_bytes" : "limit", *refusal.limit);
   if (refusal.group_name)
     details.add("group_name", *refusal.group_name);
+  if (refusal.ownership)
+    details.add("require_owner", domain::name_of(refusal.ownership->required))
+        .add("linked_devices", refusal.ownership->linked_devices)
+        .add("owned_devices", refusal.ownership->owned_devices);
   if (!refusal.fields.empty()) {
     std::vector<JsonObject> fields;
     for (const auto& [field, message] : refusal.fields)

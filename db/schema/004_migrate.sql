@@ -29,6 +29,7 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   p_default_max_devices int, -- the default of groups.max_devices
   p_idempotency_key text,    -- NULL: none
   p_request_hash text,
+  p_require_owner text DEFAULT 'any', -- migration.require_owner; 'majority', 'all_linked'
   OUT outcome text,
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
@@ -37,7 +38,9 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   OUT o_device_ids uuid[],
   OUT o_remaining bigint,
   OUT o_ignored uuid[],
-  OUT o_device_count bigint
+  OUT o_device_count bigint,
+  OUT o_linked bigint, -- devices of the registration group that belong to somebody,
+  OUT o_owned bigint   -- and to the caller
 ) LANGUAGE plpgsql VOLATILE
 AS $$
 #variable_conflict use_column
@@ -45,7 +48,6 @@ DECLARE
   lock_key bigint := regroup_lock_key(p_registration_group_id);
   user_is_active boolean;
   earlier migration_audit_logs;
-  owns_one boolean;
   groups_written int;
   audits_written int;
 BEGIN
@@ -99,9 +101,10 @@ BEGIN
   WHERE a.registration_group_id = p_registration_group_id AND a.status = 'success';
   IF NOT FOUND THEN
     -- The last condition is regroup_is_migrated(d.device_id), written out: a call would not be inlined.
-    SELECT coalesce(array_agg(l.device_id), '{}'), count(*), coalesce(bool_or(l.mine), false)
-    INTO o_device_ids, o_device_count, owns_one
-    FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine
+    SELECT coalesce(array_agg(l.device_id), '{}'), count(*), count(l.mine),
+      count(*) FILTER (WHERE l.mine)
+    INTO o_device_ids, o_device_count, o_linked, o_owned
+    FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine -- NULL: nobody's
           FROM devices d
           WHERE d.group_id = p_registration_group_id AND d.active
             AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
@@ -145,14 +148,21 @@ BEGIN
     RETURN;
   END IF;
 
-  IF NOT owns_one AND p_device_ids IS NOT NULL THEN
-    SELECT EXISTS (SELECT FROM devices d
-                   WHERE d.group_id = p_registration_group_id AND d.active
-                     AND d.owner_user_id = p_user_id AND NOT regroup_is_migrated(d.device_id))
-    INTO owns_one;
+  -- Whose the registration group is, is not for the caller's choice of devices to say.
+  IF p_device_ids IS NOT NULL AND (o_owned = 0 OR p_require_owner <> 'any') THEN
+    SELECT count(d.owner_user_id), count(*) FILTER (WHERE d.owner_user_id = p_user_id)
+    INTO o_linked, o_owned
+    FROM devices d
+    WHERE d.group_id = p_registration_group_id AND d.active
+      AND NOT regroup_is_migrated(d.device_id);
   END IF;
-  IF NOT owns_one THEN
+  IF o_owned = 0 THEN
     outcome := 'not_device_owner';
+    RETURN;
+  END IF;
+  IF (p_require_owner = 'majority' AND 2 * o_owned <= o_linked)
+     OR (p_require_owner = 'all_linked' AND o_owned < o_linked) THEN
+    outcome := 'not_owner_of_enough';
     RETURN;
   END IF;
   IF o_device_count > p_max_devices THEN
