@@ -70,39 +70,6 @@ MigrationCompleted completed_from_audit(const pqxx::row& row) {
   return done;
 }
 
-/// An outcome of regroup_migrate_v1 other than 'completed' and 'replayed'.
-Refusal refusal_from(const Reply& reply, const MigrationCommand& command, std::int64_t limit,
-                     std::string_view outcome) {
-  static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
-      {"in_progress", Refused::in_progress},
-      {"already_migrated", Refused::already_migrated},
-      {"migrated_in_parts", Refused::already_migrated},
-      {"no_devices", Refused::no_devices},
-      {"not_device_owner", Refused::not_device_owner},
-      {"not_owner_of_enough", Refused::not_owner_of_enough},
-      {"too_many_devices", Refused::too_many_devices},
-      {"group_name_exists", Refused::group_name_exists},
-      {"idempotency_mismatch", Refused::idempotency_mismatch},
-      {"unauthorized", Refused::unauthorized},
-  };
-  const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
-                                   [&](const auto& known) { return known.first == outcome; });
-  Refusal refusal =
-      about(command, found == std::end(kOutcomes) ? Refused::internal : found->second);
-  if (refusal.reason == Refused::already_migrated) {
-    refusal.authenticated_group_id = optional_uuid(reply, 0, "o_group_id");
-    refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
-    refusal.migrated_in_parts = outcome == "migrated_in_parts";
-  } else if (refusal.reason == Refused::not_owner_of_enough) {
-    refusal.ownership = {command.require_owner, reply.number(0, "o_linked"),
-                         reply.number(0, "o_owned")};
-  } else if (refusal.reason == Refused::too_many_devices) {
-    refusal.device_count = reply.number(0, "o_device_count");
-    refusal.limit = limit;
-  }
-  return refusal;
-}
-
 /// From BEGIN to COMMIT in one round trip: see one_trip.hpp, and 004_migrate.sql for why a COMMIT
 /// that follows a refusal commits nothing.
 Answer attempt(Session& session, const SchemaFacts& facts, const MigrationCommand& command) {
@@ -125,7 +92,7 @@ Answer attempt(Session& session, const SchemaFacts& facts, const MigrationComman
        std::move(request_hash), domain::name_of(command.require_owner)});
   const std::string_view outcome = reply.text(0, "outcome");
   if (outcome != "completed" && outcome != "replayed")
-    return refusal_from(reply, command, limit, outcome);
+    return refusal_of(outcome, reply, command, limit);
   if (reply.is_null(0, "o_group_id")) { // replayed, and another program has deleted the group since
     Refusal refusal = about(command, Refused::already_migrated);
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
@@ -173,6 +140,38 @@ void log_failure(domain::Log& log, const MigrationCommand& command, std::string_
 }
 
 } // namespace
+
+Refusal refusal_of(std::string_view outcome, const Reply& reply, const MigrationCommand& command,
+                   std::int64_t limit) {
+  static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
+      {"in_progress", Refused::in_progress},
+      {"already_migrated", Refused::already_migrated},
+      {"migrated_in_parts", Refused::already_migrated},
+      {"no_devices", Refused::no_devices},
+      {"not_device_owner", Refused::not_device_owner},
+      {"not_owner_of_enough", Refused::not_owner_of_enough},
+      {"too_many_devices", Refused::too_many_devices},
+      {"group_name_exists", Refused::group_name_exists},
+      {"idempotency_mismatch", Refused::idempotency_mismatch},
+      {"unauthorized", Refused::unauthorized},
+  };
+  const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
+                                   [&](const auto& known) { return known.first == outcome; });
+  Refusal refusal =
+      about(command, found == std::end(kOutcomes) ? Refused::internal : found->second);
+  if (refusal.reason == Refused::already_migrated) {
+    refusal.authenticated_group_id = optional_uuid(reply, 0, "o_group_id");
+    refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
+    refusal.migrated_in_parts = outcome == "migrated_in_parts";
+  } else if (refusal.reason == Refused::not_owner_of_enough) {
+    refusal.ownership = {command.require_owner, reply.number(0, "o_linked"),
+                         reply.number(0, "o_owned")};
+  } else if (refusal.reason == Refused::too_many_devices) {
+    refusal.device_count = reply.number(0, "o_device_count");
+    refusal.limit = limit;
+  }
+  return refusal;
+}
 
 Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
                domain::Metrics& metrics, const MigrationCommand& command) {

@@ -3,6 +3,7 @@
 #include "db/codec.hpp"
 #include "db/devices.hpp"
 #include "db/migration.hpp"
+#include "db/plan.hpp"
 #include "db/recall.hpp"
 #include "db/schema_steps.hpp"
 #include "db/undo.hpp"
@@ -60,6 +61,8 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
             return migrate(session_, facts_, log_, metrics_, *each);
           else if constexpr (std::is_same_v<T, domain::ResolveMigration>)
             return resolve(session_, log_, metrics_, *each.migration);
+          else if constexpr (std::is_same_v<T, domain::PlanMigration>)
+            return plan(session_, facts_, *each.migration);
           else if constexpr (std::is_same_v<T, domain::UndoPtr>)
             return undo(session_, log_, metrics_, *each);
           else if constexpr (std::is_same_v<T, domain::ResolveUndo>)

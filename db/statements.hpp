@@ -82,6 +82,12 @@ inline constexpr Statement recall_migration{
 inline constexpr Statement write_marker{
     "regroup_write_marker", "SELECT pg_catalog.pg_logical_emit_message(true, 'regroup', '')"};
 
+/// plan.cpp. Takes no lock and writes nothing; see 006_group_life.sql.
+inline constexpr Statement plan{
+    "regroup_plan", "SELECT outcome, o_migration_id, o_group_id, o_device_ids, o_remaining, "
+                    "o_ignored, o_device_count, o_linked, o_owned "
+                    "FROM regroup_plan_v1($1, $2, $3, $4, $5, $6)"};
+
 /// undo.cpp: also of a group that was undone. Takes no lock.
 inline constexpr Statement find_origin{
     "regroup_find_origin", "SELECT registration_group_id FROM migration_audit_logs "

@@ -33,7 +33,7 @@ Deadline deadline_of(const Job& job) {
       []<class T>(const T& each) {
         if constexpr (std::is_same_v<T, MigrationPtr> || std::is_same_v<T, UndoPtr>)
           return each->deadline;
-        else if constexpr (std::is_same_v<T, ResolveMigration>)
+        else if constexpr (std::is_same_v<T, ResolveMigration> || std::is_same_v<T, PlanMigration>)
           return each.migration->deadline;
         else if constexpr (std::is_same_v<T, ResolveUndo>)
           return each.undo->deadline;

@@ -49,6 +49,11 @@ struct MigrationRequest {
 MigrationCommand make_migration_command(MigrationRequest request, const Uuid& user_id,
                                         const Unicode& unicode);
 
+/// What a migration would do, and what would stop it: nothing is changed and nobody disturbed.
+struct PlanMigration {
+  MigrationPtr migration;
+};
+
 /// Undo the migration that made an authenticated group: its devices return to their registration
 /// group, and the group goes.
 struct UndoCommand {
@@ -129,9 +134,9 @@ struct CheckHealth {
 };
 
 /// Everything that a database worker can be asked for.
-using Job = std::variant<MigrationPtr, ResolveMigration, UndoPtr, ResolveUndo, FindOrigin,
-                         RecallMigration, RegisterDevice, FindRegistrationGroup, ListGroupDevices,
-                         FindMigration, CheckApiKey, CheckHealth>;
+using Job = std::variant<MigrationPtr, ResolveMigration, PlanMigration, UndoPtr, ResolveUndo,
+                         FindOrigin, RecallMigration, RegisterDevice, FindRegistrationGroup,
+                         ListGroupDevices, FindMigration, CheckApiKey, CheckHealth>;
 
 Deadline deadline_of(const Job& job);
 

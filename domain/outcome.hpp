@@ -88,6 +88,17 @@ struct MigrationCompleted {
   bool replayed = false;                  // answered from an earlier request's Idempotency-Key
 };
 
+/// What a migration would do if it were asked for now.
+struct MigrationPlan {
+  std::optional<Refusal> obstacle; // what it would be told instead
+  std::string registration_group_id;
+  std::string name;
+  std::string slug;
+  std::vector<Uuid> device_ids; // ascending; none where the caller may not see them
+  std::int64_t devices_remaining = 0;
+  std::vector<Uuid> ignored_device_ids; // ascending
+};
+
 struct MigrationUndone {
   Uuid migration_id;
   Uuid authenticated_group_id;
@@ -159,8 +170,9 @@ struct ApiKeyFacts {
 struct Healthy {};
 
 /// What a job comes back with.
-using Answer = std::variant<Refusal, MigrationCompleted, MigrationUndone, GroupOrigin,
-                            MigrationRecalled, DeviceRegistered, RegistrationGroupFound,
-                            GroupDevicesPage, MigrationReport, ApiKeyFacts, Healthy>;
+using Answer =
+    std::variant<Refusal, MigrationCompleted, MigrationPlan, MigrationUndone, GroupOrigin,
+                 MigrationRecalled, DeviceRegistered, RegistrationGroupFound, GroupDevicesPage,
+                 MigrationReport, ApiKeyFacts, Healthy>;
 
 } // namespace regroup::domain

@@ -112,6 +112,9 @@ void Api::migrate(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
     if (refuse_body(request, respond))
       return;
+    const auto dry_run = parse_dry_run(request.query);
+    if (const auto* refusal = std::get_if<Refusal>(&dry_run))
+      return respond(to_reply(*refusal));
     auto key = idempotency_key(request);
     if (const auto* refusal = std::get_if<Refusal>(&key))
       return respond(to_reply(*refusal));
@@ -128,6 +131,8 @@ void Api::migrate(const Request& request, const Respond& respond) {
     if (auto& text = std::get<0>(key))
       command->idempotency = {std::move(*text), std::move(body.hash)};
 
+    if (std::get<bool>(dry_run))
+      return rehearse(command, respond);
     running_.add(command);
     parts_.gateway.migrate(
         command, settings_.async_after, settings_.request_timeout,

@@ -63,6 +63,7 @@ private:
                  const std::function<void(const domain::Uuid&)>& go_on);
   void with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on);
+  void rehearse(const domain::MigrationPtr& command, const Respond& respond); // plan_api.cpp
   void submit_undo(domain::UndoCommand command, const Request& request, const Respond& respond);
   void submit_registration(domain::RegisterDevice command, const Respond& respond);
   void report(const domain::FindMigration& query, const Respond& respond);

@@ -54,6 +54,10 @@ struct ExchangeState {
   bool ticking = false;
 };
 
+/// Jobs that must be answered however much real work is queued, and must not hold that up. They
+/// take no lock that anybody waits for.
+bool is_aside(const domain::Job& job) { return std::holds_alternative<domain::PlanMigration>(job); }
+
 /// Nobody knows what became of the job: of a migration, its id lets the caller find out.
 Answer no_answer(const Ticket& ticket) {
   Refusal refusal{Refused::timeout};
@@ -121,7 +125,8 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
           self->request(parties.health, caf::infinite, actors::check_atom::value, *check)
               .then(finish, fail);
         else
-          self->request(parties.dispatcher, caf::infinite, actors::execute_atom::value, ticket->job)
+          self->request(is_aside(ticket->job) ? parties.aside : parties.dispatcher, caf::infinite,
+                        actors::execute_atom::value, ticket->job)
               .then(finish, fail);
         tick_later();
       },

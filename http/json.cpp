@@ -3,6 +3,7 @@
 #include "domain/names.hpp"
 #include "http/api_key.hpp"
 #include "http/json_reader.hpp"
+#include "http/outcome_table.hpp"
 #include "http/strict_json.hpp"
 #include "text/json_text.hpp"
 
@@ -113,6 +114,23 @@ std::string to_json(const domain::MigrationCompleted& done) {
   JsonObject body;
   body.add("migration_id", done.migration_id.text());
   add_fields(body, done);
+  return body.text();
+}
+
+std::string to_json(const domain::MigrationPlan& plan) {
+  JsonObject body;
+  body.add("dry_run", true)
+      .add("registration_group_id", plan.registration_group_id)
+      .add("name", plan.name)
+      .add("slug", plan.slug)
+      .add("devices_to_migrate", count_of(plan.device_ids))
+      .add("device_ids", texts(plan.device_ids))
+      .add("devices_remaining", plan.devices_remaining)
+      .add("ignored_device_ids", texts(plan.ignored_device_ids));
+  if (plan.obstacle)
+    body.add("obstacle", error_of(*plan.obstacle));
+  else
+    body.add_null("obstacle");
   return body.text();
 }
 

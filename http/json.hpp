@@ -33,6 +33,7 @@ Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
                                                   const domain::Unicode& unicode);
 
 std::string to_json(const domain::MigrationCompleted& done);
+std::string to_json(const domain::MigrationPlan& plan);
 std::string to_json(const domain::MigrationUndone& undone);
 std::string to_json(const domain::DeviceRegistered& done);
 std::string to_json(const domain::RegistrationGroupFound& found);

@@ -1,7 +1,5 @@
 #include "http/outcome_table.hpp"
 
-#include "text/json_text.hpp"
-
 #include <array>
 #include <cstdint>
 #include <string>
@@ -97,18 +95,21 @@ std::span<const OutcomeRow> outcome_table() { return kOutcomes; }
 
 const OutcomeRow& row_of(Refused reason) { return kOutcomes.at(static_cast<std::size_t>(reason)); }
 
+JsonObject error_of(const Refusal& refusal, std::optional<int> retry_after) {
+  const OutcomeRow& row = row_of(refusal.reason);
+  return JsonObject{}
+      .add("code", row.code)
+      .add("message", row.message)
+      .add("details", details_of(refusal, retry_after.value_or(row.retry_after)));
+}
+
 Reply to_reply(const Refusal& refusal, std::optional<int> retry_after) {
   const OutcomeRow& row = row_of(refusal.reason);
   const int wait = retry_after.value_or(row.retry_after);
   Reply reply;
   reply.status = row.status;
   // What a caller sent comes back to it: replaced, not thrown at, should it not be UTF-8.
-  reply.body = JsonObject{}
-                   .add("error", JsonObject{}
-                                     .add("code", row.code)
-                                     .add("message", row.message)
-                                     .add("details", details_of(refusal, wait)))
-                   .text();
+  reply.body = JsonObject{}.add("error", error_of(refusal, retry_after)).text();
   if (wait > 0)
     reply.headers.emplace_back("Retry-After", std::to_string(wait));
   if (refusal.reason == Refused::unauthorized)
