@@ -89,7 +89,8 @@ Answer attempt(Session& session, const SchemaFacts& facts, const MigrationComman
        command.registration_group_id, command.group_name,
        domain::cut_slug(command.slug, facts.slug_width), std::move(device_ids),
        std::to_string(limit), std::to_string(facts.default_max_devices), std::move(key),
-       std::move(request_hash), domain::name_of(command.require_owner)});
+       std::move(request_hash), domain::name_of(command.require_owner),
+       command.into_group ? "true" : "false"});
   const std::string_view outcome = reply.text(0, "outcome");
   if (outcome != "completed" && outcome != "replayed")
     return refusal_of(outcome, reply, command, limit);
@@ -152,6 +153,9 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
       {"not_owner_of_enough", Refused::not_owner_of_enough},
       {"too_many_devices", Refused::too_many_devices},
       {"group_name_exists", Refused::group_name_exists},
+      {"group_not_found", Refused::not_found},
+      {"not_group_member", Refused::not_group_member},
+      {"forbidden", Refused::forbidden},
       {"idempotency_mismatch", Refused::idempotency_mismatch},
       {"unauthorized", Refused::unauthorized},
   };

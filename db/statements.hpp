@@ -35,7 +35,7 @@ inline constexpr Statement migrate{
     "regroup_migrate",
     "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, "
     "o_ignored, o_device_count, o_linked, o_owned "
-    "FROM regroup_migrate_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"};
+    "FROM regroup_migrate_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"};
 
 /// migration.cpp, in a transaction of its own after a migration was rolled back. Takes no lock. The
 /// conflict is a migration that was thought lost and had committed: its row stays.
@@ -84,9 +84,9 @@ inline constexpr Statement write_marker{
 
 /// plan.cpp. Takes no lock and writes nothing; see 006_group_life.sql.
 inline constexpr Statement plan{
-    "regroup_plan", "SELECT outcome, o_migration_id, o_group_id, o_device_ids, o_remaining, "
-                    "o_ignored, o_device_count, o_linked, o_owned "
-                    "FROM regroup_plan_v1($1, $2, $3, $4, $5, $6)"};
+    "regroup_plan", "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, "
+                    "o_remaining, o_ignored, o_device_count, o_linked, o_owned "
+                    "FROM regroup_plan_v1($1, $2, $3, $4, $5, $6, $7)"};
 
 /// undo.cpp: also of a group that was undone. Takes no lock.
 inline constexpr Statement find_origin{

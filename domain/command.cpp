@@ -12,7 +12,9 @@ MigrationCommand make_migration_command(MigrationRequest request, const Uuid& us
                                         const Unicode& unicode) {
   MigrationCommand command;
   command.migration_id = Uuid::time_ordered();
-  command.authenticated_group_id = Uuid::time_ordered();
+  command.into_group = request.authenticated_group_id.has_value();
+  command.authenticated_group_id =
+      command.into_group ? *request.authenticated_group_id : Uuid::time_ordered();
   command.user_id = user_id;
   command.registration_group_id = unicode.encode(request.registration_group_id);
   // An id of white space alone is allowed, and so is a name that was cut there: cut, not trimmed.

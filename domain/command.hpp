@@ -26,6 +26,7 @@ struct IdempotencyKey {
 struct MigrationCommand {
   Uuid migration_id;
   Uuid authenticated_group_id;
+  bool into_group = false; // that is a group which is there already; name and slug are not used
   Uuid user_id;
   std::string registration_group_id;
   std::string group_name;
@@ -43,6 +44,7 @@ struct MigrationRequest {
   std::u32string registration_group_id;
   std::optional<std::u32string> group_name; // trimmed
   std::optional<std::vector<Uuid>> device_ids;
+  std::optional<Uuid> authenticated_group_id{}; // into that one; then without group_name
 };
 
 /// Chooses the ids, the default name and the slug.

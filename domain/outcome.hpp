@@ -92,7 +92,8 @@ struct MigrationCompleted {
 struct MigrationPlan {
   std::optional<Refusal> obstacle; // what it would be told instead
   std::string registration_group_id;
-  std::string name;
+  std::optional<Uuid> authenticated_group_id; // set: into that one, which is there already
+  std::string name;                           // empty where the caller may not see it
   std::string slug;
   std::vector<Uuid> device_ids; // ascending; none where the caller may not see them
   std::int64_t devices_remaining = 0;

@@ -67,14 +67,20 @@ Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unico
   const auto value = parse_strict_json(body);
   if (!value)
     return Refusal{Refused::invalid_json};
-  ObjectReader reader{*value, unicode, {"registration_group_id", "group_name", "device_ids"}};
+  ObjectReader reader{
+      *value,
+      unicode,
+      {"registration_group_id", "group_name", "device_ids", "authenticated_group_id"}};
   auto id = reader.text("registration_group_id", {domain::kMaxRegistrationGroupId}, true);
   auto name = reader.text("group_name", {domain::kMaxGroupName, true}, false);
   auto device_ids = reader.optional_uuids("device_ids");
+  const auto into = reader.optional_uuid("authenticated_group_id");
+  if (into && name)
+    reader.complain("group_name", "cannot be given with authenticated_group_id");
   if (!reader.good())
     return reader.refusal();
   // nlohmann's objects are ordered by name, so equal values give equal text.
-  return MigrationBody{{std::move(*id), std::move(name), std::move(device_ids)},
+  return MigrationBody{{std::move(*id), std::move(name), std::move(device_ids), into},
                        with_hash ? sha256_hex(value->dump()) : std::string{}};
 }
 
@@ -119,9 +125,9 @@ std::string to_json(const domain::MigrationCompleted& done) {
 
 std::string to_json(const domain::MigrationPlan& plan) {
   JsonObject body;
-  body.add("dry_run", true)
-      .add("registration_group_id", plan.registration_group_id)
-      .add("name", plan.name)
+  body.add("dry_run", true).add("registration_group_id", plan.registration_group_id);
+  add_or_null(body, "authenticated_group_id", plan.authenticated_group_id);
+  body.add("name", plan.name)
       .add("slug", plan.slug)
       .add("devices_to_migrate", count_of(plan.device_ids))
       .add("device_ids", texts(plan.device_ids))

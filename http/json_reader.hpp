@@ -26,15 +26,19 @@ public:
   };
   /// Nothing where the field is absent (or null), or wrong and noted.
   std::optional<std::u32string> text(const char* name, Text rule, bool required);
-  std::optional<domain::Uuid> uuid(const char* name);                        // required
+  std::optional<domain::Uuid> uuid(const char* name); // required
+  std::optional<domain::Uuid> optional_uuid(const char* name);
   std::optional<std::vector<domain::Uuid>> optional_uuids(const char* name); // one or more
+
+  /// A mistake that only several fields together make.
+  void complain(std::string field, std::string message);
 
   bool good() const { return wrong_.empty(); }
   domain::Refusal refusal() const;
 
 private:
   const nlohmann::json* find(const char* name, bool required);
-  void complain(std::string field, std::string message);
+  std::optional<domain::Uuid> uuid(const char* name, bool required);
 
   const nlohmann::json& object_;
   const domain::Unicode& unicode_;

@@ -9,8 +9,9 @@
 --
 -- Locks, in this order: the registration group's advisory lock (tried, never waited for), its
 -- members' lock (waited for: a phone that registers holds it for a moment), the devices' rows in
--- ascending device_id, the slug and the audit row by their unique indexes. Everybody who takes two of
--- these takes them in this order, so there is no cycle to wait in.
+-- ascending device_id, the row of the group that they are to go into where that is there already, the
+-- slug and the audit row by their unique indexes. Everybody who takes two of these takes them in this
+-- order, so there is no cycle to wait in.
 --
 -- Planning anew each time was a sixth of what a migration cost the server, so each statement is planned
 -- once a session (db/statements.hpp, set_local): perhaps while the tables are empty. Each is written so that only one index can answer
@@ -19,7 +20,7 @@
 -- offer to walk through all devices in that order.
 CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   p_migration_id uuid,
-  p_group_id uuid,
+  p_group_id uuid,           -- of the new group; with p_into_group of one that is there
   p_user_id uuid,
   p_registration_group_id text,
   p_name text,
@@ -30,6 +31,7 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   p_idempotency_key text,    -- NULL: none
   p_request_hash text,
   p_require_owner text DEFAULT 'any', -- migration.require_owner; 'majority', 'all_linked'
+  p_into_group boolean DEFAULT false, -- into a group that is there: its owner or admin must ask
   OUT outcome text,
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
@@ -48,6 +50,10 @@ DECLARE
   lock_key bigint := regroup_lock_key(p_registration_group_id);
   user_is_active boolean;
   earlier migration_audit_logs;
+  remaining uuid[] := '{}'; -- what a partial migration leaves behind
+  kind migration_status := CASE WHEN p_device_ids IS NULL THEN 'success' ELSE 'partial' END;
+  role_there group_role;
+  count_there bigint;
   groups_written int;
   audits_written int;
 BEGIN
@@ -170,47 +176,105 @@ BEGIN
     RETURN;
   END IF;
 
-  o_remaining := 0;
+  IF p_into_group THEN
+    SELECT g.name, g.slug INTO o_name, o_slug FROM groups g
+    WHERE g.id = p_group_id AND g.is_active
+    FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+      outcome := 'group_not_found';
+      RETURN;
+    END IF;
+    SELECT m.role INTO role_there FROM group_memberships m
+    WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
+    IF NOT FOUND OR role_there NOT IN ('owner', 'admin') THEN
+      outcome := CASE WHEN role_there IS NULL THEN 'not_group_member' ELSE 'forbidden' END;
+      RETURN;
+    END IF;
+    SELECT count(*) INTO count_there FROM device_group_memberships m
+    WHERE m.group_id = p_group_id AND m.device_id <> ALL (o_device_ids);
+    IF count_there + o_device_count > p_max_devices THEN
+      outcome := 'too_many_devices';
+      o_device_count := count_there + o_device_count;
+      RETURN;
+    END IF;
+  END IF;
+
   o_ignored := '{}';
   IF p_device_ids IS NOT NULL THEN
-    SELECT count(*) INTO o_remaining FROM devices d
+    SELECT coalesce(array_agg(d.device_id ORDER BY uuid_send(d.device_id)), '{}') INTO remaining
+    FROM devices d
     WHERE d.group_id = p_registration_group_id AND d.active
       AND d.device_id <> ALL (o_device_ids) AND NOT regroup_is_migrated(d.device_id);
     SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO o_ignored
     FROM unnest(p_device_ids) id WHERE id <> ALL (o_device_ids);
   END IF;
+  o_remaining := cardinality(remaining);
 
-  WITH new_group AS (
-    INSERT INTO groups (id, name, slug, max_devices, created_by)
-    VALUES (p_group_id, p_name, p_slug, greatest(p_default_max_devices, o_device_count), p_user_id)
-    ON CONFLICT (slug) DO NOTHING
-    RETURNING id
-  ), owner AS (
-    INSERT INTO group_memberships (id, group_id, user_id, role)
-    SELECT gen_random_uuid(), g.id, p_user_id, 'owner' FROM new_group g
-  ), members AS (
-    INSERT INTO device_group_memberships (id, device_id, group_id, added_by)
-    SELECT gen_random_uuid(), device_id, g.id, p_user_id
-    FROM new_group g, unnest(o_device_ids) AS device_id
-  ), moved AS (
-    UPDATE devices d SET group_id = p_slug, updated_at = now()
-    FROM new_group g
-    WHERE d.device_id = ANY (o_device_ids)
-  ), audit AS (
-    INSERT INTO migration_audit_logs (
-      id, user_id, registration_group_id, authenticated_group_id, devices_migrated, device_ids,
-      status, duration_ms, idempotency_key, request_hash, group_name, group_slug,
-      devices_remaining, ignored_device_ids)
-    SELECT p_migration_id, p_user_id, p_registration_group_id, g.id, o_device_count, o_device_ids,
-      (CASE WHEN p_device_ids IS NULL THEN 'success' ELSE 'partial' END)::migration_status,
-      (extract(epoch FROM clock_timestamp() - now()) * 1000)::int,
-      p_idempotency_key, p_request_hash, p_name, p_slug, o_remaining, o_ignored
-    FROM new_group g
-    ON CONFLICT DO NOTHING
-    RETURNING id
-  )
-  SELECT (SELECT count(*) FROM new_group), (SELECT count(*) FROM audit)
-  INTO groups_written, audits_written;
+  IF NOT p_into_group AND o_device_count <= 1000 THEN -- nearly always: all of it in one statement
+    WITH new_group AS (
+      INSERT INTO groups (id, name, slug, max_devices, created_by)
+      VALUES (p_group_id, p_name, p_slug, greatest(p_default_max_devices, o_device_count),
+              p_user_id)
+      ON CONFLICT (slug) DO NOTHING
+      RETURNING id
+    ), owner AS (
+      INSERT INTO group_memberships (id, group_id, user_id, role)
+      SELECT gen_random_uuid(), g.id, p_user_id, 'owner' FROM new_group g
+    ), members AS (
+      INSERT INTO device_group_memberships (id, device_id, group_id, added_by)
+      SELECT gen_random_uuid(), device_id, g.id, p_user_id
+      FROM new_group g, unnest(o_device_ids) AS device_id
+    ), moved AS (
+      UPDATE devices d SET group_id = p_slug, updated_at = now()
+      FROM new_group g
+      WHERE d.device_id = ANY (o_device_ids)
+    ), audit AS (
+      INSERT INTO migration_audit_logs (
+        id, user_id, registration_group_id, authenticated_group_id, devices_migrated, device_ids,
+        status, duration_ms, idempotency_key, request_hash, group_name, group_slug,
+        devices_remaining, ignored_device_ids, excluded_device_ids)
+      SELECT p_migration_id, p_user_id, p_registration_group_id, g.id, o_device_count, o_device_ids,
+        kind, (extract(epoch FROM clock_timestamp() - now()) * 1000)::int,
+        p_idempotency_key, p_request_hash, p_name, p_slug, o_remaining, o_ignored, remaining
+      FROM new_group g
+      ON CONFLICT DO NOTHING
+      RETURNING id
+    )
+    SELECT (SELECT count(*) FROM new_group), (SELECT count(*) FROM audit)
+    INTO groups_written, audits_written;
+    o_name := p_name;
+    o_slug := p_slug;
+  ELSE
+    IF p_into_group THEN
+      UPDATE groups g SET max_devices = count_there + o_device_count, updated_at = now()
+      WHERE g.id = p_group_id AND g.max_devices < count_there + o_device_count;
+      groups_written := 1;
+    ELSE
+      o_name := p_name;
+      o_slug := p_slug;
+      INSERT INTO groups (id, name, slug, max_devices, created_by)
+      VALUES (p_group_id, p_name, p_slug, greatest(p_default_max_devices, o_device_count),
+              p_user_id)
+      ON CONFLICT (slug) DO NOTHING;
+      GET DIAGNOSTICS groups_written = ROW_COUNT;
+      IF groups_written > 0 THEN
+        INSERT INTO group_memberships (id, group_id, user_id, role)
+        VALUES (gen_random_uuid(), p_group_id, p_user_id, 'owner');
+      END IF;
+    END IF;
+    IF groups_written > 0 THEN
+      PERFORM regroup_move_devices(p_group_id, p_user_id, o_slug, o_device_ids);
+      INSERT INTO migration_audit_logs (
+        id, user_id, registration_group_id, authenticated_group_id, devices_migrated, device_ids,
+        status, duration_ms, idempotency_key, request_hash, group_name, group_slug,
+        devices_remaining, ignored_device_ids, excluded_device_ids)
+      VALUES (p_migration_id, p_user_id, p_registration_group_id, p_group_id, o_device_count,
+        o_device_ids, kind, (extract(epoch FROM clock_timestamp() - now()) * 1000)::int,
+        p_idempotency_key, p_request_hash, o_name, o_slug, o_remaining, o_ignored, remaining)
+      ON CONFLICT DO NOTHING;
+      GET DIAGNOSTICS audits_written = ROW_COUNT;
+    END IF;
+  END IF;
 
   IF groups_written = 0 THEN
     outcome := 'group_name_exists';
@@ -225,7 +289,27 @@ BEGIN
   outcome := 'completed';
   o_migration_id := p_migration_id;
   o_group_id := p_group_id;
-  o_name := p_name;
-  o_slug := p_slug;
+END
+$$;
+
+-- The devices' part of a migration, some at a time: of a large group, and of one into a group that is
+-- there already, which may have one of the devices by hand.
+CREATE OR REPLACE FUNCTION regroup_move_devices(
+  p_group_id uuid, p_user_id uuid, p_slug text, p_device_ids uuid[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+  total int := cardinality(p_device_ids);
+  at_once CONSTANT int := 500;
+  slice uuid[];
+BEGIN
+  FOR begins IN 1 .. total BY at_once LOOP
+    slice := p_device_ids[begins : begins + at_once - 1];
+    INSERT INTO device_group_memberships (id, device_id, group_id, added_by)
+    SELECT gen_random_uuid(), device_id, p_group_id, p_user_id FROM unnest(slice) AS device_id
+    ON CONFLICT (device_id, group_id) DO NOTHING;
+    UPDATE devices d SET group_id = p_slug, updated_at = now() WHERE d.device_id = ANY (slice);
+  END LOOP;
 END
 $$;

@@ -4,7 +4,8 @@ ALTER TABLE migration_audit_logs
   ADD COLUMN IF NOT EXISTS rollback_id uuid, -- chosen before the undo began, to look it up by
   ADD COLUMN IF NOT EXISTS rolled_back_at timestamptz,
   ADD COLUMN IF NOT EXISTS rolled_back_by uuid,
-  ADD COLUMN IF NOT EXISTS rollback_key varchar(255); -- the undo's Idempotency-Key
+  ADD COLUMN IF NOT EXISTS rollback_key varchar(255), -- the undo's Idempotency-Key
+  ADD COLUMN IF NOT EXISTS excluded_device_ids uuid[]; -- what a partial migration left behind
 
 -- What became of a group that is gone.
 CREATE INDEX IF NOT EXISTS regroup_undone_group ON migration_audit_logs (authenticated_group_id)
@@ -167,9 +168,12 @@ CREATE OR REPLACE FUNCTION regroup_plan_v1(
   p_device_ids uuid[], -- NULL: all of them
   p_max_devices bigint,
   p_require_owner text,
+  p_into_group_id uuid, -- NULL: into a new one
   OUT outcome text, -- 'ready', or as a migration's
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
+  OUT o_name text, -- of the group that is there; of a new one the caller knows it
+  OUT o_slug text,
   OUT o_device_ids uuid[], -- NULL where they are none of the caller's business
   OUT o_remaining bigint,
   OUT o_ignored uuid[],
@@ -184,6 +188,8 @@ DECLARE
   lock_key bigint := regroup_lock_key(p_registration_group_id);
   earlier migration_audit_logs;
   members uuid[]; -- of the registration group, in order
+  role_there group_role;
+  count_there bigint;
 BEGIN
   IF NOT EXISTS (SELECT FROM users u WHERE u.id = p_user_id AND u.is_active) THEN
     outcome := 'unauthorized';
@@ -229,14 +235,34 @@ BEGIN
       WHEN (p_require_owner = 'majority' AND 2 * o_owned <= o_linked)
         OR (p_require_owner = 'all_linked' AND o_owned < o_linked) THEN 'not_owner_of_enough'
       WHEN o_device_count > p_max_devices THEN 'too_many_devices'
-      WHEN EXISTS (SELECT FROM groups g WHERE g.slug = p_slug) THEN 'group_name_exists'
+      WHEN p_into_group_id IS NULL AND EXISTS (SELECT FROM groups g WHERE g.slug = p_slug)
+        THEN 'group_name_exists'
       ELSE 'ready' END;
+    IF outcome = 'ready' AND p_into_group_id IS NOT NULL THEN
+      SELECT m.role INTO role_there FROM group_memberships m
+      WHERE m.group_id = p_into_group_id AND m.user_id = p_user_id;
+      SELECT count(*) INTO count_there FROM device_group_memberships m
+      WHERE m.group_id = p_into_group_id AND m.device_id <> ALL (o_device_ids);
+      outcome := CASE
+        WHEN NOT EXISTS (SELECT FROM groups g WHERE g.id = p_into_group_id AND g.is_active)
+          THEN 'group_not_found'
+        WHEN role_there IS NULL THEN 'not_group_member'
+        WHEN role_there NOT IN ('owner', 'admin') THEN 'forbidden'
+        WHEN count_there + o_device_count > p_max_devices THEN 'too_many_devices'
+        ELSE 'ready' END;
+      IF outcome IN ('ready', 'too_many_devices') THEN
+        SELECT g.name, g.slug INTO o_name, o_slug FROM groups g WHERE g.id = p_into_group_id;
+      END IF;
+      IF outcome = 'too_many_devices' THEN
+        o_device_count := count_there + o_device_count;
+      END IF;
+    END IF;
   END IF;
 
   IF outcome IN ('already_migrated', 'migrated_in_parts', 'no_devices', 'not_device_owner') THEN
     o_device_ids := NULL;
   ELSE
-    o_remaining := cardinality(members) - o_device_count;
+    o_remaining := cardinality(members) - cardinality(o_device_ids);
     SELECT coalesce(array_agg(DISTINCT id ORDER BY id), '{}') INTO o_ignored
     FROM unnest(p_device_ids) id WHERE id <> ALL (o_device_ids);
   END IF;

@@ -76,6 +76,35 @@ TEST_CASE_METHOD(PlanTest, "a rehearsal says what the migration then says and do
   }
   SECTION("too many") { what.max_devices = 3; }
   SECTION("a name that is taken") { what = *named(group, user, "Taken!"); }
+  const auto into_taken = [&](const char* role) {
+    world->sql.exec("INSERT INTO group_memberships (group_id, user_id, role) "
+                    "SELECT id, $1, $2::group_role FROM groups",
+                    user.text(), role);
+    what.authenticated_group_id =
+        *Uuid::parse(world->sql.value<std::string>("SELECT id::text FROM groups"));
+    what.into_group = true;
+  };
+  SECTION("into a group that is there") { into_taken("admin"); }
+  SECTION("into a group that is there, a part") {
+    into_taken("owner");
+    choose({devices[3]});
+  }
+  SECTION("into a group of which one is a member") { into_taken("member"); }
+  SECTION("into a group of others") {
+    into_taken("owner");
+    world->sql.exec("DELETE FROM group_memberships");
+  }
+  SECTION("into a group that is full") {
+    into_taken("owner");
+    world->sql.exec("INSERT INTO device_group_memberships (device_id, group_id) "
+                    "SELECT $1, id FROM groups",
+                    world->add_devices("lake", 1, user).front().text());
+    what.max_devices = 4;
+  }
+  SECTION("into no group") {
+    what.into_group = true;
+    what.authenticated_group_id = Uuid::random();
+  }
   SECTION("a user who is not active") { what.user_id = world->add_user(false); }
 
   const auto asked = std::make_shared<const domain::MigrationCommand>(what);
@@ -106,7 +135,7 @@ TEST_CASE_METHOD(PlanTest, "a rehearsal says what the migration then says and do
     // Whose devices these are not, learns nothing of them.
     const bool may_see = said.reason == Refused::not_owner_of_enough ||
                          said.reason == Refused::too_many_devices ||
-                         said.reason == Refused::group_name_exists;
+                         said.reason == Refused::group_name_exists || what.into_group;
     if (plan)
       CHECK(plan->device_ids.empty() == !may_see);
   }
@@ -137,7 +166,7 @@ TEST_CASE_METHOD(PlanTest, "a migration runs through a rehearsal that is still u
   world->add_devices("camping-2025", 3, user);
   HeldTransaction rehearsal{url};
   rehearsal.exec("SELECT * FROM regroup_plan_v1($1, 'camping-2025', 'camping-2025', NULL, 100, "
-                 "'any')",
+                 "'any', NULL)",
                  user.text());
   CHECK(completed(migrate(command("camping-2025", user))));
 }

@@ -34,6 +34,7 @@ TEST_CASE("a dry run answers with the plan or what would stop it, and changes no
   CHECK(rehearse({{"registration_group_id", "camping-2025"}, {"group_name", "Chen Family"}}) ==
         json{{"dry_run", true},
              {"registration_group_id", "camping-2025"},
+             {"authenticated_group_id", nullptr},
              {"name", "Chen Family"},
              {"slug", "chen-family"},
              {"devices_to_migrate", 3},
