@@ -37,7 +37,7 @@ constexpr auto kFarewell = 1s;
 constexpr auto kLastWords = 2s;
 
 /// How many jobs may wait for the one connection that stands beside the pool.
-constexpr std::size_t kMostAside = 100;
+constexpr std::size_t kMostAside = 1000;
 
 /// Files for everything but callers and the database: the log, keys, what libraries open.
 constexpr std::size_t kOtherFiles = 64;
@@ -126,6 +126,7 @@ public:
   /// a request its connection.
   bool end() {
     server_->stop();
+    api_.stop();
     gateway_.reset();
     caf::anon_send_exit(health_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(directory_, caf::exit_reason::user_shutdown);

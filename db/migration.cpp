@@ -2,6 +2,7 @@
 
 #include "db/codec.hpp"
 #include "db/one_trip.hpp"
+#include "db/progress.hpp"
 #include "db/retry.hpp"
 #include "domain/names.hpp"
 
@@ -180,6 +181,7 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
 Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
                domain::Metrics& metrics, const MigrationCommand& command) {
   const auto started = Clock::now();
+  const ProgressWatch watch{session, command.progress.get()};
   for (int attempts = 1;; ++attempts) {
     const bool again = attempts < kMostAttempts && Clock::now() < command.deadline;
     try {
@@ -249,6 +251,8 @@ Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,
 
 Answer find_migration(Session& session, const domain::FindMigration& query) {
   using Status = domain::MigrationReport::Status;
+  if (const auto running = find_running(session, query))
+    return *running;
   Transaction transaction{session};
   const auto rows = transaction.run(statements::find_migration, query.migration_id.text());
   if (rows.empty())

@@ -4,6 +4,7 @@
 #include "db/devices.hpp"
 #include "db/migration.hpp"
 #include "db/plan.hpp"
+#include "db/progress.hpp"
 #include "db/recall.hpp"
 #include "db/schema_steps.hpp"
 #include "db/undo.hpp"
@@ -79,6 +80,12 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
             return list_group_devices(session_, each);
           else if constexpr (std::is_same_v<T, domain::FindMigration>)
             return find_migration(session_, each);
+          else if constexpr (std::is_same_v<T, domain::NoteRunning>)
+            return note_running(session_, each);
+          else if constexpr (std::is_same_v<T, domain::TellProgress>)
+            return tell_progress(session_, each);
+          else if constexpr (std::is_same_v<T, domain::EndRunning>)
+            return end_running(session_, each);
           else if constexpr (std::is_same_v<T, domain::CheckApiKey>)
             return check_api_key(session_, each);
           else

@@ -82,6 +82,32 @@ inline constexpr Statement recall_migration{
 inline constexpr Statement write_marker{
     "regroup_write_marker", "SELECT pg_catalog.pg_logical_emit_message(true, 'regroup', '')"};
 
+/// progress.cpp, before each of its writes, which promise nothing: they are on this server's disk,
+/// and wait for no standby, so that a COMMIT that does wait can be told of.
+inline constexpr Statement promise_nothing{
+    "regroup_promise_nothing", "SELECT pg_catalog.set_config('synchronous_commit', 'local', true)"};
+
+/// progress.cpp. Takes no lock; see 006_group_life.sql.
+inline constexpr Statement note_running{"regroup_note_running",
+                                        "SELECT regroup_note_running_v1($1, $2, $3, $4)"};
+
+/// progress.cpp, once a second for all migrations that this replica has noted. Locks their rows,
+/// which nobody else writes while the replica is heard of.
+inline constexpr Statement tell_progress{
+    "regroup_tell_progress",
+    "UPDATE regroup_running r SET devices_processed = p.processed, told_at = now() "
+    "FROM unnest($1::uuid[], $2::bigint[]) AS p(id, processed) WHERE r.migration_id = p.id"};
+
+/// progress.cpp: it has ended, and the audit says how.
+inline constexpr Statement forget_running{"regroup_forget_running",
+                                          "DELETE FROM regroup_running WHERE migration_id = $1"};
+
+/// progress.cpp. May take a registration group's advisory lock; see 006_group_life.sql.
+inline constexpr Statement find_running{
+    "regroup_find_running",
+    "SELECT outcome, o_user_id, o_registration_group_id, o_total, o_processed "
+    "FROM regroup_find_running_v1($1, $2)"};
+
 /// plan.cpp. Takes no lock and writes nothing; see 006_group_life.sql.
 inline constexpr Statement plan{
     "regroup_plan", "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, "

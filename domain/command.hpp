@@ -1,5 +1,6 @@
 #pragma once
 #include "domain/outcome.hpp"
+#include "domain/progress.hpp"
 #include "domain/unicode.hpp"
 #include "domain/uuid.hpp"
 
@@ -35,6 +36,7 @@ struct MigrationCommand {
   std::optional<IdempotencyKey> idempotency;
   std::int64_t max_devices = 100;
   RequireOwner require_owner = RequireOwner::any;
+  std::shared_ptr<MigrationProgress> progress{}; // where somebody may ask for it
   Deadline deadline; // past it nobody waits for the outcome any more: do not begin
 };
 using MigrationPtr = std::shared_ptr<const MigrationCommand>;
@@ -124,6 +126,29 @@ struct FindMigration {
   Uuid migration_id;
   std::optional<Uuid> initiator; // absent: an administrator asks
   Deadline deadline;
+  bool aside = false; // asked again and again, for a stream: beside the pool
+};
+
+/// A migration is about to be answered 202: every replica must be able to say that it runs.
+/// Answered with RunningNoted.
+struct NoteRunning {
+  MigrationPtr migration;
+  Deadline deadline;
+};
+
+/// How far the migrations have come that this replica has noted; and that it is alive.
+struct TellProgress {
+  std::vector<MigrationPtr> migrations;
+  Deadline deadline;
+};
+
+/// A migration that was noted has come to an outcome. A refusal has no row of its own: it gets one,
+/// so that who was told 202 finds it.
+struct EndRunning {
+  MigrationPtr migration;
+  std::string error_code; // empty: the audit tells already
+  std::string error_message;
+  Deadline deadline;
 };
 
 struct CheckApiKey {
@@ -136,9 +161,10 @@ struct CheckHealth {
 };
 
 /// Everything that a database worker can be asked for.
-using Job = std::variant<MigrationPtr, ResolveMigration, PlanMigration, UndoPtr, ResolveUndo,
-                         FindOrigin, RecallMigration, RegisterDevice, FindRegistrationGroup,
-                         ListGroupDevices, FindMigration, CheckApiKey, CheckHealth>;
+using Job =
+    std::variant<MigrationPtr, ResolveMigration, PlanMigration, UndoPtr, ResolveUndo, FindOrigin,
+                 RecallMigration, RegisterDevice, FindRegistrationGroup, ListGroupDevices,
+                 FindMigration, NoteRunning, TellProgress, EndRunning, CheckApiKey, CheckHealth>;
 
 Deadline deadline_of(const Job& job);
 

@@ -151,17 +151,25 @@ struct GroupDevicesPage {
   std::int64_t total = 0;
 };
 
-/// What the audit row of a migration says.
+/// What is known of a migration.
 struct MigrationReport {
-  enum class Status : std::uint8_t { completed, failed, rolled_back };
+  enum class Status : std::uint8_t { in_progress, completed, failed, rolled_back };
   Status status = Status::completed;
   std::string registration_group_id;
-  MigrationCompleted result;  // when completed or rolled back
-  std::string completed_at;   // RFC 3339, UTC
+  std::optional<std::int64_t> devices_total{}; // when in progress; absent: not known yet
+  std::int64_t devices_processed = 0;          // when in progress
+  MigrationCompleted result;                   // when completed or rolled back
+  std::string completed_at;                    // RFC 3339, UTC
   std::string rolled_back_at; // the same; empty where another program wrote the status
   std::string error_code;     // when failed: a code of the contract's table
   std::string error_message;  // when failed: fit for the caller's eyes
 };
+
+struct RunningNoted {
+  std::int64_t devices_total = 0;
+};
+
+struct Done {};
 
 struct ApiKeyFacts {
   std::int64_t id = 0;
@@ -174,6 +182,6 @@ struct Healthy {};
 using Answer =
     std::variant<Refusal, MigrationCompleted, MigrationPlan, MigrationUndone, GroupOrigin,
                  MigrationRecalled, DeviceRegistered, RegistrationGroupFound, GroupDevicesPage,
-                 MigrationReport, ApiKeyFacts, Healthy>;
+                 MigrationReport, RunningNoted, Done, ApiKeyFacts, Healthy>;
 
 } // namespace regroup::domain

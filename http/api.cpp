@@ -51,7 +51,8 @@ Reply still_running(const domain::MigrationCommand& command) {
 
 } // namespace
 
-Api::Api(const ApiSettings& settings, const ApiParts& parts) : settings_(settings), parts_(parts) {}
+Api::Api(const ApiSettings& settings, const ApiParts& parts)
+    : settings_(settings), parts_(parts), teller_(parts.gateway, running_, parts.lifecycle) {}
 
 std::optional<Uuid> Api::user_of(const Request& request) const {
   const std::string_view token = bearer(request.authorization);
@@ -131,15 +132,19 @@ void Api::migrate(const Request& request, const Respond& respond) {
     if (auto& text = std::get<0>(key))
       command->idempotency = {std::move(*text), std::move(body.hash)};
 
+    command->progress = std::make_shared<domain::MigrationProgress>();
+    command->progress->begun = request.received;
     if (std::get<bool>(dry_run))
       return rehearse(command, respond);
     running_.add(command);
     parts_.gateway.migrate(
         command, settings_.async_after, settings_.request_timeout,
         {[respond](const Answer& outcome) { respond(reply_to_migration(outcome)); },
-         [respond, command] { respond(still_running(*command)); },
+         [this, respond, command] {
+           teller_.note(command, [respond, command] { respond(still_running(*command)); });
+         },
          [this, command, logged = request](const Answer& outcome) {
-           running_.remove(command->migration_id);
+           teller_.end(command, outcome);
            log_migration(*command, logged, outcome);
            measure_migration(*command, logged, outcome);
          }});
@@ -184,12 +189,12 @@ void Api::measure_migration(const domain::MigrationCommand& command, const Reque
 }
 
 void Api::migration_status(const Request& request, const Respond& respond) {
-  const auto go_on = [this, respond,
+  const auto go_on = [this, respond, as_stream = wants_events(request.accept),
                       parameter = request.parameters.at(0)](std::optional<Uuid> initiator) {
     const auto id = Uuid::parse(parameter);
     if (!id)
       return respond(to_reply(invalid("migration_id", "must be a UUID")));
-    report({*id, initiator, Clock::now() + settings_.request_timeout}, respond);
+    report({*id, initiator, Clock::now() + settings_.request_timeout}, as_stream, respond);
   };
   if (request.api_key.empty())
     return with_user(request, respond, go_on);
@@ -200,14 +205,23 @@ void Api::migration_status(const Request& request, const Respond& respond) {
   });
 }
 
-void Api::report(const domain::FindMigration& query, const Respond& respond) {
+void Api::report(const domain::FindMigration& query, bool as_stream, const Respond& respond) {
+  const auto tell = [this, query, as_stream, respond](const domain::MigrationReport& report) {
+    if (as_stream)
+      teller_.stream(query, report, respond);
+    else
+      respond(ok(report));
+  };
   // What runs here is looked for first: its row may be committed a moment later, never the reverse.
-  if (const auto running = running_.find(query.migration_id))
-    if (!query.initiator || *query.initiator == running->user_id)
-      return respond({200, in_progress_report_json(*running)});
-  parts_.gateway.ask(
-      query, settings_.request_timeout,
-      answer_with<domain::MigrationReport>(respond, kRetryReadAfter, ok<domain::MigrationReport>));
+  if (const auto running = teller_.find(query))
+    return tell(*running);
+  parts_.gateway.ask(query, settings_.request_timeout, [tell, respond](const Answer& answer) {
+    if (const auto* found = std::get_if<domain::MigrationReport>(&answer))
+      tell(*found);
+    else
+      answer_with<domain::MigrationReport>(respond, kRetryReadAfter,
+                                           ok<domain::MigrationReport>)(answer);
+  });
 }
 
 void Api::register_device(const Request& request, const Respond& respond) {

@@ -8,6 +8,7 @@
 #include "http/message.hpp"
 #include "http/rate_limiter.hpp"
 #include "http/running_migrations.hpp"
+#include "http/status_teller.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -55,6 +56,9 @@ public:
   /// Migrations whose outcome is not known yet.
   std::size_t running() const { return running_.count(); }
 
+  /// Ends the streams. After the server, before the gateway.
+  void stop() { teller_.stop(); }
+
 private:
   std::optional<domain::Uuid> user_of(const Request& request) const;
   bool refuse_user(const domain::Uuid& user, const Respond& respond);
@@ -66,7 +70,7 @@ private:
   void rehearse(const domain::MigrationPtr& command, const Respond& respond); // plan_api.cpp
   void submit_undo(domain::UndoCommand command, const Request& request, const Respond& respond);
   void submit_registration(domain::RegisterDevice command, const Respond& respond);
-  void report(const domain::FindMigration& query, const Respond& respond);
+  void report(const domain::FindMigration& query, bool as_stream, const Respond& respond);
   void log_migration(const domain::MigrationCommand& command, const Request& request,
                      const domain::Answer& outcome) const;
   void measure_migration(const domain::MigrationCommand& command, const Request& request,
@@ -75,6 +79,7 @@ private:
   ApiSettings settings_;
   ApiParts parts_;
   RunningMigrations running_;
+  StatusTeller teller_;
 };
 
 /// A route and its handler. `path` is an express path (RESTinio), `route` names it in logs.

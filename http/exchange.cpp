@@ -56,7 +56,13 @@ struct ExchangeState {
 
 /// Jobs that must be answered however much real work is queued, and must not hold that up. They
 /// take no lock that anybody waits for.
-bool is_aside(const domain::Job& job) { return std::holds_alternative<domain::PlanMigration>(job); }
+bool is_aside(const domain::Job& job) {
+  const auto* status = std::get_if<domain::FindMigration>(&job);
+  return (status && status->aside) || std::holds_alternative<domain::PlanMigration>(job) ||
+         std::holds_alternative<domain::NoteRunning>(job) ||
+         std::holds_alternative<domain::TellProgress>(job) ||
+         std::holds_alternative<domain::EndRunning>(job);
+}
 
 /// Nobody knows what became of the job: of a migration, its id lets the caller find out.
 Answer no_answer(const Ticket& ticket) {

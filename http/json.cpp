@@ -7,6 +7,7 @@
 #include "http/strict_json.hpp"
 #include "text/json_text.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace regroup::http {
@@ -29,6 +30,19 @@ void add_or_null(JsonObject& to, std::string_view name, const std::optional<doma
     to.add(name, id->text());
   else
     to.add_null(name);
+}
+
+void add_or_null(JsonObject& to, std::string_view name, const std::optional<std::int64_t>& number) {
+  if (number)
+    to.add(name, *number);
+  else
+    to.add_null(name);
+}
+
+/// 99 at most: all devices are through, and COMMIT is still to come.
+std::int64_t percent_of(const domain::MigrationReport& report) {
+  const auto total = report.devices_total.value_or(0);
+  return total > 0 ? std::min<std::int64_t>(99, report.devices_processed * 100 / total) : 0;
 }
 
 std::int64_t count_of(const std::vector<domain::Uuid>& ids) {
@@ -192,6 +206,11 @@ std::string to_json(const domain::MigrationReport& report) {
   JsonObject body;
   body.add("migration_id", report.result.migration_id.text())
       .add("registration_group_id", report.registration_group_id);
+  if (report.status == Status::in_progress) {
+    body.add("status", "in_progress").add("progress_percent", percent_of(report));
+    add_or_null(body, "devices_total", report.devices_total);
+    return body.add("devices_processed", report.devices_processed).text();
+  }
   if (report.status == Status::failed)
     return body.add("status", "failed")
         .add("error",
@@ -205,25 +224,28 @@ std::string to_json(const domain::MigrationReport& report) {
 }
 
 std::string in_progress_json(const domain::MigrationCommand& command) {
-  return JsonObject{}
-      .add("migration_id", command.migration_id.text())
+  const auto report = report_of(command);
+  JsonObject body;
+  body.add("migration_id", command.migration_id.text())
       .add("status", "in_progress")
-      .add("status_url", status_url(command.migration_id))
-      .add_null("devices_total")
-      .add("devices_processed", std::int64_t{0})
-      .add_null("estimated_completion_seconds")
-      .text();
+      .add("status_url", status_url(command.migration_id));
+  add_or_null(body, "devices_total", report.devices_total);
+  body.add("devices_processed", report.devices_processed);
+  add_or_null(body, "estimated_completion_seconds",
+              command.progress ? command.progress->seconds_left() : std::nullopt);
+  return body.text();
 }
 
-std::string in_progress_report_json(const domain::MigrationCommand& command) {
-  return JsonObject{}
-      .add("migration_id", command.migration_id.text())
-      .add("registration_group_id", command.registration_group_id)
-      .add("status", "in_progress")
-      .add("progress_percent", std::int64_t{0})
-      .add_null("devices_total")
-      .add("devices_processed", std::int64_t{0})
-      .text();
+domain::MigrationReport report_of(const domain::MigrationCommand& running) {
+  domain::MigrationReport report;
+  report.status = domain::MigrationReport::Status::in_progress;
+  report.registration_group_id = running.registration_group_id;
+  report.result.migration_id = running.migration_id;
+  if (running.progress && running.progress->total >= 0)
+    report.devices_total = running.progress->total;
+  if (running.progress)
+    report.devices_processed = running.progress->processed;
+  return report;
 }
 
 std::string status_url(const domain::Uuid& migration_id) {

@@ -40,9 +40,9 @@ std::string to_json(const domain::RegistrationGroupFound& found);
 std::string to_json(const domain::GroupDevicesPage& page);
 std::string to_json(const domain::MigrationReport& report);
 
-/// The 202 of a migration that goes on, and its status while it runs here.
+/// The 202 of a migration that goes on, and what is known of it while it runs here.
 std::string in_progress_json(const domain::MigrationCommand& command);
-std::string in_progress_report_json(const domain::MigrationCommand& command);
+domain::MigrationReport report_of(const domain::MigrationCommand& running);
 
 /// Where a migration's status is found.
 std::string status_url(const domain::Uuid& migration_id);

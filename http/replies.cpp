@@ -44,6 +44,21 @@ bool is_json(std::string_view content_type) {
   return same_ignoring_case(content_type, "application/json");
 }
 
+bool wants_events(std::string_view accept) {
+  while (!accept.empty()) {
+    const auto comma = accept.find(',');
+    std::string_view type = accept.substr(0, std::min(comma, accept.find(';')));
+    accept = comma == std::string_view::npos ? std::string_view{} : accept.substr(comma + 1);
+    while (!type.empty() && (type.front() == ' ' || type.front() == '\t'))
+      type.remove_prefix(1);
+    while (!type.empty() && (type.back() == ' ' || type.back() == '\t'))
+      type.remove_suffix(1);
+    if (same_ignoring_case(type, "text/event-stream"))
+      return true;
+  }
+  return false;
+}
+
 std::string_view bearer(std::string_view authorization) {
   constexpr std::string_view kScheme = "Bearer ";
   if (authorization.size() <= kScheme.size() ||

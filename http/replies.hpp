@@ -27,6 +27,9 @@ domain::Refusal invalid(std::string field, std::string message);
 /// `application/json`, with parameters or without (RFC 9110, 8.3.1: the type's case is nothing).
 bool is_json(std::string_view content_type);
 
+/// Whether an `Accept` asks for Server-Sent Events by name.
+bool wants_events(std::string_view accept);
+
 /// What follows `Bearer ` (RFC 6750, 2.1), or nothing.
 std::string_view bearer(std::string_view authorization);
 

@@ -293,11 +293,12 @@ END
 $$;
 
 -- The devices' part of a migration, some at a time: of a large group, and of one into a group that is
--- there already, which may have one of the devices by hand.
+-- there already, which may have one of the devices by hand. Says how far it has come to whoever called
+-- it, at once: the one thing that leaves a transaction before its end (db/connection.cpp hears it). INFO is
+-- sent whatever client_min_messages is, and logged by no usual log_min_messages.
 CREATE OR REPLACE FUNCTION regroup_move_devices(
   p_group_id uuid, p_user_id uuid, p_slug text, p_device_ids uuid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE
-SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
   total int := cardinality(p_device_ids);
@@ -310,6 +311,7 @@ BEGIN
     SELECT gen_random_uuid(), device_id, p_group_id, p_user_id FROM unnest(slice) AS device_id
     ON CONFLICT (device_id, group_id) DO NOTHING;
     UPDATE devices d SET group_id = p_slug, updated_at = now() WHERE d.device_id = ANY (slice);
+    RAISE INFO 'regroup.progress %/%', least(begins + at_once - 1, total), total;
   END LOOP;
 END
 $$;
