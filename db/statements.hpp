@@ -121,7 +121,7 @@ inline constexpr Statement find_origin{
                            "UNION ALL SELECT registration_group_id FROM migration_audit_logs "
                            "WHERE authenticated_group_id = $1 AND status = 'rolled_back' LIMIT 1"};
 
-/// undo.cpp, between BEGIN and COMMIT. Takes every lock of an undo; see 006_group_life.sql.
+/// undo.cpp, in one round trip with BEGIN and COMMIT. Takes every lock of an undo; see 006_group_life.sql.
 inline constexpr Statement undo{
     "regroup_undo",
     "SELECT outcome, o_migration_id, o_device_ids, "

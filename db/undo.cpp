@@ -1,11 +1,15 @@
 #include "db/undo.hpp"
 
 #include "db/codec.hpp"
+#include "db/one_trip.hpp"
 #include "db/retry.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace regroup::db {
 namespace {
@@ -21,13 +25,14 @@ using Clock = std::chrono::steady_clock;
 /// Another program's table refers to the group, and will not let it go: it is in use.
 constexpr std::string_view kForeignKey = "23503";
 
-MigrationUndone undone_from(const pqxx::row& row, const UndoCommand& command) {
+MigrationUndone undone(const UndoCommand& command, const domain::Uuid& migration_id,
+                       std::vector<domain::Uuid> device_ids, std::string_view rolled_back_at) {
   MigrationUndone undone;
-  undone.migration_id = uuid(row["o_migration_id"]);
+  undone.migration_id = migration_id;
   undone.authenticated_group_id = command.authenticated_group_id;
   undone.registration_group_id = command.registration_group_id;
-  undone.device_ids = uuid_array(row["o_device_ids"]);
-  undone.rolled_back_at = row["o_rolled_back_at"].c_str();
+  undone.device_ids = std::move(device_ids);
+  undone.rolled_back_at = rolled_back_at;
   return undone;
 }
 
@@ -37,7 +42,7 @@ Refusal group_modified(const UndoCommand& command) {
 }
 
 /// An outcome of regroup_undo_v1 other than 'rolled_back' and 'replayed'.
-Refusal refusal_from(const pqxx::row& row, const UndoCommand& command, std::string_view outcome) {
+Refusal refusal_from(const Reply& reply, const UndoCommand& command, std::string_view outcome) {
   static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
       {"in_progress", Refused::in_progress},
       {"unauthorized", Refused::unauthorized},
@@ -60,7 +65,7 @@ Refusal refusal_from(const pqxx::row& row, const UndoCommand& command, std::stri
     refusal.registration_group_id = command.registration_group_id;
     break;
   case Refused::already_rolled_back:
-    refusal.migration_id = optional_uuid(row["o_migration_id"]);
+    refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
     [[fallthrough]];
   case Refused::rollback_expired:
     refusal.authenticated_group_id = command.authenticated_group_id;
@@ -71,29 +76,20 @@ Refusal refusal_from(const pqxx::row& row, const UndoCommand& command, std::stri
   return refusal;
 }
 
+/// From BEGIN to COMMIT in one round trip, as a migration.
 Answer attempt(Session& session, const UndoCommand& command) {
-  const auto key = text_or_null(command.idempotency_key);
-  Transaction transaction{session};
-  const auto row =
-      transaction
-          .run(statements::undo, command.undo_id.text(), command.authenticated_group_id.text(),
-               command.user_id.text(), command.registration_group_id, command.window.count(), key)
-          .front();
-  const std::string_view outcome = row["outcome"].c_str();
+  const Reply reply =
+      run_in_one_trip(session, statements::undo,
+                      {command.undo_id.text(), command.authenticated_group_id.text(),
+                       command.user_id.text(), command.registration_group_id,
+                       std::to_string(command.window.count()), command.idempotency_key});
+  const std::string_view outcome = reply.text(0, "outcome");
   if (outcome != "rolled_back" && outcome != "replayed")
-    return refusal_from(row, command, outcome); // and the transaction is rolled back
-  auto undone = undone_from(row, command);
-  undone.replayed = outcome == "replayed";
-  if (undone.replayed)
-    transaction.run(statements::write_marker); // the earlier COMMIT may lack the standby's word
-  try {
-    transaction.commit();
-  } catch (const CommitInDoubt&) {
-    if (!undone.replayed)
-      throw;
-    return Refusal{Refused::timeout}; // what was done is done; only its safety is in doubt
-  }
-  return undone;
+    return refusal_from(reply, command, outcome);
+  auto done = undone(command, uuid(reply.text(0, "o_migration_id")),
+                     uuid_array(reply.text(0, "o_device_ids")), reply.text(0, "o_rolled_back_at"));
+  done.replayed = outcome == "replayed";
+  return done;
 }
 
 void log_failure(domain::Log& log, const UndoCommand& command, std::string_view sqlstate,
@@ -127,7 +123,7 @@ Answer undo(Session& session, domain::Log& log, domain::Metrics& metrics,
       log_failure(log, command, "08007", why.what(), attempts);
       return resolve_undo(session, log, metrics, command);
     } catch (const ConnectionLost& why) {
-      // No COMMIT was sent, so PostgreSQL has rolled back or will.
+      // PostgreSQL did not come to COMMIT, so it has rolled back or will.
       if (!again) {
         log_failure(log, command, "08006", why.what(), attempts);
         return Refusal{Refused::database_unavailable};
@@ -164,7 +160,9 @@ Answer resolve_undo(Session& session, domain::Log& log, domain::Metrics& metrics
       metrics.doubt_ended(rows.empty() ? Doubt::rolled_back : Doubt::committed);
       if (rows.empty())
         return Refusal{Refused::database_unavailable};
-      return undone_from(rows.front(), command);
+      const auto row = rows.front();
+      return undone(command, uuid(row["o_migration_id"]), uuid_array(row["o_device_ids"]),
+                    row["o_rolled_back_at"].c_str());
     } catch (const std::exception&) {
       // Away still, or the lock is held still: what is in doubt stays in doubt until the deadline.
       pause_before_retry(std::min(attempts, 4), command.deadline);

@@ -14,8 +14,8 @@ CREATE INDEX IF NOT EXISTS regroup_undone_group ON migration_audit_logs (authent
 CREATE UNIQUE INDEX IF NOT EXISTS regroup_one_undo_of_a_key
   ON migration_audit_logs (rolled_back_by, rollback_key) WHERE rollback_key IS NOT NULL;
 
--- A whole undo but for its COMMIT. Called by db/undo.cpp between BEGIN and COMMIT; every outcome but
--- 'rolled_back' and 'replayed' has written nothing, and the caller rolls back.
+-- A whole undo, sent as a migration is (004_migrate.sql): in one round trip with BEGIN and COMMIT. So
+-- every outcome but 'rolled_back' has written nothing.
 --
 -- Locks, in this order: the registration group's advisory lock (tried, never waited for), its
 -- members' lock, the devices' rows in ascending device_id, the group's row. With that one locked FOR
@@ -64,6 +64,8 @@ BEGIN
     SELECT a.* INTO earlier FROM migration_audit_logs a
     WHERE a.rolled_back_by = p_user_id AND a.rollback_key = p_idempotency_key;
     IF FOUND AND earlier.authenticated_group_id = p_group_id THEN
+      -- As in 004_migrate.sql: this COMMIT's promise is to cover that one.
+      PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
       outcome := 'replayed';
       o_migration_id := earlier.id;
       o_device_ids := earlier.device_ids;
