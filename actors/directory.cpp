@@ -12,6 +12,7 @@ using domain::Answer;
 using domain::MigrationPtr;
 using domain::Refusal;
 using domain::Refused;
+using domain::UndoPtr;
 using Self = DirectoryActor::stateful_pointer<DirectoryState>;
 
 Answer shutting_down() { return Refusal{.reason = Refused::shutting_down}; }
@@ -20,6 +21,19 @@ Answer shutting_down() { return Refusal{.reason = Refused::shutting_down}; }
 void retire(Self self, DirectoryState::Entry& entry) {
   if (!std::exchange(entry.retiring, true))
     self->send(entry.actor, retire_atom::value);
+}
+
+const std::string& group_of(const DirectoryState::Request& request) {
+  return std::visit(
+      [](const auto& work) -> const std::string& { return work->registration_group_id; },
+      request.work);
+}
+
+void delegate(DirectoryState::Request& request, const GroupActor& to) {
+  if (const auto* migration = std::get_if<MigrationPtr>(&request.work))
+    request.promise.delegate(to, migrate_atom::value, *migration);
+  else
+    request.promise.delegate(to, undo_atom::value, std::get<UndoPtr>(request.work));
 }
 
 /// Forgets a group whose actor has ended. Returns the requests that waited for that.
@@ -40,7 +54,7 @@ DirectoryActor::behavior_type directory(Self self, DispatcherActor dispatcher,
                                         caf::timespan idle_timeout, domain::Metrics* metrics) {
   auto route = [=](DirectoryState::Request request) {
     auto& state = self->state;
-    const auto& id = request.migration->registration_group_id;
+    const auto& id = group_of(request);
     auto& entry = state.groups[id];
     if (entry.retiring) {
       entry.waiting.push_back(std::move(request));
@@ -53,7 +67,7 @@ DirectoryActor::behavior_type directory(Self self, DispatcherActor dispatcher,
       metrics->group_actors(state.names.size());
     }
     ++entry.routed;
-    request.promise.delegate(entry.actor, migrate_atom::value, request.migration);
+    delegate(request, entry.actor);
   };
   self->monitor(dispatcher);
   self->set_exit_handler([self](caf::exit_msg&) {
@@ -82,14 +96,16 @@ DirectoryActor::behavior_type directory(Self self, DispatcherActor dispatcher,
     if (state.stopping && state.groups.empty())
       self->quit();
   });
+  auto admit = [=](auto work) -> caf::result<Answer> {
+    if (self->state.stopping)
+      return shutting_down();
+    auto promise = self->make_response_promise<Answer>();
+    route({std::move(work), promise});
+    return promise;
+  };
   return {
-      [=](migrate_atom, const MigrationPtr& migration) -> caf::result<Answer> {
-        if (self->state.stopping)
-          return shutting_down();
-        auto promise = self->make_response_promise<Answer>();
-        route({migration, promise});
-        return promise;
-      },
+      [=](migrate_atom, const MigrationPtr& migration) { return admit(migration); },
+      [=](undo_atom, const UndoPtr& undo) { return admit(undo); },
       [=](idle_atom, const std::string& id, std::uint64_t served) {
         const auto found = self->state.groups.find(id);
         // A request that crossed the notice makes the counts differ: the group will say so again.

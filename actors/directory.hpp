@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 namespace regroup::actors {
@@ -14,7 +15,7 @@ struct DirectoryState {
   static inline const char* name = "regroup.directory";
 
   struct Request {
-    domain::MigrationPtr migration;
+    std::variant<domain::MigrationPtr, domain::UndoPtr> work;
     caf::typed_response_promise<domain::Answer> promise;
   };
   struct Entry {
@@ -28,8 +29,8 @@ struct DirectoryState {
   bool stopping = false;
 };
 
-/// Routes a migration to its registration group's actor, spawning it when there is none. There is
-/// never more than one: an entry stays until its actor has ended, whatever ended it.
+/// Routes a migration, or its undo, to the registration group's actor, spawning it when there is
+/// none. There is never more than one: an entry stays until its actor has ended, whatever ended it.
 ///
 /// Passivation loses no request because all of them pass through here: what was routed before a
 /// group is told to retire is in its mailbox before that, and is answered; what comes after waits

@@ -83,13 +83,22 @@ void answered(Self self, caf::actor_id id, Answer answer) {
   }
 }
 
-/// A migration that was lost may have committed: another worker looks it up before anything else.
+/// The job that finds out what became of one that was lost, where there is any.
+std::optional<Job> look_up(const Job& lost) {
+  if (const auto* migration = std::get_if<domain::MigrationPtr>(&lost))
+    return domain::ResolveMigration{*migration};
+  if (const auto* undo = std::get_if<domain::UndoPtr>(&lost))
+    return domain::ResolveUndo{*undo};
+  return std::nullopt;
+}
+
+/// A migration or undo that was lost may have committed: another worker looks it up before anything
+/// else.
 void answer_lost_task(Self self, Task task) {
   auto& state = self->state;
-  const auto* migration = std::get_if<domain::MigrationPtr>(&task.job);
-  if (migration && !state.stopping)
-    state.queue.push_front(
-        {domain::ResolveMigration{*migration}, std::move(task.promise), self->clock().now()});
+  auto resolve = look_up(task.job);
+  if (resolve && !state.stopping)
+    state.queue.push_front({std::move(*resolve), std::move(task.promise), self->clock().now()});
   else
     task.promise.deliver(outcome_lost(task.job));
 }

@@ -13,16 +13,19 @@ using domain::Answer;
 using domain::Job;
 using domain::MigrationPtr;
 using domain::MigrationRecalled;
+using domain::MigrationUndone;
 using domain::RecallMigration;
 using domain::Refusal;
 using domain::Refused;
+using domain::UndoPtr;
 using Request = GroupState::Request;
+using Running = GroupState::Running;
 using Self = GroupActor::stateful_pointer<GroupState>;
 
 /// Whether the outcome says that a full migration is on record.
-bool tells_of_full_migration(const domain::MigrationCommand& migration, const Answer& answer) {
+bool tells_of_full_migration(const Job& job, const Answer& answer) {
   if (std::holds_alternative<domain::MigrationCompleted>(answer))
-    return !migration.device_ids;
+    return !std::get<MigrationPtr>(job)->device_ids;
   const auto* refusal = std::get_if<Refusal>(&answer);
   return refusal && refusal->reason == Refused::already_migrated && !refusal->migrated_in_parts;
 }
@@ -81,20 +84,30 @@ void ended(Self self) {
   arm_idle_check(self, state.idle_timeout);
 }
 
-void migrated(Self self, const Answer& answer) {
+void ran(Self self, const Answer& answer) {
   auto& state = self->state;
-  auto finished = std::exchange(state.migrating, std::nullopt);
-  state.on_record = tells_of_full_migration(*finished->migration, answer) || state.on_record;
+  auto finished = std::exchange(state.running, std::nullopt);
+  if (std::holds_alternative<MigrationUndone>(answer))
+    state.on_record = false;
+  else
+    state.on_record = tells_of_full_migration(finished->job, answer) || state.on_record;
   finished->promise.deliver(answer);
   ended(self);
 }
 
-void migrate(Self self, Request request) {
-  const auto migration = request.migration;
-  self->state.migrating = std::move(request);
-  self->request(self->state.dispatcher, caf::infinite, execute_atom::value, Job{migration})
-      .then([=](const Answer& answer) { migrated(self, answer); },
-            [=](const caf::error&) { migrated(self, in_doubt(*migration)); });
+/// One at a time: while anything runs, in progress is the answer.
+void run(Self self, Running running) {
+  auto& state = self->state;
+  if (state.running) {
+    running.promise.deliver(
+        Answer{Refusal{.reason = Refused::in_progress, .registration_group_id = state.id}});
+    return;
+  }
+  const auto job = running.job;
+  state.running = std::move(running);
+  self->request(state.dispatcher, caf::infinite, execute_atom::value, job)
+      .then([=](const Answer& answer) { ran(self, answer); },
+            [=](const caf::error&) { ran(self, outcome_lost(job)); });
 }
 
 void admit(Self self, Request request);
@@ -138,19 +151,16 @@ void admit(Self self, Request request) {
   if (state.on_record && !request.migration->idempotency) {
     state.waiting.push_back(std::move(request));
     recall(self);
-  } else if (state.migrating) {
-    request.promise.deliver(
-        Answer{Refusal{.reason = Refused::in_progress, .registration_group_id = state.id}});
   } else {
-    migrate(self, std::move(request));
+    run(self, {request.migration, std::move(request.promise)});
   }
 }
 
 /// A promise that is dropped tells the caller nothing, so each is kept even here.
 void exit(Self self, const caf::error& reason) {
   auto& state = self->state;
-  if (auto& running = state.migrating)
-    running->promise.deliver(in_doubt(*running->migration));
+  if (auto& running = state.running)
+    running->promise.deliver(outcome_lost(running->job));
   for (auto* requests : {&state.recalling, &state.waiting})
     deliver_to_all(*requests, outcome_lost(Job{RecallMigration{}}));
   self->quit(reason);
@@ -171,6 +181,12 @@ GroupActor::behavior_type group(Self self, std::string id, DirectoryActor direct
         ++self->state.served;
         auto promise = self->make_response_promise<Answer>();
         admit(self, {migration, promise});
+        return promise;
+      },
+      [self](undo_atom, const UndoPtr& undo) -> caf::result<Answer> {
+        ++self->state.served;
+        auto promise = self->make_response_promise<Answer>();
+        run(self, {undo, promise});
         return promise;
       },
       [self](idle_check_atom) { check_idle(self); },

@@ -21,6 +21,10 @@ struct GroupState {
     domain::MigrationPtr migration;
     caf::typed_response_promise<domain::Answer> promise;
   };
+  struct Running {
+    domain::Job job; // a MigrationPtr or an UndoPtr
+    caf::typed_response_promise<domain::Answer> promise;
+  };
   std::string id; // the registration group's
   DirectoryActor directory;
   DispatcherActor dispatcher;
@@ -29,18 +33,19 @@ struct GroupState {
   /// A full migration was on record the last time that somebody looked. Only ever a hint of what to
   /// ask first: another replica may undo it, so every answer comes from the database.
   bool on_record = false;
-  std::optional<Request> migrating; // the one that runs: others are refused meanwhile
-  std::vector<Request> recalling;   // those that the read under way will answer
-  std::vector<Request> waiting;     // came since it began: for the next one
-  std::uint64_t served = 0;         // requests taken from the mailbox so far
-  bool check_armed = false;         // at most one idle check is under way
-  bool retiring = false;            // ends as soon as nothing runs
+  std::optional<Running> running; // a migration or an undo: others are refused meanwhile
+  std::vector<Request> recalling; // those that the read under way will answer
+  std::vector<Request> waiting;   // came since it began: for the next one
+  std::uint64_t served = 0;       // requests taken from the mailbox so far
+  bool check_armed = false;       // at most one idle check is under way
+  bool retiring = false;          // ends as soon as nothing runs
   caf::actor_clock::time_point last_active{};
 
-  bool busy() const { return migrating || !recalling.empty() || !waiting.empty(); }
+  bool busy() const { return running || !recalling.empty() || !waiting.empty(); }
 };
 
-/// Runs one migration at a time and answers every other request `in_progress` from memory.
+/// Runs one migration, or undo of one, at a time and answers every other request `in_progress` from
+/// memory.
 ///
 /// Once a full migration is known to have committed, nobody is migrating any more, and requests are
 /// answered from the record: all that came while one read of it was under way share the next one,

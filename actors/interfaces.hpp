@@ -11,12 +11,14 @@
 // What travels between actors. Nothing crosses a process, so nothing is serialised.
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Job)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::MigrationPtr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::UndoPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::CheckHealth)
 
 namespace regroup::actors {
 
 using migrate_atom = caf::atom_constant<caf::atom("migrate")>;
+using undo_atom = caf::atom_constant<caf::atom("undo")>;
 using execute_atom = caf::atom_constant<caf::atom("execute")>;
 using check_atom = caf::atom_constant<caf::atom("check")>;
 using refill_atom = caf::atom_constant<caf::atom("refill")>;
@@ -33,7 +35,7 @@ using WorkerActor = caf::typed_actor<
 /// The way to the database: hands a job to an idle worker, queues it, or refuses it as
 /// `overloaded` at once.
 using DispatcherActor = caf::typed_actor<
-    // from a group (a migration), from health, and from `http/` (everything else)
+    // from a group (a migration or an undo), from health, and from `http/` (everything else)
     caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
 
 /// The dispatcher as it knows itself.
@@ -50,13 +52,15 @@ using HealthActor = caf::typed_actor<
 using GroupActor = caf::typed_actor<
     // from the directory, in the name of the caller
     caf::replies_to<migrate_atom, domain::MigrationPtr>::with<domain::Answer>,
+    caf::replies_to<undo_atom, domain::UndoPtr>::with<domain::Answer>,
     caf::reacts_to<idle_check_atom>, // from itself: has it been quiet for long enough?
     caf::reacts_to<retire_atom>>;    // from the directory: nothing more comes to you, end
 
-/// The way in for every migration.
+/// The way in for every migration, and for every undo of one.
 using DirectoryActor = caf::typed_actor<
     // from `http/`
     caf::replies_to<migrate_atom, domain::MigrationPtr>::with<domain::Answer>,
+    caf::replies_to<undo_atom, domain::UndoPtr>::with<domain::Answer>,
     // from a group: its id, and how many requests it has taken from its mailbox
     caf::reacts_to<idle_atom, std::string, std::uint64_t>>;
 

@@ -36,7 +36,9 @@ Answer outcome_lost(const domain::Job& job) {
     return in_doubt(*migration);
   // It may have written; a read changes nothing, so that can be said of it.
   const bool writes = std::holds_alternative<domain::RegisterDevice>(job) ||
-                      std::holds_alternative<domain::ChangeGroupDevices>(job);
+                      std::holds_alternative<domain::ChangeGroupDevices>(job) ||
+                      std::holds_alternative<domain::UndoPtr>(job) ||
+                      std::holds_alternative<domain::ResolveUndo>(job);
   return Refusal{.reason = writes ? Refused::timeout : Refused::database_unavailable};
 }
 

@@ -38,6 +38,9 @@ constexpr auto kFarewell = 1s;
 /// How long an actor may take to end when nothing is owed any more.
 constexpr auto kLastWords = 2s;
 
+/// How many jobs may wait for the one connection that stands beside the pool.
+constexpr std::size_t kMostAside = 1000;
+
 /// Files for everything but callers and the database: the log, keys, what libraries open.
 constexpr std::size_t kOtherFiles = 64;
 
@@ -95,13 +98,19 @@ public:
               return std::make_unique<db::PgStore>(database, facts, log, metrics_);
             }),
             {settings.database.pool_size, settings.database.queue_limit}, metrics_)),
+        aside_(actors::spawn_dispatcher(
+            system_, actors::detached_workers([this, database = settings.database, facts, &log] {
+              return std::make_unique<db::PgStore>(database, facts, log, metrics_);
+            }),
+            {1, kMostAside}, not_measured_)),
         directory_(actors::spawn_directory(system_, dispatcher_,
                                            settings.migration.group_idle_timeout, metrics_)),
         health_(actors::spawn_health(system_, dispatcher_)),
-        gateway_(
-            http::make_exchange(system_, {directory_, health_, dispatcher_}, threads_of(settings))),
+        gateway_(http::make_exchange(system_, {directory_, health_, dispatcher_, aside_},
+                                     threads_of(settings))),
         api_({settings.http.request_timeout, settings.migration.async_after,
-              settings.http.max_body_bytes, settings.limits.max_devices_per_group},
+              settings.http.max_body_bytes, settings.limits.max_devices_per_group,
+              settings.migration.rollback_window, settings.migration.require_owner},
              {tokens_, unicode_, limiter_, *gateway_, lifecycle_, log, metrics_}),
         server_(std::make_unique<http::Server>(
             http::ServerSettings{settings.http.address, settings.http.port, threads_of(settings),
@@ -119,10 +128,12 @@ public:
   /// a request its connection.
   bool end() {
     server_->stop();
+    api_.stop();
     gateway_.reset();
     caf::anon_send_exit(health_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(directory_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(dispatcher_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(aside_, caf::exit_reason::user_shutdown);
     const auto until = Clock::now() + kLastWords;
     while (system_.registry().running() > 0 && Clock::now() < until)
       std::this_thread::sleep_for(1ms);
@@ -159,7 +170,9 @@ private:
   http::Lifecycle lifecycle_;
   ActorConfig config_;
   caf::actor_system system_;
+  domain::Metrics not_measured_; // the gauges are of the pool
   actors::DispatcherActor dispatcher_;
+  actors::DispatcherActor aside_; // one connection, beside the pool
   actors::DirectoryActor directory_;
   actors::HealthActor health_;
   std::unique_ptr<http::Gateway> gateway_;

@@ -73,6 +73,17 @@ template <std::int64_t MinMilliseconds> struct Period {
   static std::string print(Settings::Duration span) { return print_duration(span); }
 };
 
+/// Of history, not of a timer: it may be long.
+struct Window {
+  static Settings::Duration parse(const std::string& text) {
+    const Settings::Duration span = parse_duration(text);
+    if (span > std::chrono::hours{24 * 3660})
+      throw SettingsError("must be at most 10 years");
+    return span;
+  }
+  static std::string print(Settings::Duration span) { return print_duration(span); }
+};
+
 struct Text {
   static constexpr bool quoted = true;
   static std::string type() { return "text"; }
@@ -154,6 +165,17 @@ struct Level { // kLevels is in the enum's order
   }
 };
 
+struct Consent { // kConsents is in the enum's order
+  static constexpr std::array<std::string_view, 3> kConsents{"any", "majority", "all_linked"};
+  static domain::RequireOwner parse(const std::string& text) {
+    const auto* found = std::find(kConsents.begin(), kConsents.end(), text);
+    if (found == kConsents.end())
+      throw SettingsError("must be one of any, majority, all_linked");
+    return static_cast<domain::RequireOwner>(found - kConsents.begin());
+  }
+  static std::string print(domain::RequireOwner rule) { return domain::name_of(rule); }
+};
+
 struct Url : Text {
   static std::string type() { return "libpq URL"; }
   static std::string print(const std::string& url) { return masked_url(url); }
@@ -223,7 +245,8 @@ constexpr std::array kKeys{
     key<&Database::url, Url>("database.url", "a URI or key=value; empty: an embedded PostgreSQL"),
     key<&Database::embedded_dir, Directory>("database.embedded_dir",
                                             "the embedded PostgreSQL's folder"),
-    key<&Database::pool_size, Number<1, 1000>>("database.pool_size", "connections a replica"),
+    key<&Database::pool_size, Number<1, 1000>>("database.pool_size",
+                                               "connections a replica, beside one for rehearsals"),
     key<&Database::queue_limit, Number<0, 1000000>>(
         "database.queue_limit", "jobs that wait for a connection; then 503 server/overloaded"),
     key<&Database::lock_timeout, Positive>("database.lock_timeout", "set inside each transaction"),
@@ -257,6 +280,11 @@ constexpr std::array kKeys{
     key<&Migration::async_after, Positive>("migration.async_after", "then 202"),
     key<&Migration::group_idle_timeout, Positive>("migration.group_idle_timeout",
                                                   "an idle group actor is released"),
+    key<&Migration::rollback_window, Window>(
+        "migration.rollback_window", "how long after a migration its group's owner can undo it"),
+    key<&Migration::require_owner, Consent>(
+        "migration.require_owner",
+        "how many of a registration group's linked devices must be the caller's"),
     reloaded(key<&Limits::max_devices_per_group, Number<1, 1000000>>(
         "limits.max_devices_per_group", "then 400 validation/too-many-devices")),
     reloaded(key<&Limits::requests_per_minute, Number<0, 1000000000>>(

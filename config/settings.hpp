@@ -1,5 +1,6 @@
 #pragma once
 #include "domain/log.hpp"
+#include "domain/outcome.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -51,6 +52,8 @@ struct Settings {
   struct Migration {
     Duration async_after = std::chrono::seconds{2};
     Duration group_idle_timeout = std::chrono::seconds{30};
+    Duration rollback_window = std::chrono::hours{168};
+    domain::RequireOwner require_owner = domain::RequireOwner::any;
   } migration;
 
   struct Limits {

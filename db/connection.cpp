@@ -1,19 +1,41 @@
 #include "db/connection.hpp"
 
+#include <charconv>
+#include <cstdint>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <string_view>
+#include <system_error>
 
 namespace regroup::db {
 namespace {
 
-void receive_notice(void* warned, const PGresult* notice) {
-  const char* severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
-  if (severity == nullptr || std::string_view{severity} == "WARNING")
-    *static_cast<bool*>(warned) = true;
+constexpr std::string_view kProgress = "regroup.progress ";
+
+/// "regroup.progress 500/10000"
+void take_progress(std::string_view said, domain::MigrationProgress& to) {
+  std::int64_t processed = 0;
+  std::int64_t total = 0;
+  const char* end = said.data() + said.size();
+  const auto slash = std::from_chars(said.data() + kProgress.size(), end, processed);
+  if (slash.ec != std::errc{} || slash.ptr == end ||
+      std::from_chars(slash.ptr + 1, end, total).ec != std::errc{})
+    return;
+  to.total = total;
+  to.processed = processed;
 }
 
 } // namespace
+
+void Connection::hear(void* heard, const pg_result* notice) {
+  auto& here = *static_cast<Heard*>(heard);
+  const char* severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (severity == nullptr || std::string_view{severity} == "WARNING")
+    here.warned = true;
+  const char* text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+  if (here.progress != nullptr && text != nullptr && std::string_view{text}.starts_with(kProgress))
+    take_progress(text, *here.progress);
+}
 
 Connection::Connection(const std::string& conninfo)
     : connection_base(policy_), conninfo_(conninfo), policy_(conninfo_) {
@@ -24,7 +46,7 @@ Connection::Connection(const std::string& conninfo)
   inhibit_reactivation(true);
 #pragma GCC diagnostic pop
   // In place of libpqxx's own, which hands on the text alone and prints it.
-  PQsetNoticeReceiver(handle(), &receive_notice, &warned_);
+  PQsetNoticeReceiver(handle(), &Connection::hear, &heard_);
 }
 
 Connection::~Connection() { close(); }

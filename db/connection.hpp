@@ -1,10 +1,14 @@
 #pragma once
+#include "domain/progress.hpp"
+
 #include <pqxx/connection>
 #include <pqxx/connection_base>
 #include <pqxx/connectionpolicy>
 
 #include <set>
 #include <string>
+
+struct pg_result;
 
 namespace regroup::db {
 
@@ -28,13 +32,23 @@ public:
   /// Before a COMMIT; and whether PostgreSQL warned since (PostgreSQL manual, 27.2.8.3: a wait for
   /// the synchronous standby that was cancelled is a warning, SQLSTATE 01000). Notices are no
   /// warnings: triggers of other programs may say what they like.
-  void forget_warnings() { warned_ = false; }
-  bool warned() const { return warned_; }
+  void forget_warnings() { heard_.warned = false; }
+  bool warned() const { return heard_.warned; }
+
+  /// Where to write how far a migration has come, which regroup_move_devices (004_migrate.sql) says
+  /// while it runs; null: nowhere.
+  void tell_progress_to(domain::MigrationProgress* where) { heard_.progress = where; }
 
   /// The statements that pipelines have prepared in this session, by name. libpqxx has its own.
   std::set<std::string, std::less<>>& prepared() { return prepared_; }
 
 private:
+  struct Heard {
+    bool warned = false;
+    domain::MigrationProgress* progress = nullptr;
+  };
+  static void hear(void* heard, const pg_result* notice);
+
   struct Policy final : pqxx::connect_direct {
     using connect_direct::connect_direct;
     pqxx::internal::pq::PGconn* do_startconnect(pqxx::internal::pq::PGconn* before) override {
@@ -51,7 +65,7 @@ private:
   std::string conninfo_;
   Policy policy_; // the base keeps a reference to it, and uses it from init() to close()
   std::set<std::string, std::less<>> prepared_;
-  bool warned_ = false;
+  Heard heard_;
 };
 
 } // namespace regroup::db

@@ -264,7 +264,8 @@ Finding connections(const config::Settings::Database& settings, unsigned replica
                     pqxx::connection& connection) {
   pqxx::work work{connection};
   const auto room = work.exec1(kRoom).front().as<std::int64_t>();
-  const std::int64_t wanted = std::int64_t{settings.pool_size} * replicas;
+  const std::int64_t wanted =
+      (std::int64_t{settings.pool_size} + 1) * replicas; // one beside the pool
   const std::string text = std::to_string(wanted) + " connections for " + std::to_string(replicas) +
                            (replicas == 1 ? " replica" : " replicas") + ", room for " +
                            std::to_string(room);

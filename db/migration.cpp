@@ -2,19 +2,18 @@
 
 #include "db/codec.hpp"
 #include "db/one_trip.hpp"
+#include "db/progress.hpp"
+#include "db/retry.hpp"
 #include "domain/names.hpp"
 
 #include <algorithm>
 #include <chrono>
-#include <random>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 namespace regroup::db {
 namespace {
 
-using namespace std::chrono_literals;
 using domain::Answer;
 using domain::MigrationCommand;
 using domain::MigrationCompleted;
@@ -22,31 +21,6 @@ using domain::Refusal;
 using domain::Refused;
 using Doubt = domain::Metrics::Doubt;
 using Clock = std::chrono::steady_clock;
-
-constexpr int kMostAttempts = 4;
-
-/// Between two attempts: jitter, so that those who collided once do not collide again.
-void pause_before_retry(int attempt, domain::Deadline deadline) {
-  thread_local std::minstd_rand generator{std::random_device{}()};
-  std::uniform_int_distribution<int> spread{10, 30 << attempt};
-  const auto until = Clock::now() + std::chrono::milliseconds{spread(generator)};
-  std::this_thread::sleep_until(std::min(until, deadline));
-}
-
-/// What PostgreSQL promises not to have committed, and what may well work a moment later.
-bool is_worth_retrying(std::string_view sqlstate) {
-  return sqlstate == "40001"     // serialization failure
-         || sqlstate == "40P01"  // deadlock
-         || sqlstate == "RG001"  // another writer was first: the next look sees it
-         || sqlstate == "25006"; // a standby, while a failover is under way
-}
-
-Refused refusal_for(std::string_view sqlstate) {
-  const bool passing = is_worth_retrying(sqlstate) || sqlstate == "55P03" // lock_timeout
-                       || sqlstate == "57014"                             // statement_timeout
-                       || sqlstate.starts_with("53"); // disk, memory, connections
-  return passing ? Refused::database_unavailable : Refused::internal;
-}
 
 Refusal about(const MigrationCommand& command, Refused reason) {
   Refusal refusal;
@@ -56,6 +30,7 @@ Refusal about(const MigrationCommand& command, Refused reason) {
   case Refused::already_migrated:
   case Refused::no_devices:
   case Refused::not_device_owner:
+  case Refused::not_owner_of_enough:
   case Refused::too_many_devices:
     refusal.registration_group_id = command.registration_group_id;
     break;
@@ -96,35 +71,6 @@ MigrationCompleted completed_from_audit(const pqxx::row& row) {
   return done;
 }
 
-/// An outcome of regroup_migrate_v1 other than 'completed' and 'replayed'.
-Refusal refusal_from(const Reply& reply, const MigrationCommand& command, std::int64_t limit,
-                     std::string_view outcome) {
-  static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
-      {"in_progress", Refused::in_progress},
-      {"already_migrated", Refused::already_migrated},
-      {"migrated_in_parts", Refused::already_migrated},
-      {"no_devices", Refused::no_devices},
-      {"not_device_owner", Refused::not_device_owner},
-      {"too_many_devices", Refused::too_many_devices},
-      {"group_name_exists", Refused::group_name_exists},
-      {"idempotency_mismatch", Refused::idempotency_mismatch},
-      {"unauthorized", Refused::unauthorized},
-  };
-  const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
-                                   [&](const auto& known) { return known.first == outcome; });
-  Refusal refusal =
-      about(command, found == std::end(kOutcomes) ? Refused::internal : found->second);
-  if (refusal.reason == Refused::already_migrated) {
-    refusal.authenticated_group_id = optional_uuid(reply, 0, "o_group_id");
-    refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
-    refusal.migrated_in_parts = outcome == "migrated_in_parts";
-  } else if (refusal.reason == Refused::too_many_devices) {
-    refusal.device_count = reply.number(0, "o_device_count");
-    refusal.limit = limit;
-  }
-  return refusal;
-}
-
 /// From BEGIN to COMMIT in one round trip: see one_trip.hpp, and 004_migrate.sql for why a COMMIT
 /// that follows a refusal commits nothing.
 Answer attempt(Session& session, const SchemaFacts& facts, const MigrationCommand& command) {
@@ -138,16 +84,17 @@ Answer attempt(Session& session, const SchemaFacts& facts, const MigrationComman
     request_hash = given->request_hash;
   }
   const std::int64_t limit = std::min(command.max_devices, facts.most_devices);
-  const Reply reply =
-      run_in_one_trip(session, statements::migrate,
-                      {command.migration_id.text(), command.authenticated_group_id.text(),
-                       command.user_id.text(), command.registration_group_id, command.group_name,
-                       domain::cut_slug(command.slug, facts.slug_width), std::move(device_ids),
-                       std::to_string(limit), std::to_string(facts.default_max_devices),
-                       std::move(key), std::move(request_hash)});
+  const Reply reply = run_in_one_trip(
+      session, statements::migrate,
+      {command.migration_id.text(), command.authenticated_group_id.text(), command.user_id.text(),
+       command.registration_group_id, command.group_name,
+       domain::cut_slug(command.slug, facts.slug_width), std::move(device_ids),
+       std::to_string(limit), std::to_string(facts.default_max_devices), std::move(key),
+       std::move(request_hash), domain::name_of(command.require_owner),
+       command.into_group ? "true" : "false"});
   const std::string_view outcome = reply.text(0, "outcome");
   if (outcome != "completed" && outcome != "replayed")
-    return refusal_from(reply, command, limit, outcome);
+    return refusal_of(outcome, reply, command, limit);
   if (reply.is_null(0, "o_group_id")) { // replayed, and another program has deleted the group since
     Refusal refusal = about(command, Refused::already_migrated);
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
@@ -196,9 +143,45 @@ void log_failure(domain::Log& log, const MigrationCommand& command, std::string_
 
 } // namespace
 
+Refusal refusal_of(std::string_view outcome, const Reply& reply, const MigrationCommand& command,
+                   std::int64_t limit) {
+  static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
+      {"in_progress", Refused::in_progress},
+      {"already_migrated", Refused::already_migrated},
+      {"migrated_in_parts", Refused::already_migrated},
+      {"no_devices", Refused::no_devices},
+      {"not_device_owner", Refused::not_device_owner},
+      {"not_owner_of_enough", Refused::not_owner_of_enough},
+      {"too_many_devices", Refused::too_many_devices},
+      {"group_name_exists", Refused::group_name_exists},
+      {"group_not_found", Refused::not_found},
+      {"not_group_member", Refused::not_group_member},
+      {"forbidden", Refused::forbidden},
+      {"idempotency_mismatch", Refused::idempotency_mismatch},
+      {"unauthorized", Refused::unauthorized},
+  };
+  const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
+                                   [&](const auto& known) { return known.first == outcome; });
+  Refusal refusal =
+      about(command, found == std::end(kOutcomes) ? Refused::internal : found->second);
+  if (refusal.reason == Refused::already_migrated) {
+    refusal.authenticated_group_id = optional_uuid(reply, 0, "o_group_id");
+    refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
+    refusal.migrated_in_parts = outcome == "migrated_in_parts";
+  } else if (refusal.reason == Refused::not_owner_of_enough) {
+    refusal.ownership = {command.require_owner, reply.number(0, "o_linked"),
+                         reply.number(0, "o_owned")};
+  } else if (refusal.reason == Refused::too_many_devices) {
+    refusal.device_count = reply.number(0, "o_device_count");
+    refusal.limit = limit;
+  }
+  return refusal;
+}
+
 Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
                domain::Metrics& metrics, const MigrationCommand& command) {
   const auto started = Clock::now();
+  const ProgressWatch watch{session, command.progress.get()};
   for (int attempts = 1;; ++attempts) {
     const bool again = attempts < kMostAttempts && Clock::now() < command.deadline;
     try {
@@ -268,6 +251,8 @@ Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,
 
 Answer find_migration(Session& session, const domain::FindMigration& query) {
   using Status = domain::MigrationReport::Status;
+  if (const auto running = find_running(session, query))
+    return *running;
   Transaction transaction{session};
   const auto rows = transaction.run(statements::find_migration, query.migration_id.text());
   if (rows.empty())
@@ -282,6 +267,7 @@ Answer find_migration(Session& session, const domain::FindMigration& query) {
                                             : Status::completed;
   report.registration_group_id = row["registration_group_id"].c_str();
   report.completed_at = row["created_at"].c_str();
+  report.rolled_back_at = row["rolled_back_at"].c_str();
   if (report.status == Status::failed) {
     report.error_code = row["error_code"].c_str();
     report.error_message = row["error_message"].c_str();

@@ -6,6 +6,9 @@
 #include "domain/metrics.hpp"
 #include "domain/outcome.hpp"
 
+#include <cstdint>
+#include <string_view>
+
 namespace regroup::db {
 
 /// One migration, with its retries, to an outcome that is true. Throws nothing but what is a
@@ -18,6 +21,11 @@ domain::Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& 
 /// away until the command's deadline.
 domain::Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,
                        const domain::MigrationCommand& command);
+
+/// An outcome of regroup_migrate_v1 or regroup_plan_v1, which has its details, as a caller is told
+/// of it; not for success. `limit`: of devices, as the function was told.
+domain::Refusal refusal_of(std::string_view outcome, const Reply& reply,
+                           const domain::MigrationCommand& command, std::int64_t limit);
 
 /// A migration's audit row, as its initiator or an administrator may see it; else `not_found`.
 domain::Answer find_migration(Session& session, const domain::FindMigration& query);

@@ -5,8 +5,11 @@
 #include "db/group_devices.hpp"
 #include "db/listings.hpp"
 #include "db/migration.hpp"
+#include "db/plan.hpp"
+#include "db/progress.hpp"
 #include "db/recall.hpp"
 #include "db/schema_steps.hpp"
+#include "db/undo.hpp"
 
 #include <pqxx/except>
 
@@ -62,6 +65,14 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
             return migrate(session_, facts_, log_, metrics_, *each);
           else if constexpr (std::is_same_v<T, domain::ResolveMigration>)
             return resolve(session_, log_, metrics_, *each.migration);
+          else if constexpr (std::is_same_v<T, domain::PlanMigration>)
+            return plan(session_, facts_, *each.migration);
+          else if constexpr (std::is_same_v<T, domain::UndoPtr>)
+            return undo(session_, log_, metrics_, *each);
+          else if constexpr (std::is_same_v<T, domain::ResolveUndo>)
+            return resolve_undo(session_, log_, metrics_, *each.undo);
+          else if constexpr (std::is_same_v<T, domain::FindOrigin>)
+            return find_origin(session_, each);
           else if constexpr (std::is_same_v<T, domain::RecallMigration>)
             return recall_migration(session_, each);
           else if constexpr (std::is_same_v<T, domain::RegisterDevice>)
@@ -82,6 +93,12 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
             return list_devices(session_, each);
           else if constexpr (std::is_same_v<T, domain::FindMigration>)
             return find_migration(session_, each);
+          else if constexpr (std::is_same_v<T, domain::NoteRunning>)
+            return note_running(session_, each);
+          else if constexpr (std::is_same_v<T, domain::TellProgress>)
+            return tell_progress(session_, each);
+          else if constexpr (std::is_same_v<T, domain::EndRunning>)
+            return end_running(session_, each);
           else if constexpr (std::is_same_v<T, domain::CheckApiKey>)
             return check_api_key(session_, each);
           else

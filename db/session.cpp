@@ -60,6 +60,7 @@ void Session::connect() {
     throw ConnectionLost("the database could not be reached a moment ago");
   try {
     connection_ = std::make_unique<Connection>(conninfo_);
+    connection_->tell_progress_to(progress_);
     backoff_ = 0ms;
     metrics_.database_connection(std::exchange(was_connected_, true) ? Connected::again
                                                                      : Connected::first);
@@ -76,6 +77,12 @@ void Session::connect() {
                {{"error", std::string_view{why.what()}}});
     throw ConnectionLost("the database cannot be reached");
   }
+}
+
+void ProgressWatch::set(domain::MigrationProgress* to) {
+  session_.progress_ = to;
+  if (session_.connection_)
+    session_.connection_->tell_progress_to(to);
 }
 
 Transaction::Transaction(Session& session) : session_(session) {

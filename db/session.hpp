@@ -6,6 +6,7 @@
 #include "db/statements.hpp"
 #include "domain/log.hpp"
 #include "domain/metrics.hpp"
+#include "domain/progress.hpp"
 
 #include <pqxx/nontransaction>
 #include <pqxx/result>
@@ -42,6 +43,7 @@ public:
 
 private:
   friend class Transaction;
+  friend class ProgressWatch;
 
   void connect();
 
@@ -54,6 +56,22 @@ private:
   std::unique_ptr<Connection> connection_;
   std::chrono::steady_clock::time_point next_attempt_{};
   std::chrono::milliseconds backoff_{0};
+  domain::MigrationProgress* progress_ = nullptr;
+};
+
+/// For as long as it lives, what the session's statements say of their progress goes there, on the
+/// session's thread. `to` may be null, and outlives it.
+class ProgressWatch {
+public:
+  ProgressWatch(Session& session, domain::MigrationProgress* to) : session_(session) { set(to); }
+  ~ProgressWatch() { set(nullptr); }
+  ProgressWatch(const ProgressWatch&) = delete;
+  ProgressWatch& operator=(const ProgressWatch&) = delete;
+
+private:
+  void set(domain::MigrationProgress* to);
+
+  Session& session_;
 };
 
 /// A transaction, from its BEGIN to the end of its scope. A connection that turns out to be dead

@@ -34,8 +34,8 @@ inline constexpr Statement rollback{"regroup_rollback", "ROLLBACK"};
 inline constexpr Statement migrate{
     "regroup_migrate",
     "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, "
-    "o_ignored, o_device_count "
-    "FROM regroup_migrate_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"};
+    "o_ignored, o_device_count, o_linked, o_owned "
+    "FROM regroup_migrate_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"};
 
 /// migration.cpp, in a transaction of its own after a migration was rolled back. Takes no lock. The
 /// conflict is a migration that was thought lost and had committed: its row stays.
@@ -59,8 +59,9 @@ inline constexpr Statement find_migration{
     "coalesce(group_name, '') AS group_name, coalesce(group_slug, '') AS group_slug, "
     "coalesce(devices_remaining, 0) AS devices_remaining, "
     "coalesce(ignored_device_ids, '{}') AS ignored_device_ids, "
-    "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS created_at "
-    "FROM migration_audit_logs WHERE id = $1"};
+    "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS created_at, "
+    "to_char(rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
+    "AS rolled_back_at FROM migration_audit_logs WHERE id = $1"};
 
 /// recall.cpp: the full migration on record, and what each of the users may know of it. No row when
 /// there is none. Takes no lock: what it reads has committed, so it is true of that moment.
@@ -80,6 +81,61 @@ inline constexpr Statement recall_migration{
 /// promise (a synchronous standby has it) covers everything written before.
 inline constexpr Statement write_marker{
     "regroup_write_marker", "SELECT pg_catalog.pg_logical_emit_message(true, 'regroup', '')"};
+
+/// progress.cpp, before each of its writes, which promise nothing: they are on this server's disk,
+/// and wait for no standby, so that a COMMIT that does wait can be told of.
+inline constexpr Statement promise_nothing{
+    "regroup_promise_nothing", "SELECT pg_catalog.set_config('synchronous_commit', 'local', true)"};
+
+/// progress.cpp. Takes no lock; see 006_group_life.sql.
+inline constexpr Statement note_running{"regroup_note_running",
+                                        "SELECT regroup_note_running_v1($1, $2, $3, $4)"};
+
+/// progress.cpp, once a second for all migrations that this replica has noted. Locks their rows,
+/// which nobody else writes while the replica is heard of.
+inline constexpr Statement tell_progress{
+    "regroup_tell_progress",
+    "UPDATE regroup_running r SET devices_processed = p.processed, told_at = now() "
+    "FROM unnest($1::uuid[], $2::bigint[]) AS p(id, processed) WHERE r.migration_id = p.id"};
+
+/// progress.cpp: it has ended, and the audit says how.
+inline constexpr Statement forget_running{"regroup_forget_running",
+                                          "DELETE FROM regroup_running WHERE migration_id = $1"};
+
+/// progress.cpp. May take a registration group's advisory lock; see 006_group_life.sql.
+inline constexpr Statement find_running{
+    "regroup_find_running",
+    "SELECT outcome, o_user_id, o_registration_group_id, o_total, o_processed "
+    "FROM regroup_find_running_v1($1, $2)"};
+
+/// plan.cpp. Takes no lock and writes nothing; see 006_group_life.sql.
+inline constexpr Statement plan{
+    "regroup_plan", "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, "
+                    "o_remaining, o_ignored, o_device_count, o_linked, o_owned "
+                    "FROM regroup_plan_v1($1, $2, $3, $4, $5, $6, $7)"};
+
+/// undo.cpp: also of a group that was undone. Takes no lock.
+inline constexpr Statement find_origin{
+    "regroup_find_origin", "SELECT registration_group_id FROM migration_audit_logs "
+                           "WHERE authenticated_group_id = $1 AND status IN ('success', 'partial') "
+                           "UNION ALL SELECT registration_group_id FROM migration_audit_logs "
+                           "WHERE authenticated_group_id = $1 AND status = 'rolled_back' LIMIT 1"};
+
+/// undo.cpp, in one round trip with BEGIN and COMMIT. Takes every lock of an undo; see
+/// 006_group_life.sql.
+inline constexpr Statement undo{
+    "regroup_undo",
+    "SELECT outcome, o_migration_id, o_device_ids, "
+    "to_char(o_rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
+    "AS o_rolled_back_at FROM regroup_undo_v1($1, $2, $3, $4, $5, $6)"};
+
+/// undo.cpp, after wait_for_group, to learn what became of a COMMIT.
+inline constexpr Statement find_undo{
+    "regroup_find_undo",
+    "SELECT id AS o_migration_id, device_ids AS o_device_ids, "
+    "to_char(rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
+    "AS o_rolled_back_at FROM migration_audit_logs "
+    "WHERE authenticated_group_id = $1 AND status = 'rolled_back' AND rollback_id = $2"};
 
 /// devices.cpp. Takes the members' lock shared, then the device's row; see 005_devices.sql.
 inline constexpr Statement register_device{

@@ -12,7 +12,9 @@ MigrationCommand make_migration_command(MigrationRequest request, const Uuid& us
                                         const Unicode& unicode) {
   MigrationCommand command;
   command.migration_id = Uuid::time_ordered();
-  command.authenticated_group_id = Uuid::time_ordered();
+  command.into_group = request.authenticated_group_id.has_value();
+  command.authenticated_group_id =
+      command.into_group ? *request.authenticated_group_id : Uuid::time_ordered();
   command.user_id = user_id;
   command.registration_group_id = unicode.encode(request.registration_group_id);
   // An id of white space alone is allowed, and so is a name that was cut there: cut, not trimmed.
@@ -31,10 +33,12 @@ MigrationCommand make_migration_command(MigrationRequest request, const Uuid& us
 Deadline deadline_of(const Job& job) {
   return std::visit(
       []<class T>(const T& each) {
-        if constexpr (std::is_same_v<T, MigrationPtr>)
+        if constexpr (std::is_same_v<T, MigrationPtr> || std::is_same_v<T, UndoPtr>)
           return each->deadline;
-        else if constexpr (std::is_same_v<T, ResolveMigration>)
+        else if constexpr (std::is_same_v<T, ResolveMigration> || std::is_same_v<T, PlanMigration>)
           return each.migration->deadline;
+        else if constexpr (std::is_same_v<T, ResolveUndo>)
+          return each.undo->deadline;
         else
           return each.deadline;
       },

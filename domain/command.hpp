@@ -1,4 +1,6 @@
 #pragma once
+#include "domain/outcome.hpp"
+#include "domain/progress.hpp"
 #include "domain/unicode.hpp"
 #include "domain/uuid.hpp"
 
@@ -25,6 +27,7 @@ struct IdempotencyKey {
 struct MigrationCommand {
   Uuid migration_id;
   Uuid authenticated_group_id;
+  bool into_group = false; // that is a group which is there already; name and slug are not used
   Uuid user_id;
   std::string registration_group_id;
   std::string group_name;
@@ -32,6 +35,8 @@ struct MigrationCommand {
   std::optional<std::vector<Uuid>> device_ids; // ascending, no id twice; absent: all devices
   std::optional<IdempotencyKey> idempotency;
   std::int64_t max_devices = 100;
+  RequireOwner require_owner = RequireOwner::any;
+  std::shared_ptr<MigrationProgress> progress{}; // where somebody may ask for it
   Deadline deadline; // past it nobody waits for the outcome any more: do not begin
 };
 using MigrationPtr = std::shared_ptr<const MigrationCommand>;
@@ -41,11 +46,41 @@ struct MigrationRequest {
   std::u32string registration_group_id;
   std::optional<std::u32string> group_name; // trimmed
   std::optional<std::vector<Uuid>> device_ids;
+  std::optional<Uuid> authenticated_group_id{}; // into that one; then without group_name
 };
 
 /// Chooses the ids, the default name and the slug.
 MigrationCommand make_migration_command(MigrationRequest request, const Uuid& user_id,
                                         const Unicode& unicode);
+
+/// What a migration would do, and what would stop it: nothing is changed and nobody disturbed.
+struct PlanMigration {
+  MigrationPtr migration;
+};
+
+/// Undo the migration that made an authenticated group: its devices return to their registration
+/// group, and the group goes.
+struct UndoCommand {
+  Uuid undo_id; // chosen before the first attempt, so that an outcome in doubt can be looked up
+  Uuid authenticated_group_id;
+  Uuid user_id;
+  std::string registration_group_id;
+  std::chrono::milliseconds window;           // how long after a migration it can be undone
+  std::optional<std::string> idempotency_key; // as an IdempotencyKey's; the group is the request
+  Deadline deadline;
+};
+using UndoPtr = std::shared_ptr<const UndoCommand>;
+
+/// Look up whether an undo whose COMMIT is in doubt did commit.
+struct ResolveUndo {
+  UndoPtr undo;
+};
+
+/// The registration group that an authenticated group was made from.
+struct FindOrigin {
+  Uuid authenticated_group_id;
+  Deadline deadline;
+};
 
 /// Look up whether a migration whose COMMIT is in doubt did commit.
 struct ResolveMigration {
@@ -140,6 +175,29 @@ struct FindMigration {
   Uuid migration_id;
   std::optional<Uuid> initiator; // absent: an administrator asks
   Deadline deadline;
+  bool aside = false; // asked again and again, for a stream: beside the pool
+};
+
+/// A migration is about to be answered 202: every replica must be able to say that it runs.
+/// Answered with RunningNoted.
+struct NoteRunning {
+  MigrationPtr migration;
+  Deadline deadline;
+};
+
+/// How far the migrations have come that this replica has noted; and that it is alive.
+struct TellProgress {
+  std::vector<MigrationPtr> migrations;
+  Deadline deadline;
+};
+
+/// A migration that was noted has come to an outcome. A refusal has no row of its own: it gets one,
+/// so that who was told 202 finds it.
+struct EndRunning {
+  MigrationPtr migration;
+  std::string error_code; // empty: the audit tells already
+  std::string error_message;
+  Deadline deadline;
 };
 
 struct CheckApiKey {
@@ -152,10 +210,11 @@ struct CheckHealth {
 };
 
 /// Everything that a database worker can be asked for.
-using Job = std::variant<MigrationPtr, ResolveMigration, RecallMigration, RegisterDevice,
-                         FindRegistrationGroup, ListGroupDevices, ChangeGroupDevices,
-                         ListGroupMembers, ListGroups, ListGroupsOfDevice, ListDevices,
-                         FindMigration, CheckApiKey, CheckHealth>;
+using Job =
+    std::variant<MigrationPtr, ResolveMigration, PlanMigration, UndoPtr, ResolveUndo, FindOrigin,
+                 RecallMigration, RegisterDevice, FindRegistrationGroup, ListGroupDevices,
+                 ChangeGroupDevices, ListGroupMembers, ListGroups, ListGroupsOfDevice, ListDevices,
+                 FindMigration, NoteRunning, TellProgress, EndRunning, CheckApiKey, CheckHealth>;
 
 Deadline deadline_of(const Job& job);
 

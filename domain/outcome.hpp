@@ -1,6 +1,8 @@
 #pragma once
 #include "domain/uuid.hpp"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,6 +22,7 @@ enum class Refused : std::uint8_t {
   unauthorized,
   not_device_owner,
   not_owner_of_device, // that one device, while not_device_owner is about a whole group
+  not_owner_of_enough, // of the registration group's linked devices, for migration.require_owner
   not_group_member,
   forbidden,
   not_found,
@@ -27,6 +30,9 @@ enum class Refused : std::uint8_t {
   in_progress,
   already_migrated,
   group_name_exists,
+  group_modified,        // since the migration that is to be undone
+  already_rolled_back,   // there is nothing left to undo
+  rollback_expired,      // the migration is too long ago to be undone
   device_already_linked, // the device belongs to another user
   already_in_group,
   too_large,
@@ -40,6 +46,20 @@ enum class Refused : std::uint8_t {
   timeout, // no outcome in time; of a migration: look at its id later
 };
 inline constexpr std::size_t kRefusedCount = static_cast<std::size_t>(Refused::timeout) + 1;
+
+/// Who may migrate a registration group: of its devices that are linked to somebody, how many must
+/// be linked to the caller.
+enum class RequireOwner : std::uint8_t { any, majority, all_linked };
+inline constexpr std::array<const char*, 3> kRequireOwnerNames{"any", "majority", "all_linked"};
+inline const char* name_of(RequireOwner rule) {
+  return kRequireOwnerNames.at(static_cast<std::size_t>(rule));
+}
+
+struct Ownership {
+  RequireOwner required = RequireOwner::any;
+  std::int64_t linked_devices = 0; // of the registration group
+  std::int64_t owned_devices = 0;  // of those, the caller's
+};
 
 struct FieldError {
   std::string field; // "device_ids[3]", "page", "Idempotency-Key"
@@ -61,6 +81,7 @@ struct Refusal {
   std::optional<std::int64_t> device_count{};
   std::optional<std::int64_t> limit{};
   std::optional<std::string> group_name{};
+  std::optional<Ownership> ownership{};
   std::vector<FieldError> fields{};
   std::vector<DeviceResult>
       devices{};                  // of a change to several devices, those that stood in its way
@@ -76,6 +97,31 @@ struct MigrationCompleted {
   std::int64_t devices_remaining = 0;
   std::vector<Uuid> ignored_device_ids{}; // ascending
   bool replayed = false;                  // answered from an earlier request's Idempotency-Key
+};
+
+/// What a migration would do if it were asked for now.
+struct MigrationPlan {
+  std::optional<Refusal> obstacle; // what it would be told instead
+  std::string registration_group_id;
+  std::optional<Uuid> authenticated_group_id; // set: into that one, which is there already
+  std::string name;                           // empty where the caller may not see it
+  std::string slug;
+  std::vector<Uuid> device_ids; // ascending; none where the caller may not see them
+  std::int64_t devices_remaining = 0;
+  std::vector<Uuid> ignored_device_ids; // ascending
+};
+
+struct MigrationUndone {
+  Uuid migration_id;
+  Uuid authenticated_group_id;
+  std::string registration_group_id;
+  std::vector<Uuid> device_ids; // ascending
+  std::string rolled_back_at;   // RFC 3339, UTC
+  bool replayed = false;        // answered from an earlier request's Idempotency-Key
+};
+
+struct GroupOrigin {
+  std::string registration_group_id;
 };
 
 struct MigrationRecalled {
@@ -172,16 +218,25 @@ struct MyDevice {
   std::optional<std::string> last_seen_at;
 };
 
-/// What the audit row of a migration says.
+/// What is known of a migration.
 struct MigrationReport {
-  enum class Status : std::uint8_t { completed, failed, rolled_back };
+  enum class Status : std::uint8_t { in_progress, completed, failed, rolled_back };
   Status status = Status::completed;
   std::string registration_group_id;
-  MigrationCompleted result; // when completed or rolled back
-  std::string completed_at;  // RFC 3339, UTC
-  std::string error_code;    // when failed: a code of the contract's table
-  std::string error_message; // when failed: fit for the caller's eyes
+  std::optional<std::int64_t> devices_total{}; // when in progress; absent: not known yet
+  std::int64_t devices_processed = 0;          // when in progress
+  MigrationCompleted result;                   // when completed or rolled back
+  std::string completed_at;                    // RFC 3339, UTC
+  std::string rolled_back_at; // the same; empty where another program wrote the status
+  std::string error_code;     // when failed: a code of the contract's table
+  std::string error_message;  // when failed: fit for the caller's eyes
 };
+
+struct RunningNoted {
+  std::int64_t devices_total = 0;
+};
+
+struct Done {};
 
 struct ApiKeyFacts {
   std::int64_t id = 0;
@@ -191,9 +246,10 @@ struct ApiKeyFacts {
 struct Healthy {};
 
 /// What a job comes back with.
-using Answer = std::variant<Refusal, MigrationCompleted, MigrationRecalled, DeviceRegistered,
-                            RegistrationGroupFound, GroupDevicesPage, GroupDevicesChanged,
-                            Page<GroupMember>, Page<MyGroup>, Page<GroupOfDevice>, Page<MyDevice>,
-                            MigrationReport, ApiKeyFacts, Healthy>;
+using Answer =
+    std::variant<Refusal, MigrationCompleted, MigrationPlan, MigrationUndone, GroupOrigin,
+                 MigrationRecalled, DeviceRegistered, RegistrationGroupFound, GroupDevicesPage,
+                 GroupDevicesChanged, Page<GroupMember>, Page<MyGroup>, Page<GroupOfDevice>,
+                 Page<MyDevice>, MigrationReport, RunningNoted, Done, ApiKeyFacts, Healthy>;
 
 } // namespace regroup::domain

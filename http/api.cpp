@@ -1,14 +1,13 @@
 #include "http/api.hpp"
 
 #include "domain/names.hpp"
-#include "http/answers.hpp"
 #include "http/api_key.hpp"
 #include "http/json.hpp"
 #include "http/openapi_page.hpp"
 #include "http/outcome_table.hpp"
 #include "http/query.hpp"
+#include "http/replies.hpp"
 
-#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -27,30 +26,6 @@ using Clock = std::chrono::steady_clock;
 
 /// A probe that waits for longer than this has its answer.
 constexpr std::chrono::milliseconds kProbePatience{2000};
-
-bool same_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(x) == lower(y);
-  });
-}
-
-/// `application/json`, with parameters or without (RFC 9110, 8.3.1: the type's case is nothing).
-bool is_json(std::string_view content_type) {
-  content_type = content_type.substr(0, content_type.find(';'));
-  while (!content_type.empty() && (content_type.back() == ' ' || content_type.back() == '\t'))
-    content_type.remove_suffix(1);
-  return same_ignoring_case(content_type, "application/json");
-}
-
-/// What follows `Bearer ` (RFC 6750, 2.1), or nothing.
-std::string_view bearer(std::string_view authorization) {
-  constexpr std::string_view kScheme = "Bearer ";
-  if (authorization.size() <= kScheme.size() ||
-      !same_ignoring_case(authorization.substr(0, kScheme.size()), kScheme))
-    return {};
-  return authorization.substr(kScheme.size());
-}
 
 Reply reply_to_migration(const Answer& answer) {
   const auto* done = std::get_if<domain::MigrationCompleted>(&answer);
@@ -78,7 +53,8 @@ Reply still_running(const domain::MigrationCommand& command) {
 } // namespace
 
 Api::Api(const ApiSettings& settings, const ApiParts& parts)
-    : settings_(settings), max_devices_per_group_(settings.max_devices_per_group), parts_(parts) {}
+    : settings_(settings), max_devices_per_group_(settings.max_devices_per_group), parts_(parts),
+      teller_(parts.gateway, running_, parts.lifecycle) {}
 
 std::optional<Uuid> Api::user_of(const Request& request) const {
   const std::string_view token = bearer(request.authorization);
@@ -139,6 +115,9 @@ void Api::migrate(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
     if (refuse_body(request, respond))
       return;
+    const auto dry_run = parse_dry_run(request.query);
+    if (const auto* refusal = std::get_if<Refusal>(&dry_run))
+      return respond(to_reply(*refusal));
     auto key = idempotency_key(request);
     if (const auto* refusal = std::get_if<Refusal>(&key))
       return respond(to_reply(*refusal));
@@ -150,17 +129,24 @@ void Api::migrate(const Request& request, const Respond& respond) {
     auto command = std::make_shared<domain::MigrationCommand>(
         domain::make_migration_command(std::move(body.request), user, parts_.unicode));
     command->max_devices = max_devices_per_group_;
+    command->require_owner = settings_.require_owner;
     command->deadline = request.received + settings_.request_timeout;
     if (auto& text = std::get<0>(key))
       command->idempotency = {std::move(*text), std::move(body.hash)};
 
+    command->progress = std::make_shared<domain::MigrationProgress>();
+    command->progress->begun = request.received;
+    if (std::get<bool>(dry_run))
+      return rehearse(command, respond);
     running_.add(command);
     parts_.gateway.migrate(
         command, settings_.async_after, settings_.request_timeout,
         {[respond](const Answer& outcome) { respond(reply_to_migration(outcome)); },
-         [respond, command] { respond(still_running(*command)); },
+         [this, respond, command] {
+           teller_.note(command, [respond, command] { respond(still_running(*command)); });
+         },
          [this, command, logged = request](const Answer& outcome) {
-           running_.remove(command->migration_id);
+           teller_.end(command, outcome);
            log_migration(*command, logged, outcome);
            measure_migration(*command, logged, outcome);
          }});
@@ -206,12 +192,12 @@ void Api::measure_migration(const domain::MigrationCommand& command, const Reque
 }
 
 void Api::migration_status(const Request& request, const Respond& respond) {
-  const auto go_on = [this, respond,
+  const auto go_on = [this, respond, as_stream = wants_events(request.accept),
                       parameter = request.parameters.at(0)](std::optional<Uuid> initiator) {
     const auto id = Uuid::parse(parameter);
     if (!id)
       return respond(to_reply(invalid("migration_id", "must be a UUID")));
-    report({*id, initiator, Clock::now() + settings_.request_timeout}, respond);
+    report({*id, initiator, Clock::now() + settings_.request_timeout}, as_stream, respond);
   };
   if (request.api_key.empty())
     return with_user(request, respond, go_on);
@@ -222,14 +208,23 @@ void Api::migration_status(const Request& request, const Respond& respond) {
   });
 }
 
-void Api::report(const domain::FindMigration& query, const Respond& respond) {
+void Api::report(const domain::FindMigration& query, bool as_stream, const Respond& respond) {
+  const auto tell = [this, query, as_stream, respond](const domain::MigrationReport& report) {
+    if (as_stream)
+      teller_.stream(query, report, respond);
+    else
+      respond(ok(report));
+  };
   // What runs here is looked for first: its row may be committed a moment later, never the reverse.
-  if (const auto running = running_.find(query.migration_id))
-    if (!query.initiator || *query.initiator == running->user_id)
-      return respond({200, in_progress_report_json(*running)});
-  parts_.gateway.ask(
-      query, settings_.request_timeout,
-      answer_with<domain::MigrationReport>(respond, kRetryReadAfter, ok<domain::MigrationReport>));
+  if (const auto running = teller_.find(query))
+    return tell(*running);
+  parts_.gateway.ask(query, settings_.request_timeout, [tell, respond](const Answer& answer) {
+    if (const auto* found = std::get_if<domain::MigrationReport>(&answer))
+      tell(*found);
+    else
+      answer_with<domain::MigrationReport>(respond, kRetryReadAfter,
+                                           ok<domain::MigrationReport>)(answer);
+  });
 }
 
 void Api::register_device(const Request& request, const Respond& respond) {
@@ -330,6 +325,8 @@ std::span<const Route> routes() {
       Route{"POST", "/api/v1/groups/migrate", "/api/v1/groups/migrate", &Api::migrate},
       Route{"GET", "/api/v1/groups/migrations/:migration_id",
             "/api/v1/groups/migrations/{migration_id}", &Api::migration_status},
+      Route{"POST", "/api/v1/groups/:group_id/rollback", "/api/v1/groups/{group_id}/rollback",
+            &Api::undo},
       Route{"GET", "/api/v1/groups/:group_id/devices", "/api/v1/groups/{group_id}/devices",
             &Api::group_devices},
       Route{"POST", "/api/v1/groups/:group_id/devices", "/api/v1/groups/{group_id}/devices",

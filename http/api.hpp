@@ -8,6 +8,7 @@
 #include "http/message.hpp"
 #include "http/rate_limiter.hpp"
 #include "http/running_migrations.hpp"
+#include "http/status_teller.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -23,6 +24,8 @@ struct ApiSettings {
   std::chrono::milliseconds async_after = std::chrono::seconds{2};
   std::size_t max_body_bytes = 1048576;
   std::int64_t max_devices_per_group = 100;
+  std::chrono::milliseconds rollback_window = std::chrono::hours{168};
+  domain::RequireOwner require_owner = domain::RequireOwner::any;
 };
 
 /// What the handlers stand on; all of it outlives the Api.
@@ -43,6 +46,7 @@ public:
 
   void migrate(const Request& request, const Respond& respond);
   void migration_status(const Request& request, const Respond& respond);
+  void undo(const Request& request, const Respond& respond); // undo_api.cpp
   void register_device(const Request& request, const Respond& respond);
   void registration_group(const Request& request, const Respond& respond);
   void group_devices(const Request& request, const Respond& respond);
@@ -69,6 +73,9 @@ public:
   /// Migrations whose outcome is not known yet.
   std::size_t running() const { return running_.count(); }
 
+  /// Ends the streams. After the server, before the gateway.
+  void stop() { teller_.stop(); }
+
 private:
   std::optional<domain::Uuid> user_of(const Request& request) const;
   bool refuse_user(const domain::Uuid& user, const Respond& respond);
@@ -77,12 +84,14 @@ private:
                  const std::function<void(const domain::Uuid&)>& go_on);
   void with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on);
+  void rehearse(const domain::MigrationPtr& command, const Respond& respond); // plan_api.cpp
+  void submit_undo(domain::UndoCommand command, const Request& request, const Respond& respond);
   void submit_registration(domain::RegisterDevice command, const Respond& respond);
   void bulk_change(const Request& request, const Respond& respond,
                    domain::ChangeGroupDevices::Action action);
   void submit_change(domain::ChangeGroupDevices change, const Request& request, bool bulk,
                      const Respond& respond);
-  void report(const domain::FindMigration& query, const Respond& respond);
+  void report(const domain::FindMigration& query, bool as_stream, const Respond& respond);
   void log_migration(const domain::MigrationCommand& command, const Request& request,
                      const domain::Answer& outcome) const;
   void measure_migration(const domain::MigrationCommand& command, const Request& request,
@@ -92,6 +101,7 @@ private:
   std::atomic<std::int64_t> max_devices_per_group_; // of the settings, until it is set anew
   ApiParts parts_;
   RunningMigrations running_;
+  StatusTeller teller_;
 };
 
 /// A route and its handler. `path` is an express path (RESTinio), `route` names it in logs.

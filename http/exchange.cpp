@@ -54,6 +54,16 @@ struct ExchangeState {
   bool ticking = false;
 };
 
+/// Jobs that must be answered however much real work is queued, and must not hold that up. They
+/// take no lock that anybody waits for.
+bool is_aside(const domain::Job& job) {
+  const auto* status = std::get_if<domain::FindMigration>(&job);
+  return (status && status->aside) || std::holds_alternative<domain::PlanMigration>(job) ||
+         std::holds_alternative<domain::NoteRunning>(job) ||
+         std::holds_alternative<domain::TellProgress>(job) ||
+         std::holds_alternative<domain::EndRunning>(job);
+}
+
 /// Nobody knows what became of the job: of a migration, its id lets the caller find out.
 Answer no_answer(const Ticket& ticket) {
   Refusal refusal{Refused::timeout};
@@ -114,11 +124,15 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
         if (const auto migration = ticket->migration())
           self->request(parties.directory, caf::infinite, actors::migrate_atom::value, migration)
               .then(finish, fail);
+        else if (const auto* undo = std::get_if<domain::UndoPtr>(&ticket->job))
+          self->request(parties.directory, caf::infinite, actors::undo_atom::value, *undo)
+              .then(finish, fail);
         else if (const auto* check = std::get_if<domain::CheckHealth>(&ticket->job))
           self->request(parties.health, caf::infinite, actors::check_atom::value, *check)
               .then(finish, fail);
         else
-          self->request(parties.dispatcher, caf::infinite, actors::execute_atom::value, ticket->job)
+          self->request(is_aside(ticket->job) ? parties.aside : parties.dispatcher, caf::infinite,
+                        actors::execute_atom::value, ticket->job)
               .then(finish, fail);
         tick_later();
       },

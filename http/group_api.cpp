@@ -1,9 +1,9 @@
 // The handlers around groups, their members and their devices.
-#include "http/answers.hpp"
 #include "http/api.hpp"
 #include "http/api_key.hpp"
 #include "http/group_json.hpp"
 #include "http/query.hpp"
+#include "http/replies.hpp"
 
 #include <utility>
 #include <variant>

@@ -3,9 +3,11 @@
 #include "domain/names.hpp"
 #include "http/api_key.hpp"
 #include "http/json_reader.hpp"
+#include "http/outcome_table.hpp"
 #include "http/strict_json.hpp"
 #include "text/json_text.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace regroup::http {
@@ -28,6 +30,19 @@ void add_or_null(JsonObject& to, std::string_view name, const std::optional<doma
     to.add(name, id->text());
   else
     to.add_null(name);
+}
+
+void add_or_null(JsonObject& to, std::string_view name, const std::optional<std::int64_t>& number) {
+  if (number)
+    to.add(name, *number);
+  else
+    to.add_null(name);
+}
+
+/// 99 at most: all devices are through, and COMMIT is still to come.
+std::int64_t percent_of(const domain::MigrationReport& report) {
+  const auto total = report.devices_total.value_or(0);
+  return total > 0 ? std::min<std::int64_t>(99, report.devices_processed * 100 / total) : 0;
 }
 
 std::int64_t count_of(const std::vector<domain::Uuid>& ids) {
@@ -66,15 +81,29 @@ Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unico
   const auto value = parse_strict_json(body);
   if (!value)
     return Refusal{Refused::invalid_json};
-  ObjectReader reader{*value, unicode, {"registration_group_id", "group_name", "device_ids"}};
+  ObjectReader reader{
+      *value,
+      unicode,
+      {"registration_group_id", "group_name", "device_ids", "authenticated_group_id"}};
   auto id = reader.text("registration_group_id", {domain::kMaxRegistrationGroupId}, true);
   auto name = reader.text("group_name", {domain::kMaxGroupName, true}, false);
   auto device_ids = reader.optional_uuids("device_ids");
+  const auto into = reader.optional_uuid("authenticated_group_id");
+  if (into && name)
+    reader.complain("group_name", "cannot be given with authenticated_group_id");
   if (!reader.good())
     return reader.refusal();
   // nlohmann's objects are ordered by name, so equal values give equal text.
-  return MigrationBody{{std::move(*id), std::move(name), std::move(device_ids)},
+  return MigrationBody{{std::move(*id), std::move(name), std::move(device_ids), into},
                        with_hash ? sha256_hex(value->dump()) : std::string{}};
+}
+
+std::optional<Refusal> refuse_content(std::string_view body, const domain::Unicode& unicode) {
+  const auto value = parse_strict_json(body);
+  if (!value)
+    return Refusal{Refused::invalid_json};
+  const ObjectReader reader{*value, unicode, {}};
+  return reader.good() ? std::nullopt : std::optional{reader.refusal()};
 }
 
 Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
@@ -106,6 +135,35 @@ std::string to_json(const domain::MigrationCompleted& done) {
   body.add("migration_id", done.migration_id.text());
   add_fields(body, done);
   return body.text();
+}
+
+std::string to_json(const domain::MigrationPlan& plan) {
+  JsonObject body;
+  body.add("dry_run", true).add("registration_group_id", plan.registration_group_id);
+  add_or_null(body, "authenticated_group_id", plan.authenticated_group_id);
+  body.add("name", plan.name)
+      .add("slug", plan.slug)
+      .add("devices_to_migrate", count_of(plan.device_ids))
+      .add("device_ids", texts(plan.device_ids))
+      .add("devices_remaining", plan.devices_remaining)
+      .add("ignored_device_ids", texts(plan.ignored_device_ids));
+  if (plan.obstacle)
+    body.add("obstacle", error_of(*plan.obstacle));
+  else
+    body.add_null("obstacle");
+  return body.text();
+}
+
+std::string to_json(const domain::MigrationUndone& undone) {
+  return JsonObject{}
+      .add("migration_id", undone.migration_id.text())
+      .add("registration_group_id", undone.registration_group_id)
+      .add("authenticated_group_id", undone.authenticated_group_id.text())
+      .add("status", "rolled_back")
+      .add("devices_restored", count_of(undone.device_ids))
+      .add("device_ids", texts(undone.device_ids))
+      .add("rolled_back_at", undone.rolled_back_at)
+      .text();
 }
 
 std::string to_json(const domain::DeviceRegistered& done) {
@@ -148,6 +206,11 @@ std::string to_json(const domain::MigrationReport& report) {
   JsonObject body;
   body.add("migration_id", report.result.migration_id.text())
       .add("registration_group_id", report.registration_group_id);
+  if (report.status == Status::in_progress) {
+    body.add("status", "in_progress").add("progress_percent", percent_of(report));
+    add_or_null(body, "devices_total", report.devices_total);
+    return body.add("devices_processed", report.devices_processed).text();
+  }
   if (report.status == Status::failed)
     return body.add("status", "failed")
         .add("error",
@@ -155,29 +218,34 @@ std::string to_json(const domain::MigrationReport& report) {
         .text();
   body.add("status", report.status == Status::completed ? "completed" : "rolled_back");
   add_fields(body, report.result);
+  if (report.status == Status::rolled_back && !report.rolled_back_at.empty())
+    body.add("rolled_back_at", report.rolled_back_at);
   return body.add("completed_at", report.completed_at).text();
 }
 
 std::string in_progress_json(const domain::MigrationCommand& command) {
-  return JsonObject{}
-      .add("migration_id", command.migration_id.text())
+  const auto report = report_of(command);
+  JsonObject body;
+  body.add("migration_id", command.migration_id.text())
       .add("status", "in_progress")
-      .add("status_url", status_url(command.migration_id))
-      .add_null("devices_total")
-      .add("devices_processed", std::int64_t{0})
-      .add_null("estimated_completion_seconds")
-      .text();
+      .add("status_url", status_url(command.migration_id));
+  add_or_null(body, "devices_total", report.devices_total);
+  body.add("devices_processed", report.devices_processed);
+  add_or_null(body, "estimated_completion_seconds",
+              command.progress ? command.progress->seconds_left() : std::nullopt);
+  return body.text();
 }
 
-std::string in_progress_report_json(const domain::MigrationCommand& command) {
-  return JsonObject{}
-      .add("migration_id", command.migration_id.text())
-      .add("registration_group_id", command.registration_group_id)
-      .add("status", "in_progress")
-      .add("progress_percent", std::int64_t{0})
-      .add_null("devices_total")
-      .add("devices_processed", std::int64_t{0})
-      .text();
+domain::MigrationReport report_of(const domain::MigrationCommand& running) {
+  domain::MigrationReport report;
+  report.status = domain::MigrationReport::Status::in_progress;
+  report.registration_group_id = running.registration_group_id;
+  report.result.migration_id = running.migration_id;
+  if (running.progress && running.progress->total >= 0)
+    report.devices_total = running.progress->total;
+  if (running.progress)
+    report.devices_processed = running.progress->processed;
+  return report;
 }
 
 std::string status_url(const domain::Uuid& migration_id) {

@@ -3,6 +3,7 @@
 #include "domain/outcome.hpp"
 #include "domain/unicode.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -23,19 +24,25 @@ struct MigrationBody {
 Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unicode& unicode,
                                       bool with_hash);
 
+/// For a request that has nothing to say: `invalid_json`, or `invalid_request` for anything but {}.
+std::optional<domain::Refusal> refuse_content(std::string_view body,
+                                              const domain::Unicode& unicode);
+
 /// Without user and deadline.
 Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
                                                   const domain::Unicode& unicode);
 
 std::string to_json(const domain::MigrationCompleted& done);
+std::string to_json(const domain::MigrationPlan& plan);
+std::string to_json(const domain::MigrationUndone& undone);
 std::string to_json(const domain::DeviceRegistered& done);
 std::string to_json(const domain::RegistrationGroupFound& found);
 std::string to_json(const domain::GroupDevicesPage& page);
 std::string to_json(const domain::MigrationReport& report);
 
-/// The 202 of a migration that goes on, and its status while it runs here.
+/// The 202 of a migration that goes on, and what is known of it while it runs here.
 std::string in_progress_json(const domain::MigrationCommand& command);
-std::string in_progress_report_json(const domain::MigrationCommand& command);
+domain::MigrationReport report_of(const domain::MigrationCommand& running);
 
 /// Where a migration's status is found.
 std::string status_url(const domain::Uuid& migration_id);

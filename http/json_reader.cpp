@@ -53,8 +53,14 @@ std::optional<std::u32string> ObjectReader::text(const char* name, Text rule, bo
   return std::u32string{text};
 }
 
-std::optional<domain::Uuid> ObjectReader::uuid(const char* name) {
-  const json* value = find(name, true);
+std::optional<domain::Uuid> ObjectReader::uuid(const char* name) { return uuid(name, true); }
+
+std::optional<domain::Uuid> ObjectReader::optional_uuid(const char* name) {
+  return uuid(name, false);
+}
+
+std::optional<domain::Uuid> ObjectReader::uuid(const char* name, bool required) {
+  const json* value = find(name, required);
   if (value == nullptr)
     return std::nullopt;
   const auto id =

@@ -26,10 +26,14 @@ public:
   };
   /// Nothing where the field is absent (or null), or wrong and noted.
   std::optional<std::u32string> text(const char* name, Text rule, bool required);
-  std::optional<domain::Uuid> uuid(const char* name);                        // required
+  std::optional<domain::Uuid> uuid(const char* name); // required
+  std::optional<domain::Uuid> optional_uuid(const char* name);
   std::optional<std::vector<domain::Uuid>> optional_uuids(const char* name); // one or more
   std::vector<domain::Uuid> uuids(const char* name, std::size_t most); // required; 1 to `most`
   bool boolean(const char* name);                                      // absent: false
+
+  /// A mistake that only several fields together make.
+  void complain(std::string field, std::string message);
 
   bool good() const { return wrong_.empty(); }
   domain::Refusal refusal() const;
@@ -37,7 +41,7 @@ public:
 private:
   std::optional<std::vector<domain::Uuid>> each_uuid(const char* name, const nlohmann::json& value);
   const nlohmann::json* find(const char* name, bool required);
-  void complain(std::string field, std::string message);
+  std::optional<domain::Uuid> uuid(const char* name, bool required);
 
   const nlohmann::json& object_;
   const domain::Unicode& unicode_;

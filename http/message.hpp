@@ -1,6 +1,9 @@
 #pragma once
+#include "http/event_stream.hpp"
+
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +20,7 @@ struct Request {
   std::string_view authorization;
   std::string_view api_key;
   std::string_view content_type;
+  std::string_view accept;
   std::string_view idempotency_key;
   bool has_idempotency_key = false;
   std::string_view device_id; // X-Device-Id
@@ -32,6 +36,8 @@ struct Reply {
   std::vector<std::pair<std::string, std::string>> headers{};
   const char* content_type = "application/json";
   bool close = false; // the connection, after this answer
+  /// In place of a body: called once the head is on its way, before the answer is sent.
+  std::function<void(std::shared_ptr<EventStream>)> stream{};
 };
 
 /// Sends the answer; to be called exactly once, from any thread.

@@ -1,7 +1,5 @@
 #include "http/outcome_table.hpp"
 
-#include "text/json_text.hpp"
-
 #include <array>
 #include <cstdint>
 #include <string>
@@ -27,6 +25,8 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
     {Refused::not_device_owner, 403, "authz/not-device-owner",
      "You own no active device of the registration group"},
     {Refused::not_owner_of_device, 403, "authz/not-device-owner", "The device is not yours"},
+    {Refused::not_owner_of_enough, 403, "authz/not-device-owner",
+     "You own too few of the registration group's linked devices"},
     {Refused::not_group_member, 403, "authz/not-group-member",
      "You are not a member of this group"},
     {Refused::forbidden, 403, "authz/forbidden", "You may not do this"},
@@ -39,6 +39,12 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
      "The registration group was migrated before"},
     {Refused::group_name_exists, 409, "resource/group-name-exists",
      "A group of this name exists already"},
+    {Refused::group_modified, 409, "migration/group-modified",
+     "The group was changed since it was migrated, and cannot be undone any more"},
+    {Refused::already_rolled_back, 409, "migration/already-rolled-back",
+     "The migration was undone before"},
+    {Refused::rollback_expired, 409, "migration/rollback-expired",
+     "The migration is too long ago to be undone"},
     {Refused::device_already_linked, 409, "resource/already-exists",
      "The device belongs to another user"},
     {Refused::already_in_group, 409, "resource/already-exists",
@@ -80,6 +86,10 @@ JsonObject details_of(const Refusal& refusal, int retry_after) {
     details.add(refusal.reason == Refused::too_large ? "limit_bytes" : "limit", *refusal.limit);
   if (refusal.group_name)
     details.add("group_name", *refusal.group_name);
+  if (refusal.ownership)
+    details.add("require_owner", domain::name_of(refusal.ownership->required))
+        .add("linked_devices", refusal.ownership->linked_devices)
+        .add("owned_devices", refusal.ownership->owned_devices);
   if (!refusal.fields.empty()) {
     std::vector<JsonObject> fields;
     for (const auto& [field, message] : refusal.fields)
@@ -101,18 +111,21 @@ std::span<const OutcomeRow> outcome_table() { return kOutcomes; }
 
 const OutcomeRow& row_of(Refused reason) { return kOutcomes.at(static_cast<std::size_t>(reason)); }
 
+JsonObject error_of(const Refusal& refusal, std::optional<int> retry_after) {
+  const OutcomeRow& row = row_of(refusal.reason);
+  return JsonObject{}
+      .add("code", row.code)
+      .add("message", row.message)
+      .add("details", details_of(refusal, retry_after.value_or(row.retry_after)));
+}
+
 Reply to_reply(const Refusal& refusal, std::optional<int> retry_after) {
   const OutcomeRow& row = row_of(refusal.reason);
   const int wait = retry_after.value_or(row.retry_after);
   Reply reply;
   reply.status = row.status;
   // What a caller sent comes back to it: replaced, not thrown at, should it not be UTF-8.
-  reply.body = JsonObject{}
-                   .add("error", JsonObject{}
-                                     .add("code", row.code)
-                                     .add("message", row.message)
-                                     .add("details", details_of(refusal, wait)))
-                   .text();
+  reply.body = JsonObject{}.add("error", error_of(refusal, retry_after)).text();
   if (wait > 0)
     reply.headers.emplace_back("Retry-After", std::to_string(wait));
   if (refusal.reason == Refused::unauthorized)

@@ -1,6 +1,7 @@
 #pragma once
 #include "domain/outcome.hpp"
 #include "http/message.hpp"
+#include "text/json_text.hpp"
 
 #include <optional>
 #include <span>
@@ -21,6 +22,10 @@ struct OutcomeRow {
 std::span<const OutcomeRow> outcome_table();
 
 const OutcomeRow& row_of(domain::Refused reason);
+
+/// The table's code and message, and the details that the refusal carries.
+text::JsonObject error_of(const domain::Refusal& refusal,
+                          std::optional<int> retry_after = std::nullopt);
 
 /// The error response: the table's status and code, the details that the refusal carries, and the
 /// headers that go with them. `retry_after` stands in for the table's.

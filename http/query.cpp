@@ -3,6 +3,7 @@
 #include <charconv>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace regroup::http {
 namespace {
@@ -12,6 +13,23 @@ std::optional<std::int64_t> whole_number(std::string_view text, std::int64_t mos
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool good = error == std::errc{} && end == text.data() + text.size() && !text.empty();
   return good && value >= 1 && value <= most ? std::optional{value} : std::nullopt;
+}
+
+template <class Take> void for_each_parameter(std::string_view query, Take take) {
+  while (!query.empty()) {
+    const auto ampersand = query.find('&');
+    const std::string_view pair = query.substr(0, ampersand);
+    query = ampersand == std::string_view::npos ? std::string_view{} : query.substr(ampersand + 1);
+    const auto equals = pair.find('=');
+    if (!pair.empty())
+      take(pair.substr(0, equals),
+           equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1));
+  }
+}
+
+domain::FieldError unknown(std::string_view name) {
+  constexpr std::size_t kShown = 100;
+  return {std::string{name.substr(0, kShown)}, "is unknown"};
 }
 
 } // namespace
@@ -34,24 +52,36 @@ std::variant<domain::PageNumber, domain::Refusal> parse_page(std::string_view qu
       into = *number;
     given = true;
   };
-  while (!query.empty()) {
-    const auto ampersand = query.find('&');
-    const std::string_view pair = query.substr(0, ampersand);
-    query = ampersand == std::string_view::npos ? std::string_view{} : query.substr(ampersand + 1);
-    const auto equals = pair.find('=');
-    const std::string_view name = pair.substr(0, equals);
-    const std::string_view text =
-        equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
+  for_each_parameter(query, [&](std::string_view name, std::string_view text) {
     if (name == "page")
       take(name, text, page.page, kLastPage, page_given);
     else if (name == "per_page")
       take(name, text, page.per_page, kMostPerPage, per_page_given);
-    else if (!pair.empty())
-      refusal.fields.push_back({std::string{name.substr(0, 100)}, "is unknown"});
-  }
+    else
+      refusal.fields.push_back(unknown(name));
+  });
   if (!refusal.fields.empty())
     return refusal;
   return page;
+}
+
+std::variant<bool, domain::Refusal> parse_dry_run(std::string_view query) {
+  bool dry_run = false;
+  bool given = false;
+  domain::Refusal refusal{domain::Refused::invalid_request};
+  for_each_parameter(query, [&](std::string_view name, std::string_view text) {
+    if (name != "dry_run")
+      refusal.fields.push_back(unknown(name));
+    else if (std::exchange(given, true))
+      refusal.fields.push_back({"dry_run", "is there twice"});
+    else if (text != "true" && text != "false")
+      refusal.fields.push_back({"dry_run", "must be true or false"});
+    else
+      dry_run = text == "true";
+  });
+  if (!refusal.fields.empty())
+    return refusal;
+  return dry_run;
 }
 
 } // namespace regroup::http

@@ -11,4 +11,8 @@ namespace regroup::http {
 /// unknown, twice there, or no such number.
 std::variant<domain::PageNumber, domain::Refusal> parse_page(std::string_view query);
 
+/// `dry_run` of a query string: `true`, `false`, or absent, which is false; `invalid_request` as
+/// for a page.
+std::variant<bool, domain::Refusal> parse_dry_run(std::string_view query);
+
 } // namespace regroup::http

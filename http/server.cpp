@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -100,6 +102,52 @@ private:
   Lifecycle& lifecycle_;
 };
 
+/// A response in chunks, an event in each.
+class ChunkedEvents final : public EventStream {
+public:
+  using Builder = restinio::response_builder_t<restinio::chunked_output_t>;
+
+  ChunkedEvents(Builder builder, std::shared_ptr<Owed> owed)
+      : builder_(std::move(builder)), owed_(std::move(owed)) {}
+  ~ChunkedEvents() override { end(); }
+
+  void send(std::string event) override {
+    const std::scoped_lock lock{mutex_};
+    if (!builder_ || *unsent_ >= kMostUnsent)
+      return;
+    ++*unsent_;
+    builder_->append_chunk(std::move(event));
+    builder_->flush([unsent = unsent_, gone = gone_](const restinio::asio_ns::error_code& error) {
+      --*unsent;
+      if (error)
+        *gone = true;
+    });
+  }
+
+  void end() override {
+    const std::scoped_lock lock{mutex_};
+    if (!builder_)
+      return;
+    builder_->done([owed = std::move(owed_)](const restinio::asio_ns::error_code&) {});
+    builder_.reset();
+  }
+
+  bool is_open() const override {
+    const std::scoped_lock lock{mutex_};
+    return builder_ && !*gone_;
+  }
+
+private:
+  static constexpr int kMostUnsent = 4;
+
+  mutable std::mutex mutex_;
+  std::optional<Builder> builder_;
+  std::shared_ptr<Owed> owed_;
+  // What RESTinio calls back may outlive this object.
+  std::shared_ptr<std::atomic<int>> unsent_ = std::make_shared<std::atomic<int>>(0);
+  std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
+};
+
 /// A request on its way to its answer. Dropped unanswered, it answers 500: a caller is never left
 /// waiting for a connection that says nothing.
 class Pending {
@@ -145,19 +193,28 @@ private:
                 {"duration_ms", took.count()}});
     if (reply.status >= 400 && wants_problem(header_of(*handle_, "Accept")))
       to_problem(reply, reason_of(reply.status));
-    auto response = handle_->create_response(restinio::http_status_line_t{
-        restinio::http_status_code_t{static_cast<std::uint16_t>(reply.status)},
-        reason_of(reply.status)});
-    response.append_header("X-Request-Id", request.request_id);
-    response.append_header(restinio::http_field::content_type, reply.content_type);
-    for (auto& [name, value] : reply.headers)
-      response.append_header(name, value);
-    if (reply.close)
-      response.connection_close();
+    if (reply.stream)
+      return reply.stream(std::make_shared<ChunkedEvents>(start<restinio::chunked_output_t>(reply),
+                                                          std::move(owed_)));
+    auto response = start<restinio::restinio_controlled_output_t>(reply);
     // RFC 9110, 9.3.2: to HEAD a body would be taken for the start of the next answer.
     if (handle_->header().method() != restinio::http_method_head())
       response.set_body(std::move(reply.body));
     response.done([owed = std::move(owed_)](const restinio::asio_ns::error_code&) {});
+  }
+
+  /// The head.
+  template <class Output> restinio::response_builder_t<Output> start(const Reply& reply) {
+    auto response = handle_->create_response<Output>(restinio::http_status_line_t{
+        restinio::http_status_code_t{static_cast<std::uint16_t>(reply.status)},
+        reason_of(reply.status)});
+    response.append_header("X-Request-Id", request.request_id);
+    response.append_header(restinio::http_field::content_type, reply.content_type);
+    for (const auto& [name, value] : reply.headers)
+      response.append_header(name, value);
+    if (reply.close)
+      response.connection_close();
+    return response;
   }
 
   restinio::request_handle_t handle_;
@@ -172,6 +229,7 @@ void read_headers(const restinio::request_t& from, Request& to) {
   to.authorization = header_of(from, "Authorization");
   to.api_key = header_of(from, "X-API-Key");
   to.content_type = header_of(from, "Content-Type");
+  to.accept = header_of(from, "Accept");
   to.has_idempotency_key = from.header().has_field("Idempotency-Key");
   to.idempotency_key = header_of(from, "Idempotency-Key");
   to.device_id = header_of(from, "X-Device-Id");

@@ -14,10 +14,11 @@ CREATE UNIQUE INDEX IF NOT EXISTS regroup_one_success ON migration_audit_logs (r
 -- A registration group that was migrated in parts.
 CREATE INDEX IF NOT EXISTS regroup_partial_successes ON migration_audit_logs (registration_group_id)
   WHERE status = 'partial';
--- Only an outcome of 201 uses up an Idempotency-Key.
+-- Only an outcome of 201 uses up an Idempotency-Key, and an undo does not give it back: a late retry
+-- of the migration must not do again what its owner has undone.
 CREATE UNIQUE INDEX IF NOT EXISTS regroup_one_use_of_a_key
   ON migration_audit_logs (user_id, idempotency_key)
-  WHERE idempotency_key IS NOT NULL AND status IN ('success', 'partial');
+  WHERE idempotency_key IS NOT NULL AND status IN ('success', 'partial', 'rolled_back');
 -- Whether a device's membership was made by a migration.
 CREATE INDEX IF NOT EXISTS regroup_migration_of_group ON migration_audit_logs (authenticated_group_id)
   WHERE status IN ('success', 'partial');

@@ -9,8 +9,9 @@
 --
 -- Locks, in this order: the registration group's advisory lock (tried, never waited for), its
 -- members' lock (waited for: a phone that registers holds it for a moment), the devices' rows in
--- ascending device_id, the slug and the audit row by their unique indexes. Everybody who takes two of
--- these takes them in this order, so there is no cycle to wait in.
+-- ascending device_id, the row of the group that they are to go into where that is there already, the
+-- slug and the audit row by their unique indexes. Everybody who takes two of these takes them in this
+-- order, so there is no cycle to wait in.
 --
 -- Planning anew each time was a sixth of what a migration cost the server, so each statement is planned
 -- once a session (db/statements.hpp, set_local): perhaps while the tables are empty. Each is written so that only one index can answer
@@ -19,7 +20,7 @@
 -- offer to walk through all devices in that order.
 CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   p_migration_id uuid,
-  p_group_id uuid,
+  p_group_id uuid,           -- of the new group; with p_into_group of one that is there
   p_user_id uuid,
   p_registration_group_id text,
   p_name text,
@@ -29,6 +30,8 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   p_default_max_devices int, -- the default of groups.max_devices
   p_idempotency_key text,    -- NULL: none
   p_request_hash text,
+  p_require_owner text DEFAULT 'any', -- migration.require_owner; 'majority', 'all_linked'
+  p_into_group boolean DEFAULT false, -- into a group that is there: its owner or admin must ask
   OUT outcome text,
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
@@ -37,7 +40,9 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   OUT o_device_ids uuid[],
   OUT o_remaining bigint,
   OUT o_ignored uuid[],
-  OUT o_device_count bigint
+  OUT o_device_count bigint,
+  OUT o_linked bigint, -- devices of the registration group that belong to somebody,
+  OUT o_owned bigint   -- and to the caller
 ) LANGUAGE plpgsql VOLATILE
 AS $$
 #variable_conflict use_column
@@ -45,7 +50,10 @@ DECLARE
   lock_key bigint := regroup_lock_key(p_registration_group_id);
   user_is_active boolean;
   earlier migration_audit_logs;
-  owns_one boolean;
+  remaining uuid[] := '{}'; -- what a partial migration leaves behind
+  kind migration_status := CASE WHEN p_device_ids IS NULL THEN 'success' ELSE 'partial' END;
+  role_there group_role;
+  count_there bigint;
   groups_written int;
   audits_written int;
 BEGIN
@@ -68,8 +76,14 @@ BEGIN
   IF p_idempotency_key IS NOT NULL THEN
     SELECT a.* INTO earlier FROM migration_audit_logs a
     WHERE a.user_id = p_user_id AND a.idempotency_key = p_idempotency_key
-      AND a.status IN ('success', 'partial');
-    IF FOUND THEN
+      AND a.status IN ('success', 'partial', 'rolled_back');
+    IF NOT FOUND THEN
+      IF EXISTS (SELECT FROM migration_audit_logs a
+                 WHERE a.rolled_back_by = p_user_id AND a.rollback_key = p_idempotency_key) THEN
+        outcome := 'idempotency_mismatch'; -- used for an undo
+        RETURN;
+      END IF;
+    ELSE
       IF earlier.request_hash IS DISTINCT FROM p_request_hash THEN
         outcome := 'idempotency_mismatch';
         RETURN;
@@ -93,9 +107,10 @@ BEGIN
   WHERE a.registration_group_id = p_registration_group_id AND a.status = 'success';
   IF NOT FOUND THEN
     -- The last condition is regroup_is_migrated(d.device_id), written out: a call would not be inlined.
-    SELECT coalesce(array_agg(l.device_id), '{}'), count(*), coalesce(bool_or(l.mine), false)
-    INTO o_device_ids, o_device_count, owns_one
-    FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine
+    SELECT coalesce(array_agg(l.device_id), '{}'), count(*), count(l.mine),
+      count(*) FILTER (WHERE l.mine)
+    INTO o_device_ids, o_device_count, o_linked, o_owned
+    FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine -- NULL: nobody's
           FROM devices d
           WHERE d.group_id = p_registration_group_id AND d.active
             AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
@@ -139,14 +154,21 @@ BEGIN
     RETURN;
   END IF;
 
-  IF NOT owns_one AND p_device_ids IS NOT NULL THEN
-    SELECT EXISTS (SELECT FROM devices d
-                   WHERE d.group_id = p_registration_group_id AND d.active
-                     AND d.owner_user_id = p_user_id AND NOT regroup_is_migrated(d.device_id))
-    INTO owns_one;
+  -- Whose the registration group is, is not for the caller's choice of devices to say.
+  IF p_device_ids IS NOT NULL AND (o_owned = 0 OR p_require_owner <> 'any') THEN
+    SELECT count(d.owner_user_id), count(*) FILTER (WHERE d.owner_user_id = p_user_id)
+    INTO o_linked, o_owned
+    FROM devices d
+    WHERE d.group_id = p_registration_group_id AND d.active
+      AND NOT regroup_is_migrated(d.device_id);
   END IF;
-  IF NOT owns_one THEN
+  IF o_owned = 0 THEN
     outcome := 'not_device_owner';
+    RETURN;
+  END IF;
+  IF (p_require_owner = 'majority' AND 2 * o_owned <= o_linked)
+     OR (p_require_owner = 'all_linked' AND o_owned < o_linked) THEN
+    outcome := 'not_owner_of_enough';
     RETURN;
   END IF;
   IF o_device_count > p_max_devices THEN
@@ -154,47 +176,105 @@ BEGIN
     RETURN;
   END IF;
 
-  o_remaining := 0;
+  IF p_into_group THEN
+    SELECT g.name, g.slug INTO o_name, o_slug FROM groups g
+    WHERE g.id = p_group_id AND g.is_active
+    FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+      outcome := 'group_not_found';
+      RETURN;
+    END IF;
+    SELECT m.role INTO role_there FROM group_memberships m
+    WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
+    IF NOT FOUND OR role_there NOT IN ('owner', 'admin') THEN
+      outcome := CASE WHEN role_there IS NULL THEN 'not_group_member' ELSE 'forbidden' END;
+      RETURN;
+    END IF;
+    SELECT count(*) INTO count_there FROM device_group_memberships m
+    WHERE m.group_id = p_group_id AND m.device_id <> ALL (o_device_ids);
+    IF count_there + o_device_count > p_max_devices THEN
+      outcome := 'too_many_devices';
+      o_device_count := count_there + o_device_count;
+      RETURN;
+    END IF;
+  END IF;
+
   o_ignored := '{}';
   IF p_device_ids IS NOT NULL THEN
-    SELECT count(*) INTO o_remaining FROM devices d
+    SELECT coalesce(array_agg(d.device_id ORDER BY uuid_send(d.device_id)), '{}') INTO remaining
+    FROM devices d
     WHERE d.group_id = p_registration_group_id AND d.active
       AND d.device_id <> ALL (o_device_ids) AND NOT regroup_is_migrated(d.device_id);
     SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO o_ignored
     FROM unnest(p_device_ids) id WHERE id <> ALL (o_device_ids);
   END IF;
+  o_remaining := cardinality(remaining);
 
-  WITH new_group AS (
-    INSERT INTO groups (id, name, slug, max_devices, created_by)
-    VALUES (p_group_id, p_name, p_slug, greatest(p_default_max_devices, o_device_count), p_user_id)
-    ON CONFLICT (slug) DO NOTHING
-    RETURNING id
-  ), owner AS (
-    INSERT INTO group_memberships (id, group_id, user_id, role)
-    SELECT gen_random_uuid(), g.id, p_user_id, 'owner' FROM new_group g
-  ), members AS (
-    INSERT INTO device_group_memberships (id, device_id, group_id, added_by)
-    SELECT gen_random_uuid(), device_id, g.id, p_user_id
-    FROM new_group g, unnest(o_device_ids) AS device_id
-  ), moved AS (
-    UPDATE devices d SET group_id = p_slug, updated_at = now()
-    FROM new_group g
-    WHERE d.device_id = ANY (o_device_ids)
-  ), audit AS (
-    INSERT INTO migration_audit_logs (
-      id, user_id, registration_group_id, authenticated_group_id, devices_migrated, device_ids,
-      status, duration_ms, idempotency_key, request_hash, group_name, group_slug,
-      devices_remaining, ignored_device_ids)
-    SELECT p_migration_id, p_user_id, p_registration_group_id, g.id, o_device_count, o_device_ids,
-      (CASE WHEN p_device_ids IS NULL THEN 'success' ELSE 'partial' END)::migration_status,
-      (extract(epoch FROM clock_timestamp() - now()) * 1000)::int,
-      p_idempotency_key, p_request_hash, p_name, p_slug, o_remaining, o_ignored
-    FROM new_group g
-    ON CONFLICT DO NOTHING
-    RETURNING id
-  )
-  SELECT (SELECT count(*) FROM new_group), (SELECT count(*) FROM audit)
-  INTO groups_written, audits_written;
+  IF NOT p_into_group AND o_device_count <= 1000 THEN -- nearly always: all of it in one statement
+    WITH new_group AS (
+      INSERT INTO groups (id, name, slug, max_devices, created_by)
+      VALUES (p_group_id, p_name, p_slug, greatest(p_default_max_devices, o_device_count),
+              p_user_id)
+      ON CONFLICT (slug) DO NOTHING
+      RETURNING id
+    ), owner AS (
+      INSERT INTO group_memberships (id, group_id, user_id, role)
+      SELECT gen_random_uuid(), g.id, p_user_id, 'owner' FROM new_group g
+    ), members AS (
+      INSERT INTO device_group_memberships (id, device_id, group_id, added_by)
+      SELECT gen_random_uuid(), device_id, g.id, p_user_id
+      FROM new_group g, unnest(o_device_ids) AS device_id
+    ), moved AS (
+      UPDATE devices d SET group_id = p_slug, updated_at = now()
+      FROM new_group g
+      WHERE d.device_id = ANY (o_device_ids)
+    ), audit AS (
+      INSERT INTO migration_audit_logs (
+        id, user_id, registration_group_id, authenticated_group_id, devices_migrated, device_ids,
+        status, duration_ms, idempotency_key, request_hash, group_name, group_slug,
+        devices_remaining, ignored_device_ids, excluded_device_ids)
+      SELECT p_migration_id, p_user_id, p_registration_group_id, g.id, o_device_count, o_device_ids,
+        kind, (extract(epoch FROM clock_timestamp() - now()) * 1000)::int,
+        p_idempotency_key, p_request_hash, p_name, p_slug, o_remaining, o_ignored, remaining
+      FROM new_group g
+      ON CONFLICT DO NOTHING
+      RETURNING id
+    )
+    SELECT (SELECT count(*) FROM new_group), (SELECT count(*) FROM audit)
+    INTO groups_written, audits_written;
+    o_name := p_name;
+    o_slug := p_slug;
+  ELSE
+    IF p_into_group THEN
+      UPDATE groups g SET max_devices = count_there + o_device_count, updated_at = now()
+      WHERE g.id = p_group_id AND g.max_devices < count_there + o_device_count;
+      groups_written := 1;
+    ELSE
+      o_name := p_name;
+      o_slug := p_slug;
+      INSERT INTO groups (id, name, slug, max_devices, created_by)
+      VALUES (p_group_id, p_name, p_slug, greatest(p_default_max_devices, o_device_count),
+              p_user_id)
+      ON CONFLICT (slug) DO NOTHING;
+      GET DIAGNOSTICS groups_written = ROW_COUNT;
+      IF groups_written > 0 THEN
+        INSERT INTO group_memberships (id, group_id, user_id, role)
+        VALUES (gen_random_uuid(), p_group_id, p_user_id, 'owner');
+      END IF;
+    END IF;
+    IF groups_written > 0 THEN
+      PERFORM regroup_move_devices(p_group_id, p_user_id, o_slug, o_device_ids);
+      INSERT INTO migration_audit_logs (
+        id, user_id, registration_group_id, authenticated_group_id, devices_migrated, device_ids,
+        status, duration_ms, idempotency_key, request_hash, group_name, group_slug,
+        devices_remaining, ignored_device_ids, excluded_device_ids)
+      VALUES (p_migration_id, p_user_id, p_registration_group_id, p_group_id, o_device_count,
+        o_device_ids, kind, (extract(epoch FROM clock_timestamp() - now()) * 1000)::int,
+        p_idempotency_key, p_request_hash, o_name, o_slug, o_remaining, o_ignored, remaining)
+      ON CONFLICT DO NOTHING;
+      GET DIAGNOSTICS audits_written = ROW_COUNT;
+    END IF;
+  END IF;
 
   IF groups_written = 0 THEN
     outcome := 'group_name_exists';
@@ -209,7 +289,29 @@ BEGIN
   outcome := 'completed';
   o_migration_id := p_migration_id;
   o_group_id := p_group_id;
-  o_name := p_name;
-  o_slug := p_slug;
+END
+$$;
+
+-- The devices' part of a migration, some at a time: of a large group, and of one into a group that is
+-- there already, which may have one of the devices by hand. Says how far it has come to whoever called
+-- it, at once: the one thing that leaves a transaction before its end (db/connection.cpp hears it). INFO is
+-- sent whatever client_min_messages is, and logged by no usual log_min_messages.
+CREATE OR REPLACE FUNCTION regroup_move_devices(
+  p_group_id uuid, p_user_id uuid, p_slug text, p_device_ids uuid[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  total int := cardinality(p_device_ids);
+  at_once CONSTANT int := 500;
+  slice uuid[];
+BEGIN
+  FOR begins IN 1 .. total BY at_once LOOP
+    slice := p_device_ids[begins : begins + at_once - 1];
+    INSERT INTO device_group_memberships (id, device_id, group_id, added_by)
+    SELECT gen_random_uuid(), device_id, p_group_id, p_user_id FROM unnest(slice) AS device_id
+    ON CONFLICT (device_id, group_id) DO NOTHING;
+    UPDATE devices d SET group_id = p_slug, updated_at = now() WHERE d.device_id = ANY (slice);
+    RAISE INFO 'regroup.progress %/%', least(begins + at_once - 1, total), total;
+  END LOOP;
 END
 $$;

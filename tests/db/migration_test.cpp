@@ -91,6 +91,57 @@ TEST_CASE_METHOD(DatabaseTest, "what is refused writes nothing") {
   CHECK(world->devices_in("camping-2025") == 3);
 }
 
+TEST_CASE_METHOD(DatabaseTest, "how many linked devices must be the caller's is a setting") {
+  using domain::RequireOwner;
+  const auto user = world->add_user();
+  const auto other = world->add_user();
+  const auto devices = world->add_devices("camping-2025", 6, user); // of which one is the user's
+  const auto link = [&](std::size_t which, const Uuid& owner) {
+    world->sql.exec("UPDATE devices SET owner_user_id = $1 WHERE device_id = $2", owner.text(),
+                    devices.at(which).text());
+  };
+  const auto under = [&](RequireOwner rule, std::vector<Uuid> device_ids = {}) {
+    auto what = *command("camping-2025", user, std::move(device_ids));
+    what.require_owner = rule;
+    return migrate(std::make_shared<const domain::MigrationCommand>(std::move(what)));
+  };
+  link(1, other);
+  SECTION("half is no majority") {
+    const auto answer = under(RequireOwner::majority);
+    REQUIRE(refused(answer) == Refused::not_owner_of_enough);
+    const auto& refusal = std::get<domain::Refusal>(answer);
+    CHECK(refusal.registration_group_id == "camping-2025");
+    REQUIRE(refusal.ownership);
+    CHECK(refusal.ownership->required == RequireOwner::majority);
+    CHECK(refusal.ownership->linked_devices == 2);
+    CHECK(refusal.ownership->owned_devices == 1);
+  }
+  SECTION("more than half is") {
+    link(2, user);
+    CHECK(refused(under(RequireOwner::all_linked)) == Refused::not_owner_of_enough);
+    CHECK(completed(under(RequireOwner::majority)));
+  }
+  SECTION("devices that are nobody's do not count") {
+    link(1, user);
+    CHECK(completed(under(RequireOwner::all_linked)));
+  }
+  SECTION("inactive devices and migrated ones do not count") {
+    world->sql.exec("UPDATE devices SET active = false WHERE device_id = $1", devices[1].text());
+    CHECK(completed(under(RequireOwner::all_linked)));
+  }
+  SECTION("the caller's choice of devices does not change whose the group is") {
+    CHECK(refused(under(RequireOwner::majority, {devices[0]})) == Refused::not_owner_of_enough);
+    CHECK(completed(under(RequireOwner::any, {devices[0]})));
+  }
+  SECTION("who owns none is told nothing of the others") {
+    auto what = *command("camping-2025", world->add_user());
+    what.require_owner = RequireOwner::all_linked;
+    const auto answer = migrate(std::make_shared<const domain::MigrationCommand>(std::move(what)));
+    CHECK(refused(answer) == Refused::not_device_owner);
+    CHECK_FALSE(std::get<domain::Refusal>(answer).ownership);
+  }
+}
+
 TEST_CASE_METHOD(DatabaseTest, "an inactive device is neither migrated nor counted") {
   const auto user = world->add_user();
   const auto devices = world->add_devices("camping-2025", 3, user);

@@ -13,11 +13,16 @@ struct BypassState {
 
 DirectoryActor::behavior_type bypass(DirectoryActor::stateful_pointer<BypassState> self,
                                      const DispatcherActor& dispatcher) {
+  const auto fresh = [=](const std::string& id) {
+    return self->spawn(group, id, DirectoryActor{self}, dispatcher, caf::timespan{1'000'000});
+  };
   return {
       [=](migrate_atom, const domain::MigrationPtr& migration) {
-        const auto fresh = self->spawn(group, migration->registration_group_id,
-                                       DirectoryActor{self}, dispatcher, caf::timespan{1'000'000});
-        return self->delegate(fresh, migrate_atom::value, migration);
+        return self->delegate(fresh(migration->registration_group_id), migrate_atom::value,
+                              migration);
+      },
+      [=](undo_atom, const domain::UndoPtr& undo) {
+        return self->delegate(fresh(undo->registration_group_id), undo_atom::value, undo);
       },
       // It has served its one request.
       [=](idle_atom, const std::string&, std::uint64_t) {

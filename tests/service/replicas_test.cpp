@@ -120,5 +120,5 @@ TEST_CASE("an Idempotency-Key is answered by every replica, and after the first 
 
 TEST_CASE("replicas that start together on an empty database add the schema once") {
   ServiceTest test{three_replicas()};
-  CHECK(test.world.sql.value<int>("SELECT count(*) FROM regroup_schema") >= 5);
+  CHECK(test.world.sql.value<int>("SELECT count(*) FROM regroup_schema") >= 6);
 }

@@ -61,26 +61,45 @@ bool RawConnection::closed_by_peer() {
   }
 }
 
+/// Something more, before the deadline; false at the end.
+bool RawConnection::receive(std::chrono::steady_clock::time_point deadline) {
+  std::array<char, 16384> chunk{};
+  const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(
+      deadline - std::chrono::steady_clock::now());
+  pollfd waiting{socket_.get(), POLLIN, 0};
+  if (rest.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(rest.count())) <= 0)
+    return false;
+  const auto count = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
+  if (count == 0 || (count < 0 && errno != EAGAIN))
+    return false;
+  if (count > 0)
+    received_.append(chunk.data(), static_cast<std::size_t>(count));
+  return true;
+}
+
 std::optional<std::string> RawConnection::receive_answer(std::chrono::milliseconds limit) {
   const auto deadline = std::chrono::steady_clock::now() + limit;
-  std::array<char, 16384> chunk{};
-  for (;;) {
+  do {
     if (const auto length = length_of(received_); length && received_.size() >= *length) {
       auto answer = received_.substr(0, *length);
       received_.erase(0, *length);
       return answer;
     }
-    const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(
-        deadline - std::chrono::steady_clock::now());
-    pollfd waiting{socket_.get(), POLLIN, 0};
-    if (rest.count() <= 0 || ::poll(&waiting, 1, static_cast<int>(rest.count())) <= 0)
-      return std::nullopt;
-    const auto count = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
-    if (count == 0 || (count < 0 && errno != EAGAIN))
-      return std::nullopt;
-    if (count > 0)
-      received_.append(chunk.data(), static_cast<std::size_t>(count));
-  }
+  } while (receive(deadline));
+  return std::nullopt;
+}
+
+std::optional<std::string> RawConnection::receive_until(std::string_view word,
+                                                        std::chrono::milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  do {
+    if (const auto at = received_.find(word); at != received_.npos) {
+      auto text = received_.substr(0, at + word.size());
+      received_.erase(0, at + word.size());
+      return text;
+    }
+  } while (receive(deadline));
+  return std::nullopt;
 }
 
 } // namespace regroup::test

@@ -30,7 +30,13 @@ public:
   /// before, or `limit` passed.
   std::optional<std::string> receive_answer(std::chrono::milliseconds limit);
 
+  /// All that has come up to and with the word; nothing when the connection ended before, or
+  /// `limit` passed. For answers that go on.
+  std::optional<std::string> receive_until(std::string_view word, std::chrono::milliseconds limit);
+
 private:
+  bool receive(std::chrono::steady_clock::time_point deadline);
+
   db::FileDescriptor socket_;
   std::string received_; // and not given out yet
 };

@@ -121,6 +121,7 @@ Example example_of(const Key& key) {
       {"auth.jwt_jwks_file", {file, rsa}},
       {"auth.jwt_secret", {"s", hmac}},
       {"auth.jwt_private_key_file", {file, rsa_file}},
+      {"migration.require_owner", {"majority"}},
       {"log.level", {"debug"}},
       {"log.format", {"json"}}};
   if (const auto found = examples.find(key.name); found != examples.end())
@@ -316,6 +317,8 @@ TEST_CASE("a value out of its range is refused, and the ends of the range are ta
       {"auth.jwt_algorithm", {{"", "HS256"}, {"none", "hs256", "RS512"}}},
       {"auth.jwt_issuer", {{"", "https://id.example"}, {"a\tb", std::string{"a\0b", 3}}}},
       {"migration.async_after", {{"1ms"}, {"0s"}}},
+      {"migration.rollback_window", {{"0s", "168h", "2160h"}, {"-1h", "7d", "100000h"}}},
+      {"migration.require_owner", {{"any", "majority", "all_linked"}, {"", "all", "Any"}}},
       {"limits.max_devices_per_group", {{"1", "1000000"}, {"0", "1000001"}}},
       {"limits.requests_per_minute", {{"0", "1"}, {"-1"}}},
       {"log.level", {{"debug", "info", "warning", "error"}, {"", "INFO", "warn"}}},

@@ -157,6 +157,22 @@ TEST_CASE_METHOD(DispatcherTest,
   CHECK(reply->refused(Refused::database_unavailable));
 }
 
+TEST_CASE_METHOD(DispatcherTest, "an undo whose worker dies is looked up, and never run twice") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 5});
+  ask("earlier");
+  answer(workers[0], completed());
+  regroup::domain::UndoCommand command{};
+  command.deadline = now() + 30s;
+  const auto undo = std::make_shared<const regroup::domain::UndoCommand>(command);
+  auto reply = execute(undo);
+  run();
+  leave(workers[0]);
+  REQUIRE(workers.size() == 2);
+  CHECK(std::get<regroup::domain::ResolveUndo>(job_of(workers[1])).undo == undo);
+  leave(workers[1]); // and the look-up with its worker: nobody knows
+  CHECK(reply->refused(Refused::timeout));
+}
+
 TEST_CASE_METHOD(DispatcherTest, "another idle worker looks the outcome up at once") {
   spawn_dispatcher({.pool_size = 2, .queue_limit = 5});
   auto reply = ask("camping");

@@ -270,3 +270,67 @@ TEST_CASE_METHOD(MigratedTest, "a group that is told to exit answers those who w
   for (const auto& reply : replies)
     CHECK(reply->refused(Refused::database_unavailable));
 }
+
+TEST_CASE_METHOD(GroupTest, "an undo and a migration of one group never run together") {
+  auto migration = migrate("camping");
+  run();
+  auto undo_meanwhile = undo("camping");
+  run();
+  REQUIRE(undo_meanwhile->refused(Refused::in_progress));
+  CHECK(undo_meanwhile->refusal().registration_group_id == "camping");
+  CHECK(asked() == 1);
+  answer(to, refusal(Refused::database_unavailable));
+
+  auto undoing = undo("camping");
+  run();
+  auto migrate_meanwhile = migrate("camping");
+  auto second_undo = undo("camping");
+  auto elsewhere = undo("sailing");
+  run();
+  CHECK(migrate_meanwhile->refused(Refused::in_progress));
+  CHECK(second_undo->refused(Refused::in_progress));
+  CHECK_FALSE(elsewhere->answer);
+  CHECK(asked() == 2);
+  answer(to, undone());
+  REQUIRE(undoing->answer);
+  CHECK(std::holds_alternative<regroup::domain::MigrationUndone>(*undoing->answer));
+}
+
+TEST_CASE_METHOD(MigratedTest, "what was undone here is migrated again, not read from the record") {
+  auto undoing = undo("camping");
+  run();
+  // Nobody knows yet how it ends: the record does.
+  const auto meanwhile = ask(1);
+  REQUIRE(asked() == 2);
+  CHECK(std::holds_alternative<RecallMigration>(job(1)));
+  answer(to, recalled(job(1)), 1);
+  CHECK(meanwhile[0]->refused(Refused::already_migrated));
+  answer(to, undone());
+  auto again = migrate("camping");
+  run();
+  CHECK(runs_migration());
+}
+
+TEST_CASE_METHOD(GroupTest, "an undo whose worker and group are gone is in doubt") {
+  auto lost = undo("camping");
+  run();
+  caf::anon_send(to, fail_atom::value);
+  run();
+  CHECK(lost->refused(Refused::timeout));
+  auto open = undo("camping");
+  run();
+  end(group("camping").address(), caf::exit_reason::unhandled_exception);
+  CHECK(open->refused(Refused::timeout));
+}
+
+TEST_CASE_METHOD(GroupTest,
+                 "an undo that comes while its group's actor ends goes to the next one") {
+  migrated("camping");
+  const auto first = group("camping");
+  pass(31s);
+  run();
+  auto undoing = undo("camping");
+  run();
+  CHECK(group("camping") != first);
+  CHECK(asked() == 1);
+}

@@ -93,9 +93,11 @@ domain::MigrationPtr ActorTest::command(const std::string& group) const {
 }
 
 template <class Handle, class Message> ReplyPtr ActorTest::ask(const Handle& to, Message message) {
-  using atom = std::conditional_t<std::is_same_v<Message, Job>, actors::execute_atom,
-                                  std::conditional_t<std::is_same_v<Message, domain::CheckHealth>,
-                                                     actors::check_atom, actors::migrate_atom>>;
+  using atom = std::conditional_t<
+      std::is_same_v<Message, Job>, actors::execute_atom,
+      std::conditional_t<std::is_same_v<Message, domain::CheckHealth>, actors::check_atom,
+                         std::conditional_t<std::is_same_v<Message, domain::UndoPtr>,
+                                            actors::undo_atom, actors::migrate_atom>>>;
   auto reply = std::make_shared<Reply>();
   auto client = [reply](caf::event_based_actor* self, Handle whom, Message what) {
     self->request(whom, caf::infinite, atom::value, what)
@@ -108,6 +110,12 @@ template <class Handle, class Message> ReplyPtr ActorTest::ask(const Handle& to,
 
 ReplyPtr ActorTest::migrate(domain::MigrationPtr migration) {
   return ask(directory, std::move(migration));
+}
+ReplyPtr ActorTest::undo(const std::string& group) {
+  domain::UndoCommand command{};
+  command.registration_group_id = group;
+  command.deadline = scheduler.clock().now() + 30s;
+  return ask(directory, std::make_shared<const domain::UndoCommand>(std::move(command)));
 }
 ReplyPtr ActorTest::execute(Job job) { return ask(dispatcher, std::move(job)); }
 
@@ -188,6 +196,7 @@ Answer completed(const domain::MigrationPtr& migration) {
   return outcome;
 }
 Answer completed() { return domain::MigrationCompleted{}; }
+Answer undone() { return domain::MigrationUndone{}; }
 Answer refusal(domain::Refused reason) { return domain::Refusal{.reason = reason}; }
 
 } // namespace regroup::test

@@ -79,7 +79,8 @@ public:
   domain::MigrationPtr command(const std::string& group) const; // deadline: in 30 s
   ReplyPtr migrate(domain::MigrationPtr migration);             // asks the directory
   ReplyPtr migrate(const std::string& group) { return migrate(command(group)); }
-  ReplyPtr execute(domain::Job job); // asks the dispatcher
+  ReplyPtr undo(const std::string& group); // asks the directory
+  ReplyPtr execute(domain::Job job);       // asks the dispatcher
   ReplyPtr check(const actors::HealthActor& health, domain::CheckHealth query);
 
   bool step();                   // lets the next actor handle one message; false when there is none
@@ -120,6 +121,7 @@ domain::Answer nothing_recalled(); // undone since
 
 domain::Answer completed(const domain::MigrationPtr& migration);
 domain::Answer completed();
+domain::Answer undone();
 domain::Answer refusal(domain::Refused reason);
 
 } // namespace regroup::test

@@ -1,12 +1,13 @@
 #pragma once
+// What the handlers share: from a job's answer to the reply, and refusals that need no job.
 #include "domain/outcome.hpp"
 #include "http/gateway.hpp"
 #include "http/json.hpp"
 #include "http/message.hpp"
-#include "http/outcome_table.hpp"
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 namespace regroup::http {
@@ -20,8 +21,20 @@ Reply refused(domain::Refused reason);
 /// The reply to a refused job: a 504 of anything but a migration has its own Retry-After.
 Reply refused(const domain::Refusal& refusal, int timeout_retry_after);
 
-/// `invalid_request` over one field, parameter or header.
+/// `invalid_request` for one field, parameter or header.
 domain::Refusal invalid(std::string field, std::string message);
+
+/// `application/json`, with parameters or without (RFC 9110, 8.3.1: the type's case is nothing).
+bool is_json(std::string_view content_type);
+
+/// Whether an `Accept` asks for Server-Sent Events by name.
+bool wants_events(std::string_view accept);
+
+/// What follows `Bearer ` (RFC 6750, 2.1), or nothing.
+std::string_view bearer(std::string_view authorization);
+
+/// The Idempotency-Key, nothing when there is none, or the refusal of one that is not fit.
+std::variant<std::optional<std::string>, domain::Refusal> idempotency_key(const Request& request);
 
 /// The reply of a job whose success is a `T`, made by `success`.
 template <class T, class Success>
@@ -37,8 +50,5 @@ Gateway::Done answer_with(const Respond& respond, int timeout_retry_after, Succe
 }
 
 template <class T> Reply ok(const T& what) { return {200, to_json(what)}; }
-
-/// The key, nothing when there is none, or the refusal of one that is not fit.
-std::variant<std::optional<std::string>, domain::Refusal> idempotency_key(const Request& request);
 
 } // namespace regroup::http

@@ -1,0 +1,13 @@
+#pragma once
+#include "db/schema.hpp"
+#include "db/session.hpp"
+#include "domain/command.hpp"
+#include "domain/outcome.hpp"
+
+namespace regroup::db {
+
+/// What a migration would do, or what would stop it: a `MigrationPlan`, or `unauthorized`.
+domain::Answer plan(Session& session, const SchemaFacts& facts,
+                    const domain::MigrationCommand& command);
+
+} // namespace regroup::db

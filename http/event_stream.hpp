@@ -1,0 +1,23 @@
+#pragma once
+#include <string>
+
+namespace regroup::http {
+
+/// An answer that goes on: Server-Sent Events (WHATWG HTML, 9.2), each a text that ends with an
+/// empty line. Thread-safe.
+class EventStream {
+public:
+  EventStream() = default;
+  virtual ~EventStream() = default; // ends it
+  EventStream(const EventStream&) = delete;
+  EventStream& operator=(const EventStream&) = delete;
+
+  /// Left out where the client is slow and has not taken the ones before: each tells a whole state.
+  virtual void send(std::string event) = 0;
+  virtual void end() = 0;
+
+  /// False once it has ended, or the client is gone.
+  virtual bool is_open() const = 0;
+};
+
+} // namespace regroup::http

@@ -1,0 +1,13 @@
+// POST /api/v1/groups/migrate?dry_run=true
+#include "http/api.hpp"
+#include "http/replies.hpp"
+
+namespace regroup::http {
+
+void Api::rehearse(const domain::MigrationPtr& command, const Respond& respond) {
+  parts_.gateway.ask(
+      domain::PlanMigration{command}, settings_.request_timeout,
+      answer_with<domain::MigrationPlan>(respond, kRetryReadAfter, ok<domain::MigrationPlan>));
+}
+
+} // namespace regroup::http

@@ -1,0 +1,83 @@
+// POST /api/v1/groups/{group_id}/rollback
+#include "http/api.hpp"
+#include "http/outcome_table.hpp"
+#include "http/replies.hpp"
+
+#include <utility>
+
+namespace regroup::http {
+namespace {
+
+using domain::Answer;
+using domain::Refusal;
+using domain::Refused;
+using domain::Uuid;
+using Clock = std::chrono::steady_clock;
+
+Reply reply_to_undo(const domain::MigrationUndone& undone) {
+  Reply reply{200, to_json(undone)};
+  if (undone.replayed)
+    reply.headers.emplace_back("Idempotency-Replayed", "true");
+  return reply;
+}
+
+} // namespace
+
+void Api::undo(const Request& request, const Respond& respond) {
+  with_user(request, respond, [&](const Uuid& user) {
+    if (!request.body.empty()) {
+      if (refuse_body(request, respond))
+        return;
+      if (const auto refusal = refuse_content(request.body, parts_.unicode))
+        return respond(to_reply(*refusal));
+    }
+    auto key = idempotency_key(request);
+    if (const auto* refusal = std::get_if<Refusal>(&key))
+      return respond(to_reply(*refusal));
+    const auto group = Uuid::parse(request.parameters.at(0));
+    if (!group)
+      return respond(to_reply(invalid("group_id", "must be a UUID")));
+    submit_undo({.undo_id = Uuid::time_ordered(),
+                 .authenticated_group_id = *group,
+                 .user_id = user,
+                 .registration_group_id = {},
+                 .window = settings_.rollback_window,
+                 .idempotency_key = std::move(std::get<0>(key)),
+                 .deadline = request.received + settings_.request_timeout},
+                request, respond);
+  });
+}
+
+void Api::submit_undo(domain::UndoCommand command, const Request& request, const Respond& respond) {
+  const auto log = [this, id = request.request_id, respond](const domain::UndoCommand& what,
+                                                            const Answer& answer) {
+    const auto* refusal = std::get_if<Refusal>(&answer);
+    const bool done = std::holds_alternative<domain::MigrationUndone>(answer);
+    const std::string user = what.user_id.text();
+    const std::string group = what.authenticated_group_id.text();
+    parts_.log.event(
+        domain::LogLevel::info, "undo",
+        {{"request_id", std::string_view{id}},
+         {"authenticated_group_id", std::string_view{group}},
+         {"registration_group_id", std::string_view{what.registration_group_id}},
+         {"user_id", std::string_view{user}},
+         {"outcome", done ? std::string_view{"rolled_back"}
+                          : row_of(refusal ? refusal->reason : Refused::internal).code}});
+    answer_with<domain::MigrationUndone>(respond, kRetryWriteAfter, reply_to_undo)(answer);
+  };
+  // Which registration group's actor and lock it is about, is on record and does not change.
+  const domain::FindOrigin origin{command.authenticated_group_id, command.deadline};
+  parts_.gateway.ask(origin, settings_.request_timeout,
+                     [this, log, command = std::move(command)](const Answer& answer) mutable {
+                       const auto* found = std::get_if<domain::GroupOrigin>(&answer);
+                       if (found == nullptr)
+                         return log(command, answer);
+                       command.registration_group_id = found->registration_group_id;
+                       const auto undo = std::make_shared<const domain::UndoCommand>(command);
+                       parts_.gateway.ask(
+                           undo, settings_.request_timeout,
+                           [log, undo](const Answer& outcome) { log(*undo, outcome); });
+                     });
+}
+
+} // namespace regroup::http
