@@ -75,6 +75,8 @@ template <std::int64_t MinMilliseconds> struct Period {
 
 /// Of history, not of a timer: it may be long.
 struct Window {
+  static constexpr bool quoted = true;
+  static std::string type() { return "duration"; }
   static Settings::Duration parse(const std::string& text) {
     const Settings::Duration span = parse_duration(text);
     if (span > std::chrono::hours{24 * 3660})
@@ -167,10 +169,12 @@ struct Level { // kLevels is in the enum's order
 
 struct Consent { // kConsents is in the enum's order
   static constexpr std::array<std::string_view, 3> kConsents{"any", "majority", "all_linked"};
+  static constexpr bool quoted = true;
+  static std::string type() { return "any, majority, all_linked"; }
   static domain::RequireOwner parse(const std::string& text) {
     const auto* found = std::find(kConsents.begin(), kConsents.end(), text);
     if (found == kConsents.end())
-      throw SettingsError("must be one of any, majority, all_linked");
+      throw SettingsError("must be one of " + type());
     return static_cast<domain::RequireOwner>(found - kConsents.begin());
   }
   static std::string print(domain::RequireOwner rule) { return domain::name_of(rule); }

@@ -2,6 +2,7 @@
 #include "http/api.hpp"
 #include "http/api_key.hpp"
 #include "http/group_json.hpp"
+#include "http/outcome_table.hpp"
 #include "http/query.hpp"
 #include "http/replies.hpp"
 
