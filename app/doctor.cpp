@@ -2,6 +2,7 @@
 
 #include "app/commands.hpp"
 #include "app/foundation.hpp"
+#include "config/flaws.hpp"
 #include "text/json_text.hpp"
 
 #include <algorithm>
@@ -30,12 +31,16 @@ const char* name_of(Severity severity) {
 }
 
 Finding keys(const config::Settings& settings) {
+  const char* code = "keys/readable";
+  if (const auto flaw = config::find_flaw(settings))
+    return {Severity::error, code, std::string{flaw->key} + ": " + flaw->why,
+            "set the auth.jwt_ keys that go together, and let the user that runs regroup read the "
+            "file"};
   try {
     const http::JwtVerifier verifier{jwt_settings(settings)};
-    return {Severity::good, "keys/readable", "the key for tokens can be read", {}};
+    return {Severity::good, code, "the keys for tokens can be read", {}};
   } catch (const std::exception& why) {
-    return {Severity::error, "keys/readable", why.what(),
-            "set auth.jwt_algorithm and the file or secret that goes with it"};
+    return {Severity::error, code, why.what(), "put a key of auth.jwt_algorithm there"};
   }
 }
 

@@ -31,7 +31,7 @@ REGROUP_SECTION_KEY in the environment. Flags win over the environment, that ove
 
 )";
 
-config::Loaded load_settings(const CommandLine& line) {
+config::Loaded load_settings(const CommandLine& line, config::Flaws flaws) {
   std::vector<std::string> names;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
@@ -43,7 +43,7 @@ config::Loaded load_settings(const CommandLine& line) {
     return value ? std::optional{std::string{value}} : std::nullopt;
   };
   return config::load(line.config_file.empty() ? std::nullopt : std::optional{line.config_file},
-                      line.settings, environment, names);
+                      line.settings, environment, names, flaws);
 }
 
 telemetry::StreamLog::Format format_of(const config::Settings::Log& log) {
@@ -62,7 +62,9 @@ int run(const std::vector<std::string>& arguments) {
     std::cout << kUsage << config::help_text();
     return line.has("--help") || command == "help" ? 0 : 2;
   }
-  const config::Settings settings = load_settings(line).settings;
+  // The doctor says of itself what is wrong with the keys.
+  const auto flaws = command == "doctor" ? config::Flaws::leave : config::Flaws::refuse;
+  const config::Settings settings = load_settings(line, flaws).settings;
   telemetry::StreamLog log{stderr, format_of(settings.log), settings.log.level};
   if (command == "serve")
     return serve(settings, log);

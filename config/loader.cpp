@@ -81,7 +81,7 @@ public:
   read_environment(const std::function<std::optional<std::string>(const std::string&)>& environment,
                    std::span<const std::string> names);
   void read_flags(std::span<const std::string> arguments);
-  Loaded finish();
+  Loaded finish(Flaws flaws);
 
 private:
   void read_table(const toml::table& root, const std::string& path);
@@ -179,11 +179,11 @@ void Loading::read_flags(std::span<const std::string> arguments) {
   }
 }
 
-Loaded Loading::finish() {
+Loaded Loading::finish(Flaws flaws) {
   const std::size_t prepared = *find_named("database.prepared_statements");
   if (loaded_.settings.database.url.empty() && loaded_.sources[prepared] == Source::built_in)
     loaded_.settings.database.prepared_statements = true;
-  if (const auto flaw = find_flaw(loaded_.settings))
+  if (const auto flaw = flaws == Flaws::refuse ? find_flaw(loaded_.settings) : std::nullopt)
     refuse_key(*find_named(flaw->key), flaw->why);
   return std::move(loaded_);
 }
@@ -192,13 +192,13 @@ Loaded Loading::finish() {
 
 Loaded load(const std::optional<std::string>& file, std::span<const std::string> arguments,
             const std::function<std::optional<std::string>(const std::string& name)>& environment,
-            std::span<const std::string> environment_names) {
+            std::span<const std::string> environment_names, Flaws flaws) {
   Loading loading;
   if (file)
     loading.read_file(*file);
   loading.read_environment(environment, environment_names);
   loading.read_flags(arguments);
-  return loading.finish();
+  return loading.finish(flaws);
 }
 
 } // namespace regroup::config

@@ -29,6 +29,9 @@ struct Key {
 };
 std::span<const Key> keys();
 
+/// What to do with flaws.hpp's findings: settings that are well formed and cannot work.
+enum class Flaws { refuse, leave };
+
 struct Loaded {
   Settings settings;
   std::vector<Source> sources; // one for each of keys()
@@ -42,11 +45,11 @@ struct Loaded {
 ///
 /// Throws SettingsError on an unknown key in the file, in a `REGROUP_…` variable or flag, on a key
 /// that is set twice in one place, on a value that does not parse or is out of range, on a key
-/// file that cannot be read, and on settings that contradict each other. No message
-/// repeats a value, but for the name of a file.
+/// file that cannot be read, and on settings that contradict each other (these two not with
+/// Flaws::leave). No message repeats a value, but for the name of a file.
 Loaded load(const std::optional<std::string>& file, std::span<const std::string> arguments,
             const std::function<std::optional<std::string>(const std::string& name)>& environment,
-            std::span<const std::string> environment_names);
+            std::span<const std::string> environment_names, Flaws flaws = Flaws::refuse);
 
 /// One line per key: flag, built-in default, help.
 std::string help_text();

@@ -169,22 +169,36 @@ Finding duplicates(pqxx::connection& connection) {
                "decide which of their groups is the one, and mark the others' audit rows");
 }
 
+/// deploy/grants.sql says the same; a test compares what the two allow.
+constexpr const char* kLacking =
+    "SELECT string_agg(lacking.what, ', ') FROM ("
+    "  SELECT need.privilege || ' on ' || need.name AS what"
+    "  FROM (VALUES ('users', 'SELECT'), ('devices', 'SELECT'), ('devices', 'INSERT'),"
+    "    ('devices', 'UPDATE'), ('groups', 'SELECT'), ('groups', 'INSERT'),"
+    "    ('group_memberships', 'SELECT'), ('group_memberships', 'INSERT'),"
+    "    ('device_group_memberships', 'SELECT'), ('device_group_memberships', 'INSERT'),"
+    "    ('migration_audit_logs', 'SELECT'), ('migration_audit_logs', 'INSERT'),"
+    "    ('api_keys', 'SELECT'), ('regroup_schema', 'SELECT')) AS need(name, privilege)"
+    "  WHERE to_regclass(need.name) IS NOT NULL"
+    "    AND NOT has_table_privilege(to_regclass(need.name), need.privilege)"
+    "  UNION ALL"
+    "  SELECT 'USAGE on SEQUENCE ' || ids.name"
+    "  FROM (SELECT pg_get_serial_sequence(to_regclass('devices')::text, 'id')) AS ids(name)"
+    "  WHERE ids.name IS NOT NULL AND NOT has_sequence_privilege(ids.name, 'USAGE')"
+    "  UNION ALL"
+    "  SELECT 'EXECUTE on ' || p.oid::regprocedure"
+    "  FROM pg_catalog.pg_proc p"
+    "  WHERE p.proname LIKE 'regroup\\_%' AND pg_function_is_visible(p.oid)"
+    "    AND NOT has_function_privilege(p.oid, 'EXECUTE')"
+    ") AS lacking";
+
 Finding privileges(pqxx::connection& connection) {
   pqxx::work work{connection};
-  const auto lacking =
-      work.exec("SELECT string_agg(need.privilege || ' on ' || need.name, ', ' ORDER BY need.name) "
-                "FROM (VALUES ('users', 'SELECT'), ('devices', 'SELECT'), ('devices', 'INSERT'), "
-                "  ('devices', 'UPDATE'), ('groups', 'SELECT'), ('groups', 'INSERT'), "
-                "  ('group_memberships', 'SELECT'), ('group_memberships', 'INSERT'), "
-                "  ('device_group_memberships', 'SELECT'), ('device_group_memberships', 'INSERT'), "
-                "  ('migration_audit_logs', 'SELECT'), ('migration_audit_logs', 'INSERT'), "
-                "  ('api_keys', 'SELECT'), ('regroup_schema', 'SELECT')) AS need(name, privilege) "
-                "WHERE to_regclass(need.name) IS NOT NULL "
-                "  AND NOT has_table_privilege(to_regclass(need.name), need.privilege)");
-  if (lacking.front().front().is_null())
+  const auto lacking = work.exec1(kLacking).front();
+  if (lacking.is_null())
     return good("the role may do what the service does");
-  return error("the role lacks " + lacking.front().front().as<std::string>(),
-               "GRANT it, by the tables' owner, to the role of database.url");
+  return error("the role lacks " + lacking.as<std::string>(),
+               "let the tables' owner run deploy/grants.sql for the role of database.url");
 }
 
 double seconds_since_1970() {
@@ -229,15 +243,27 @@ Finding durability(pqxx::connection& connection) {
   return good("a 201 survives the loss of the primary: a synchronous standby has it");
 }
 
+/// Room for this role, counting the sessions of replicas that run already as ours. Only the sum of
+/// sessions is everybody's to see.
+constexpr const char* kRoom =
+    "WITH ours AS ("
+    "  SELECT count(*) AS mine, count(*) FILTER (WHERE application_name <> 'regroup') AS others"
+    "  FROM pg_stat_activity WHERE usename = current_user AND datname = current_database())"
+    "SELECT least("
+    "  current_setting('max_connections')::int"
+    "    - current_setting('superuser_reserved_connections')::int"
+    "    - coalesce(current_setting('reserved_connections', true)::int, 0)"
+    "    - (SELECT sum(numbackends) FROM pg_stat_database) + ours.mine - ours.others,"
+    "  (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user) - ours.others,"
+    "  (SELECT nullif(datconnlimit, -1) - numbackends FROM pg_database"
+    "     JOIN pg_stat_database ON datid = pg_database.oid"
+    "     WHERE pg_database.datname = current_database()) + ours.mine - ours.others)::bigint "
+    "FROM ours";
+
 Finding connections(const config::Settings::Database& settings, unsigned replicas,
                     pqxx::connection& connection) {
   pqxx::work work{connection};
-  const auto row =
-      work.exec1("SELECT current_setting('max_connections')::int - "
-                 "current_setting('superuser_reserved_connections')::int, "
-                 "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
-                 "AND application_name <> 'regroup')");
-  const auto room = row[0].as<std::int64_t>() - row[1].as<std::int64_t>();
+  const auto room = work.exec1(kRoom).front().as<std::int64_t>();
   const std::int64_t wanted = std::int64_t{settings.pool_size} * replicas;
   const std::string text = std::to_string(wanted) + " connections for " + std::to_string(replicas) +
                            (replicas == 1 ? " replica" : " replicas") + ", room for " +

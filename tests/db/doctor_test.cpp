@@ -6,6 +6,10 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
 
 using namespace regroup;
 using namespace regroup::test;
@@ -82,17 +86,61 @@ TEST_CASE("a lock function that is shadowed in the search path is an error") {
   CHECK(test.finding("lock/genuine").severity == Severity::error);
 }
 
-TEST_CASE_METHOD(DoctorTest, "a privilege that the service needs and lacks is named") {
+TEST_CASE_METHOD(DoctorTest, "what deploy/grants.sql grants is what the service and doctor need") {
   Sql sql{url};
-  const auto role = "limited_" + name_of_database(url);
+  const auto role = "granted_" + name_of_database(url);
+  std::ifstream file{std::filesystem::path{REGROUP_SOURCE_DIR} / "deploy" / "grants.sql"};
+  const std::string deployed{std::istreambuf_iterator<char>{file}, {}};
   sql.exec("CREATE ROLE " + role + " LOGIN");
-  sql.exec("GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO " + role);
+  sql.exec(std::regex_replace(deployed, std::regex{"TO regroup;"}, "TO " + role + ";"));
   settings.url = url + " user=" + role;
-  REQUIRE(finding("role/privileges").severity == Severity::good);
-  sql.exec("REVOKE UPDATE ON devices FROM " + role);
-  const auto privileges = finding("role/privileges");
-  CHECK(privileges.severity == Severity::error);
-  CHECK(privileges.what.find("UPDATE on devices") != std::string::npos);
+  CHECK(finding("role/privileges").severity == Severity::good);
+  CHECK(finding("connections/room").severity == Severity::good);
+  CHECK(finding("schema/complete").severity == Severity::good);
+
+  const auto user = world->add_user();
+  world->add_devices("camping-2025", 3, user);
+  CHECK(completed(migrate(command("camping-2025", user))));
+  domain::RegisterDevice phone;
+  phone.device_id = domain::Uuid::random();
+  phone.display_name = "phone";
+  phone.registration_group_id = "lake";
+  phone.platform = "android";
+  phone.deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+  CHECK(std::holds_alternative<domain::DeviceRegistered>(new_store()->execute(phone)));
+  for (const char* privilege :
+       {"UPDATE on devices", "INSERT on groups", "USAGE on SEQUENCE public.devices_id_seq"}) {
+    sql.exec(std::string{"REVOKE "} + privilege + " FROM " + role);
+    const auto lacking = finding("role/privileges");
+    CHECK(lacking.severity == Severity::error);
+    CHECK(lacking.what == std::string{"the role lacks "} + privilege);
+    sql.exec(std::string{"GRANT "} + privilege + " TO " + role);
+  }
+}
+
+TEST_CASE_METHOD(DoctorTest, "a role with a connection limit has no more room than that") {
+  Sql sql{url};
+  const auto role = "few_" + name_of_database(url);
+  sql.exec("CREATE ROLE " + role + " LOGIN CONNECTION LIMIT 7");
+  settings.url = url + " user=" + role;
+  settings.pool_size = 7;
+  CHECK(finding("connections/room", 1).severity == Severity::good);
+  CHECK(finding("connections/room", 2).severity == Severity::error);
+}
+
+TEST_CASE("an advisory lock that is accepted and locks nothing is an error") {
+  const DoctorTest test{durable_server()};
+  REQUIRE(test.finding("lock/excludes").severity == Severity::good);
+  // As some PostgreSQL-compatible databases have it.
+  Sql sql{test.url};
+  sql.exec("SET allow_system_table_mods = on; ALTER FUNCTION "
+           "pg_catalog.pg_try_advisory_xact_lock(bigint) RENAME TO pg_really_try_lock; "
+           "CREATE FUNCTION pg_catalog.pg_try_advisory_xact_lock(bigint) RETURNS boolean LANGUAGE "
+           "sql AS 'SELECT true'");
+  const auto lock = test.finding("lock/excludes");
+  CHECK(lock.severity == Severity::error);
+  CHECK_FALSE(lock.remedy.empty());
+  CHECK_FALSE(db::advisory_lock_excludes(test.settings));
 }
 
 TEST_CASE_METHOD(DoctorTest, "a registration group that was migrated twice is named") {

@@ -31,7 +31,8 @@ Said run(const std::string& program, std::vector<std::string> arguments, const s
 }
 
 std::string severity_of(const Said& said, const std::string& code) {
-  for (const auto& finding : json::parse(said.text).at("findings"))
+  const json report = json::parse(said.text);
+  for (const auto& finding : report.at("findings"))
     if (finding.at("code") == code)
       return finding.at("severity").get<std::string>();
   return "";
