@@ -1,8 +1,8 @@
 #include "app/commands.hpp"
 
 #include "app/foundation.hpp"
-#include "config/loader.hpp"
 #include "db/admin.hpp"
+#include "db/conninfo.hpp"
 #include "db/schema.hpp"
 #include "http/api_key.hpp"
 
@@ -19,7 +19,8 @@ namespace {
 /// Flags of subcommands; everything else that begins with `--` and has a dot is a setting.
 constexpr std::array<std::string_view, 4> kFlagsWithValue{"--user", "--ttl", "--name",
                                                           "--replicas"};
-constexpr std::array<std::string_view, 4> kFlagsAlone{"--admin", "--help", "--json", "--version"};
+constexpr std::array<std::string_view, 5> kFlagsAlone{"--admin", "--check-config", "--help",
+                                                      "--json", "--version"};
 
 bool is_one_of(const auto& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -66,6 +67,15 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments) {
       line.settings.push_back(next());
   }
   return line;
+}
+
+int check_config(const config::Loaded& loaded) {
+  const auto& settings = loaded.settings;
+  if (!makes_own_secret(settings))
+    static_cast<void>(http::JwtVerifier{jwt_settings(settings)});
+  static_cast<void>(db::conninfo(settings.database));
+  std::cout << config::effective_text(loaded);
+  return 0;
 }
 
 int token(const CommandLine& line, const config::Settings& settings) {

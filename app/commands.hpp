@@ -1,5 +1,6 @@
 #pragma once
-#include "config/settings.hpp"
+#include "app/reload.hpp"
+#include "config/loader.hpp"
 #include "domain/log.hpp"
 
 #include <string>
@@ -25,7 +26,11 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments);
 
 // The subcommands. Each returns the process's exit status, and throws std::runtime_error with one
 // line for the terminal.
-int serve(const config::Settings& settings, domain::Log& log);
+/// `how` without its take_over, which serve() knows itself.
+int serve(const config::Settings& settings, const Reload& how, domain::Log& log);
+/// `regroup serve --check-config`: prints the settings in force, and starts nothing. Throws for
+/// what would stop the start without a database's help.
+int check_config(const config::Loaded& loaded);
 int schema(const CommandLine& line, const config::Settings& settings, domain::Log& log);
 int doctor(const CommandLine& line, const config::Settings& settings);
 int token(const CommandLine& line, const config::Settings& settings);

@@ -56,8 +56,14 @@ http::JwtSettings jwt_settings(const config::Settings& settings) {
           auth.jwt_private_key_file, auth.jwt_issuer,          auth.jwt_audience};
 }
 
+bool makes_own_secret(const config::Settings& settings) {
+  const auto& auth = settings.auth;
+  return settings.database.url.empty() && auth.jwt_public_key_file.empty() &&
+         auth.jwt_jwks_file.empty() && auth.jwt_secret.empty();
+}
+
 config::Settings with_embedded_secret(config::Settings settings) {
-  if (!settings.database.url.empty() || !settings.auth.jwt_algorithm.empty())
+  if (!makes_own_secret(settings))
     return settings;
   const std::filesystem::path directory = settings.database.embedded_dir;
   const auto file = directory / "jwt_secret";

@@ -27,6 +27,9 @@ private:
 /// The part of the settings that tokens need.
 http::JwtSettings jwt_settings(const config::Settings& settings);
 
+/// Whether the embedded default keeps the secret for tokens, since the settings name no key.
+bool makes_own_secret(const config::Settings& settings);
+
 /// As `settings`, with the secret that the embedded default keeps where it says nothing of tokens;
 /// it is made when it is not there. Starts nothing. Throws std::runtime_error with one line.
 config::Settings with_embedded_secret(config::Settings settings);

@@ -1,5 +1,4 @@
 #include "app/commands.hpp"
-#include "config/loader.hpp"
 #include "telemetry/json_log.hpp"
 
 #include <cstdlib>
@@ -18,7 +17,7 @@ namespace {
 constexpr const char* kUsage =
     R"(regroup: turns registration groups into authenticated groups, exactly once
 
-  regroup serve                             the service
+  regroup serve [--check-config]            the service; or prints its settings, starts nothing
   regroup schema status                     what will be changed in the database, and what stops that
   regroup schema apply                      changes it
   regroup doctor [--json] [--replicas N]    checks a deployment; status 1 when something is wrong
@@ -64,10 +63,17 @@ int run(const std::vector<std::string>& arguments) {
   }
   // The doctor says of itself what is wrong with the keys.
   const auto flaws = command == "doctor" ? config::Flaws::leave : config::Flaws::refuse;
-  const config::Settings settings = load_settings(line, flaws).settings;
+  const config::Loaded loaded = load_settings(line, flaws);
+  const config::Settings& settings = loaded.settings;
   telemetry::StreamLog log{stderr, format_of(settings.log), settings.log.level};
-  if (command == "serve")
-    return serve(settings, log);
+  if (command == "serve" && line.has("--check-config"))
+    return check_config(loaded);
+  if (command == "serve") {
+    Reload how;
+    how.read_settings = [&] { return load_settings(line, config::Flaws::refuse).settings; };
+    how.set_log_level = [&log](domain::LogLevel level) { log.set_level(level); };
+    return serve(settings, how, log);
+  }
   if (command == "schema")
     return schema(line, settings, log);
   if (command == "doctor")

@@ -3,6 +3,7 @@
 #include "app/file_limit.hpp"
 #include "app/foundation.hpp"
 #include "app/memory.hpp"
+#include "app/reload.hpp"
 #include "app/signals.hpp"
 #include "db/pg_store.hpp"
 #include "db/schema.hpp"
@@ -127,6 +128,14 @@ public:
     return system_.registry().running() == 0;
   }
 
+  /// The keys and the limits of `settings`; how many keys. Throws, and keeps what it had.
+  std::size_t take_over(const config::Settings& settings) {
+    const std::size_t keys = tokens_.reload(jwt_settings(settings));
+    limiter_.set_limit(settings.limits.requests_per_minute);
+    api_.set_max_devices_per_group(settings.limits.max_devices_per_group);
+    return keys;
+  }
+
   void enter(Phase phase) { lifecycle_.enter(phase); }
   bool owes_nothing() const { return lifecycle_.owed() == 0 && api_.running() == 0; }
   std::int64_t owed() const { return lifecycle_.owed(); }
@@ -157,13 +166,13 @@ private:
   std::unique_ptr<http::Server> server_;
 };
 
-/// Waits for the condition, a signal, or the end of `span`; whether a signal came.
+/// Waits for the condition, a signal to stop, or the end of `span`; whether the signal came.
 bool wait_interrupted(Signals& signals, std::chrono::milliseconds span,
                       const std::function<bool()>& condition) {
   const auto until = Clock::now() + span;
   while (!condition() && Clock::now() < until) {
     const auto rest = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
-    if (signals.wait(std::min<std::chrono::milliseconds>(rest, 10ms)))
+    if (signals.wait(std::min<std::chrono::milliseconds>(rest, 10ms)) == Signals::Came::stop)
       return true;
   }
   return false;
@@ -184,9 +193,28 @@ void drain(Service& service, const config::Settings& settings, Signals& signals,
   wait_interrupted(signals, kFarewell, [&] { return service.is_left_alone(); });
 }
 
+/// Until a signal says to stop.
+void serve_on(Service& service, config::Settings in_force, Reload how, const Signals& signals,
+              domain::Log& log) {
+  how.take_over = [&](const config::Settings& settings) {
+    return service.take_over(with_embedded_secret(settings));
+  };
+  while (true) {
+    switch (signals.wait(kHousekeeping)) {
+    case Signals::Came::stop:
+      return;
+    case Signals::Came::reload:
+      in_force = reload(in_force, how, log);
+      break;
+    case Signals::Came::nothing:
+      service.keep_house();
+    }
+  }
+}
+
 } // namespace
 
-int serve(const config::Settings& given, domain::Log& log) {
+int serve(const config::Settings& given, const Reload& how, domain::Log& log) {
   Signals signals; // before any thread, so that all of them leave the signals to this one
   auto foundation = std::make_unique<Foundation>(given);
   const config::Settings settings = foundation->settings();
@@ -195,8 +223,7 @@ int serve(const config::Settings& given, domain::Log& log) {
   log.event(domain::LogLevel::info, "serving",
             {{"address", std::string_view{settings.http.address}},
              {"port", std::int64_t{service->port()}}});
-  while (!signals.wait(kHousekeeping))
-    service->keep_house();
+  serve_on(*service, given, how, signals, log);
   drain(*service, settings, signals, log);
   const bool all_answered = service->owes_nothing();
   log.event(domain::LogLevel::info, "stopped", {{"unanswered", service->owed()}});

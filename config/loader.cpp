@@ -73,7 +73,7 @@ class Loading {
 public:
   Loading() {
     loaded_.sources.assign(keys().size(), Source::built_in);
-    origins_.assign(keys().size(), "built-in default");
+    loaded_.origins.assign(keys().size(), "built-in default");
   }
 
   void read_file(const std::string& path);
@@ -88,17 +88,16 @@ private:
   void set(std::size_t key, const std::string& text, Source source, const std::string& origin);
 
   [[noreturn]] void refuse_key(std::size_t key, const std::string& why) const {
-    refuse(std::string{keys()[key].name} + " (" + origins_[key] + "): " + why);
+    refuse(std::string{keys()[key].name} + " (" + loaded_.origins[key] + "): " + why);
   }
 
   Loaded loaded_;
-  std::vector<std::string> origins_; // one for each of keys(), as messages name it
 };
 
 void Loading::set(std::size_t key, const std::string& text, Source source,
                   const std::string& origin) {
   const bool twice = std::exchange(loaded_.sources[key], source) == source;
-  origins_[key] = origin;
+  loaded_.origins[key] = origin;
   if (twice)
     refuse_key(key, "set twice");
   try {

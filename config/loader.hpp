@@ -24,8 +24,13 @@ struct Key {
   std::string_view name; // "http.port"
   std::string_view help;
   bool secret = false;                               // print() masks it
+  bool reloads = false;                              // SIGHUP changes it in a running service
+  bool quoted = true;                                // in TOML: text
+  std::string (*type)();                             // "0 to 65535", "duration"
   void (*parse)(Settings&, const std::string& text); // throws SettingsError that says why
   std::string (*print)(const Settings&); // fit for people's eyes: no secret, no password of a url
+  bool (*same)(const Settings&, const Settings&);   // in this key
+  void (*copy)(const Settings& from, Settings& to); // this key
 };
 std::span<const Key> keys();
 
@@ -34,7 +39,8 @@ enum class Flaws { refuse, leave };
 
 struct Loaded {
   Settings settings;
-  std::vector<Source> sources; // one for each of keys()
+  std::vector<Source> sources;      // one for each of keys()
+  std::vector<std::string> origins; // the same in words: "flag --http.port", "regroup.toml:3"
 };
 
 /// Built-in defaults, then the TOML file (when one is given), then the environment
@@ -51,8 +57,12 @@ Loaded load(const std::optional<std::string>& file, std::span<const std::string>
             const std::function<std::optional<std::string>(const std::string& name)>& environment,
             std::span<const std::string> environment_names, Flaws flaws = Flaws::refuse);
 
-/// One line per key: flag, built-in default, help.
+/// One line per key: flag, type, built-in default, help.
 std::string help_text();
+
+/// The settings in force as TOML, a line per key with where its value came from. Secrets are
+/// masked.
+std::string effective_text(const Loaded& loaded);
 
 /// The README's table of keys.
 std::string markdown_table();

@@ -32,6 +32,8 @@ constexpr std::array<Unit, 4> kUnits{{{"h", std::chrono::hours{1}},
 // and never repeats the text, which may be a secret that stands in the wrong place.
 
 template <std::int64_t Min, std::int64_t Max> struct Number {
+  static constexpr bool quoted = false;
+  static std::string type() { return std::to_string(Min) + " to " + std::to_string(Max); }
   static std::int64_t parse(const std::string& text) {
     std::int64_t number = 0;
     const char* end = text.data() + text.size();
@@ -45,6 +47,8 @@ template <std::int64_t Min, std::int64_t Max> struct Number {
 };
 
 struct Boolean {
+  static constexpr bool quoted = false;
+  static std::string type() { return "true, false"; }
   static bool parse(const std::string& text) {
     if (text != "true" && text != "false")
       throw SettingsError("must be true or false");
@@ -57,6 +61,8 @@ template <std::int64_t MinMilliseconds> struct Period {
   /// PostgreSQL and the kernel count the milliseconds of their timeouts in 31 bits.
   static constexpr std::int64_t kMax = std::numeric_limits<std::int32_t>::max();
 
+  static constexpr bool quoted = true;
+  static std::string type() { return "duration"; }
   static Settings::Duration parse(const std::string& text) {
     const Settings::Duration span = parse_duration(text);
     if (span.count() < MinMilliseconds || span.count() > kMax)
@@ -68,6 +74,8 @@ template <std::int64_t MinMilliseconds> struct Period {
 };
 
 struct Text {
+  static constexpr bool quoted = true;
+  static std::string type() { return "text"; }
   static std::string parse(const std::string& text) {
     const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
     if (std::any_of(text.begin(), text.end(), is_control))
@@ -77,7 +85,12 @@ struct Text {
   static std::string print(const std::string& text) { return text; }
 };
 
+struct File : Text {
+  static std::string type() { return "file"; }
+};
+
 struct Directory : Text {
+  static std::string type() { return "folder"; }
   static std::string parse(const std::string& text) {
     if (text.empty())
       throw SettingsError("must not be empty");
@@ -92,6 +105,7 @@ struct Secret : Text {
 };
 
 struct Address : Text { // what RESTinio takes: it resolves no names but these two
+  static std::string type() { return "address"; }
   static std::string parse(const std::string& text) {
     std::array<unsigned char, sizeof(in6_addr)> bytes{};
     const std::string host = text.substr(0, text.find('%')); // fe80::1%eth0
@@ -105,6 +119,8 @@ struct Address : Text { // what RESTinio takes: it resolves no names but these t
 
 /// One of a few words; an empty word stands for "not set".
 template <const auto& Words> struct Word {
+  static constexpr bool quoted = true;
+  static std::string type() { return list(); }
   static std::string parse(const std::string& text) {
     if (std::find(Words.begin(), Words.end(), text) == Words.end())
       throw SettingsError("must be one of " + list());
@@ -126,6 +142,8 @@ constexpr std::array<std::string_view, 3> kFormats{"", "text", "json"};
 constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warning", "error"};
 
 struct Level { // kLevels is in the enum's order
+  static constexpr bool quoted = true;
+  static std::string type() { return Word<kLevels>::list(); }
   static domain::LogLevel parse(const std::string& text) {
     const std::string word = Word<kLevels>::parse(text);
     return static_cast<domain::LogLevel>(std::find(kLevels.begin(), kLevels.end(), word) -
@@ -137,6 +155,7 @@ struct Level { // kLevels is in the enum's order
 };
 
 struct Url : Text {
+  static std::string type() { return "libpq URL"; }
   static std::string print(const std::string& url) { return masked_url(url); }
 };
 
@@ -162,11 +181,27 @@ template <auto Member, class Rule>
 constexpr Key key(std::string_view name, std::string_view help, bool secret = false) {
   using Part = decltype(part_of(Member));
   using Value = decltype(value_of(Member));
-  return {name, help, secret,
+  return {name,
+          help,
+          secret,
+          false,
+          Rule::quoted,
+          &Rule::type,
           [](Settings& settings, const std::string& text) {
             part<Part>(settings).*Member = static_cast<Value>(Rule::parse(text));
           },
-          [](const Settings& settings) { return Rule::print(part<Part>(settings).*Member); }};
+          [](const Settings& settings) { return Rule::print(part<Part>(settings).*Member); },
+          [](const Settings& one, const Settings& other) {
+            return part<Part>(one).*Member == part<Part>(other).*Member;
+          },
+          [](const Settings& from, Settings& to) {
+            part<Part>(to).*Member = part<Part>(from).*Member;
+          }};
+}
+
+constexpr Key reloaded(Key key) {
+  key.reloads = true;
+  return key;
 }
 
 using Positive = Period<1>;
@@ -185,8 +220,7 @@ constexpr std::array kKeys{
         "on SIGTERM: not ready, but still serving for this long, so that load balancers notice"),
     key<&Http::drain_timeout, Positive>("http.drain_timeout",
                                         "and what runs may finish for this long"),
-    key<&Database::url, Url>("database.url",
-                             "libpq URI or key=value; empty: an embedded PostgreSQL"),
+    key<&Database::url, Url>("database.url", "a URI or key=value; empty: an embedded PostgreSQL"),
     key<&Database::embedded_dir, Directory>("database.embedded_dir",
                                             "the embedded PostgreSQL's folder"),
     key<&Database::pool_size, Number<1, 1000>>("database.pool_size", "connections a replica"),
@@ -208,26 +242,27 @@ constexpr std::array kKeys{
     key<&Database::allow_recorded_duplicates, Boolean>(
         "database.allow_recorded_duplicates",
         "start although registration groups were migrated twice before: without the unique index"),
-    key<&Auth::jwt_algorithm, Word<kAlgorithms>>(
-        "auth.jwt_algorithm", "RS256, ES256 or HS256; must be set with a database.url"),
-    key<&Auth::jwt_public_key_file, Text>("auth.jwt_public_key_file",
-                                          "PEM; this, or one of the next two"),
-    key<&Auth::jwt_jwks_file, Text>("auth.jwt_jwks_file", "a JSON Web Key Set (RFC 7517)"),
-    key<&Auth::jwt_secret, Secret>("auth.jwt_secret", "for HS256; at least 32 bytes", true),
-    key<&Auth::jwt_private_key_file, Text>("auth.jwt_private_key_file",
-                                           "PEM; for `regroup token` alone"),
-    key<&Auth::jwt_issuer, Text>("auth.jwt_issuer", "checked when set"),
-    key<&Auth::jwt_audience, Text>("auth.jwt_audience", "checked when set"),
+    reloaded(key<&Auth::jwt_algorithm, Word<kAlgorithms>>("auth.jwt_algorithm",
+                                                          "must be set with a database.url")),
+    reloaded(key<&Auth::jwt_public_key_file, File>("auth.jwt_public_key_file",
+                                                   "PEM; this, or one of the next two")),
+    reloaded(
+        key<&Auth::jwt_jwks_file, File>("auth.jwt_jwks_file", "a JSON Web Key Set (RFC 7517)")),
+    reloaded(
+        key<&Auth::jwt_secret, Secret>("auth.jwt_secret", "for HS256; at least 32 bytes", true)),
+    reloaded(key<&Auth::jwt_private_key_file, File>("auth.jwt_private_key_file",
+                                                    "PEM; for `regroup token` alone")),
+    reloaded(key<&Auth::jwt_issuer, Text>("auth.jwt_issuer", "checked when set")),
+    reloaded(key<&Auth::jwt_audience, Text>("auth.jwt_audience", "checked when set")),
     key<&Migration::async_after, Positive>("migration.async_after", "then 202"),
     key<&Migration::group_idle_timeout, Positive>("migration.group_idle_timeout",
                                                   "an idle group actor is released"),
-    key<&Limits::max_devices_per_group, Number<1, 1000000>>("limits.max_devices_per_group",
-                                                            "then 400 validation/too-many-devices"),
-    key<&Limits::requests_per_minute, Number<0, 1000000000>>("limits.requests_per_minute",
-                                                             "a user, a replica; 0: no limit"),
-    key<&Log::level, Level>("log.level", "debug, info, warning or error"),
-    key<&Log::format, Word<kFormats>>("log.format",
-                                      "text or json; empty: text on a terminal, else json"),
+    reloaded(key<&Limits::max_devices_per_group, Number<1, 1000000>>(
+        "limits.max_devices_per_group", "then 400 validation/too-many-devices")),
+    reloaded(key<&Limits::requests_per_minute, Number<0, 1000000000>>(
+        "limits.requests_per_minute", "a user, a replica; 0: no limit")),
+    reloaded(key<&Log::level, Level>("log.level", "what is below it is not logged")),
+    key<&Log::format, Word<kFormats>>("log.format", "empty: text on a terminal, else json"),
 };
 
 } // namespace

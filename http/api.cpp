@@ -122,7 +122,8 @@ std::variant<std::optional<std::string>, Refusal> idempotency_key(const Request&
 
 } // namespace
 
-Api::Api(const ApiSettings& settings, const ApiParts& parts) : settings_(settings), parts_(parts) {}
+Api::Api(const ApiSettings& settings, const ApiParts& parts)
+    : settings_(settings), max_devices_per_group_(settings.max_devices_per_group), parts_(parts) {}
 
 std::optional<Uuid> Api::user_of(const Request& request) const {
   const std::string_view token = bearer(request.authorization);
@@ -193,7 +194,7 @@ void Api::migrate(const Request& request, const Respond& respond) {
 
     auto command = std::make_shared<domain::MigrationCommand>(
         domain::make_migration_command(std::move(body.request), user, parts_.unicode));
-    command->max_devices = settings_.max_devices_per_group;
+    command->max_devices = max_devices_per_group_;
     command->deadline = request.received + settings_.request_timeout;
     if (auto& text = std::get<0>(key))
       command->idempotency = {std::move(*text), std::move(body.hash)};

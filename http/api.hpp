@@ -9,6 +9,7 @@
 #include "http/rate_limiter.hpp"
 #include "http/running_migrations.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -49,6 +50,9 @@ public:
   void ready(const Request& request, const Respond& respond);
   void metrics(const Request& request, const Respond& respond);
 
+  /// For migrations that are asked for from now on.
+  void set_max_devices_per_group(std::int64_t count) { max_devices_per_group_ = count; }
+
   /// Migrations whose outcome is not known yet.
   std::size_t running() const { return running_.count(); }
 
@@ -68,6 +72,7 @@ private:
                          const domain::Answer& outcome) const;
 
   ApiSettings settings_;
+  std::atomic<std::int64_t> max_devices_per_group_; // of the settings, until it is set anew
   ApiParts parts_;
   RunningMigrations running_;
 };

@@ -191,20 +191,34 @@ struct JwtVerifier::Impl {
   JwtCache cache;
 };
 
-JwtVerifier::JwtVerifier(const JwtSettings& settings) : impl_(std::make_unique<Impl>(settings)) {}
+JwtVerifier::JwtVerifier(const JwtSettings& settings) : impl_(std::make_shared<Impl>(settings)) {}
 
 JwtVerifier::~JwtVerifier() = default;
 
 std::optional<JwtVerifier::Verified> JwtVerifier::verify(std::string_view token,
                                                          Clock::time_point now) const noexcept {
   try {
-    return impl_->verify(token, now);
+    return current()->verify(token, now);
   } catch (...) { // out of memory
     return std::nullopt;
   }
 }
 
-void JwtVerifier::sweep() { impl_->cache.sweep(); }
+std::size_t JwtVerifier::reload(const JwtSettings& settings) {
+  auto fresh = std::make_shared<Impl>(settings);
+  const std::size_t count = fresh->keys.keys.size();
+  const std::scoped_lock lock{mutex_};
+  // Whoever verifies with the old keys now remembers it in the old cache, which goes with them.
+  impl_.swap(fresh);
+  return count;
+}
+
+void JwtVerifier::sweep() { current()->cache.sweep(); }
+
+std::shared_ptr<JwtVerifier::Impl> JwtVerifier::current() const {
+  const std::scoped_lock lock{mutex_};
+  return impl_;
+}
 
 std::string mint_token(const JwtSettings& settings, const domain::Uuid& user_id,
                        std::chrono::seconds ttl, Clock::time_point now) {

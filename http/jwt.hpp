@@ -2,7 +2,9 @@
 #include "domain/uuid.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,7 +29,7 @@ class JwtVerifier {
 public:
   using Clock = std::chrono::system_clock;
 
-  /// Reads the keys, once: changed files are seen by a new verifier. Throws std::runtime_error
+  /// Reads the keys, once: changed files are seen by reload(). Throws std::runtime_error
   /// with one line that names the setting when the algorithm is unknown, no source of keys or
   /// more than one is given, a file cannot be read or holds no key that fits the algorithm, an
   /// RSA key has fewer than 2048 bits or an HS256 secret fewer than 32 bytes.
@@ -44,12 +46,19 @@ public:
   /// The user of a token that is valid at `now`, else nothing, whatever the bytes are.
   std::optional<Verified> verify(std::string_view token, Clock::time_point now) const noexcept;
 
+  /// Reads the keys anew, and forgets every token that was verified with the old ones; how many
+  /// keys there are now. Throws as the constructor does, and the old keys stay.
+  std::size_t reload(const JwtSettings& settings);
+
   /// Forgets what was remembered of tokens that nobody used since the sweep before.
   void sweep();
 
 private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  struct Impl; // the keys, and the tokens that they verified
+  std::shared_ptr<Impl> current() const;
+
+  mutable std::mutex mutex_; // guards the pointer
+  std::shared_ptr<Impl> impl_;
 };
 
 /// A token for `user_id`, signed with the HS256 secret or the private key. For development and

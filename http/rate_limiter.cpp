@@ -9,19 +9,21 @@ constexpr std::chrono::nanoseconds kBurst = std::chrono::minutes{1};
 
 } // namespace
 
-RateLimiter::RateLimiter(std::int64_t requests_per_minute) {
-  if (requests_per_minute > 0)
-    each_ = kBurst / requests_per_minute;
+RateLimiter::RateLimiter(std::int64_t requests_per_minute) { set_limit(requests_per_minute); }
+
+void RateLimiter::set_limit(std::int64_t requests_per_minute) {
+  each_ = requests_per_minute > 0 ? kBurst / requests_per_minute : std::chrono::nanoseconds{};
 }
 
 std::optional<std::chrono::seconds> RateLimiter::refuse(const domain::Uuid& user,
                                                         Clock::time_point now) {
-  if (each_.count() == 0)
+  const std::chrono::nanoseconds each = each_;
+  if (each.count() == 0)
     return std::nullopt;
   Shard& shard = shard_of(user);
   const std::scoped_lock lock{shard.mutex};
   auto& full_again = shard.full_again[user];
-  const auto after = std::max(full_again, now) + each_;
+  const auto after = std::max(full_again, now) + each;
   if (after - now > kBurst)
     return std::max(std::chrono::ceil<std::chrono::seconds>(after - now - kBurst),
                     std::chrono::seconds{1});

@@ -2,6 +2,7 @@
 #include "domain/uuid.hpp"
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <mutex>
@@ -19,6 +20,9 @@ public:
 
   /// 0: no limit.
   explicit RateLimiter(std::int64_t requests_per_minute);
+
+  /// From now on; what users have used up of their minute stays used up.
+  void set_limit(std::int64_t requests_per_minute);
 
   /// Nothing when the request may go on, else the whole seconds (1 or more) to wait.
   std::optional<std::chrono::seconds> refuse(const domain::Uuid& user, Clock::time_point now);
@@ -38,7 +42,7 @@ private:
 
   Shard& shard_of(const domain::Uuid& user);
 
-  std::chrono::nanoseconds each_{0}; // what one request costs
+  std::atomic<std::chrono::nanoseconds> each_{}; // what one request costs
   std::array<Shard, kShards> shards_;
 };
 

@@ -475,6 +475,7 @@ TEST_CASE("the help and the README's table have one line for each key") {
     for (const Key& key : keys()) {
       REQUIRE(std::getline(lines, line));
       CHECK_THAT(line, Catch::Contains(std::string{key.name}) &&
+                           Catch::Contains(" " + key.type() + " ") &&
                            Catch::Contains(key.print(Settings{})) &&
                            Catch::Contains(std::string{key.help}));
       CHECK(key.help.find_first_of("|\n") == std::string_view::npos);
@@ -482,5 +483,45 @@ TEST_CASE("the help and the README's table have one line for each key") {
     CHECK_FALSE(std::getline(lines, line));
   }
   CHECK_THAT(help_text(), Catch::Contains("  --http.port "));
-  CHECK_THAT(markdown_table(), Catch::Contains("| `http.port` | `8080` | 0: any free port |\n"));
+  CHECK_THAT(markdown_table(),
+             Catch::Contains("| `http.port` | 0 to 65535 | `8080` | | 0: any free port |\n"));
+}
+
+TEST_CASE("the settings in force are printed with their sources, and read again are the same") {
+  const TempFile file{"[http]\nport = 8081\n[auth]\njwt_issuer = 'say \"who\"'\n"};
+  const Variables variables{{"REGROUP_DATABASE_URL", "postgresql://u:hunter2@h/db"},
+                            {"REGROUP_AUTH_JWT_ALGORITHM", "HS256"},
+                            {"REGROUP_AUTH_JWT_SECRET", "hunter2"}};
+  const Loaded loaded = load_from(file.path(), variables, {"--log.level=debug"});
+  const std::string text = effective_text(loaded);
+  CHECK(text.find("hunter2") == std::string::npos);
+  const auto says = [&](const std::string& key, const std::string& value, const std::string& from) {
+    INFO(text);
+    CHECK_THAT(text,
+               Catch::Matches("(.|\\n)*" + key + " = " + value + " +# " + from + "\\n(.|\\n)*"));
+  };
+  says("http.port", "8081", file.path() + ":2");
+  says("http.address", R"("127\.0\.0\.1")", "built-in default");
+  says("database.url", R"("postgresql://u:\*\*\*@h/db")", "environment REGROUP_DATABASE_URL");
+  says("database.prepared_statements", "false", "built-in default");
+  says("log.level", R"("debug")", "flag --log.level");
+  const Loaded again = load_toml(text);
+  for (const Key& key : keys()) {
+    INFO(key.name);
+    CHECK(key.print(again.settings) == key.print(loaded.settings));
+    CHECK((key.secret || key.name == "database.url" || key.same(again.settings, loaded.settings)));
+  }
+}
+
+TEST_CASE("what differs between two settings is seen key by key, and copied") {
+  for (const Key& key : keys()) {
+    INFO(key.name);
+    Settings changed;
+    key.parse(changed, example_of(key).value);
+    CHECK_FALSE(key.same(changed, Settings{}));
+    Settings copied;
+    key.copy(changed, copied);
+    for (const Key& other : keys())
+      CHECK(other.same(copied, changed));
+  }
 }
