@@ -166,6 +166,14 @@ TEST_CASE("a role whose sessions are read-only cannot migrate") {
   CHECK(test.finding("database/writable").severity == Severity::error);
 }
 
+TEST_CASE("a standby is an error: it takes no writes") {
+  const Postgres standby{{.settings = {}, .standby_of = &durable_server()}};
+  config::Settings::Database settings;
+  settings.url = standby.url();
+  const auto codes = not_good(db::examine(settings, 1));
+  CHECK(std::count(codes.begin(), codes.end(), "database/writable") == 1);
+}
+
 TEST_CASE("a pooler in transaction mode is sound, but for prepared statements") {
   DoctorTest test{durable_server()};
   const Pgbouncer pooler{durable_server(), "transaction"};

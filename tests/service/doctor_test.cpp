@@ -1,6 +1,5 @@
 // `regroup doctor` as an operator calls it.
 #include "tests/service/support.hpp"
-#include "tests/support/pgbouncer.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -63,33 +62,4 @@ TEST_CASE("doctor says a line for each finding, and its status is 1 when one is 
   CHECK(severity_of(late, "clock/skew") == "error");
 
   CHECK(run(regroup_binary(), {"doctor", "--replicas", "many"}, url).status == 1);
-}
-
-TEST_CASE("thirty at once through PgBouncer and two replicas give one 201, twenty times") {
-  Postgres server{{.settings = {}, .tcp = true}};
-  const auto direct = server.create_database();
-  const Pgbouncer pooler{server, "transaction", "default_pool_size = 6"};
-  const auto url = pooler.url(Sql{direct}.value<std::string>("SELECT current_database()"));
-  Replica first{url};
-  first.wait_until_ready();
-  Replica second{url};
-  second.wait_until_ready();
-  World world{direct};
-  const auto user = world.add_user();
-  constexpr int kRounds = 20;
-  for (int round = 0; round < kRounds; ++round) {
-    const auto group = "camping-" + std::to_string(round);
-    world.add_devices(group, 3, user);
-    std::vector<std::function<Answered()>> asking;
-    for (int i = 0; i < 30; ++i)
-      asking.emplace_back([&, port = i % 2 == 0 ? first.port() : second.port()] {
-        return HttpClient{port}.post(kMigrate, ServiceTest::body(group), bearer(user));
-      });
-    const auto answers = at_once(asking);
-    INFO("round " << round << ": " << Catch::Detail::stringify(tally(answers)));
-    REQUIRE(is_one_success(answers));
-  }
-  CHECK(world.groups() == kRounds);
-  CHECK(world.memberships() == 3 * kRounds);
-  CHECK(world.audits("success") == kRounds);
 }

@@ -1,58 +1,13 @@
 // Story UGM-5.5, criterion by criterion, through the real binary over HTTP. Criterion 7, the times
 // of 100 concurrent requests, is measured by bench/ (`scripts/bench --only mixed`): here its
 // counts.
-#include "tests/service/support.hpp"
+#include "tests/service/concurrency.hpp"
 
 #include <catch2/catch.hpp>
 
 using namespace regroup;
 using namespace regroup::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-Service::Options replicas(unsigned count, Replica::Settings settings = {}) {
-  Service::Options options;
-  options.replicas = count;
-  options.settings = std::move(settings);
-  return options;
-}
-
-/// Two replicas, and a migration that another session holds by a row lock.
-class HeldMigration : public ServiceTest {
-public:
-  HeldMigration()
-      : ServiceTest([] {
-          // Longer than any test: what is held stays held.
-          auto options = replicas(2, {{"database.lock_timeout", "60s"},
-                                      {"database.statement_timeout", "60s"},
-                                      {"migration.async_after", "25s"}});
-          options.postgres.settings = {{"log_statement", "all"}};
-          return options;
-        }()),
-        user(world.add_user()), devices(world.add_devices("camping-2025", 3, user)),
-        holder(service.database_url()) {
-    holder.exec("SELECT FROM devices WHERE device_id = $1 FOR UPDATE", devices[1].text());
-    running = asking_now(first(), user, body("camping-2025"));
-    REQUIRE(somebody_waits("transactionid"));
-  }
-  ~HeldMigration() {
-    if (running.valid()) {
-      holder.rollback();
-      running.wait();
-    }
-  }
-
-  unsigned first() { return service.replica(0).port(); }
-  unsigned second() { return service.replica(1).port(); }
-
-  domain::Uuid user;
-  std::vector<domain::Uuid> devices;
-  HeldTransaction holder;
-  std::future<Answered> running;
-};
-
-} // namespace
 
 TEST_CASE("criterion 1: a database error in the middle leaves nothing") {
   ServiceTest test;
@@ -103,35 +58,12 @@ TEST_CASE("criterion 3: one transaction writes the group and all memberships") {
 
 TEST_CASE("criterion 4: ten at once for one group give one 201 and nine 409, a hundred times") {
   ServiceTest test;
-  const auto user = test.world.add_user();
-  const int deadlocks = test.deadlocks();
-  for (int round = 0; round < 100; ++round) {
-    const auto group = "camping-" + std::to_string(round);
-    test.world.add_devices(group, 3, user);
-    const auto answers = at_once({10, test.asking(test.service.port(), user, test.body(group))});
-    INFO("round " << round << ": " << Catch::Detail::stringify(tally(answers)));
-    REQUIRE(is_one_success(answers));
-  }
-  CHECK(test.world.groups() == 100);
-  CHECK(test.world.memberships() == 300);
-  CHECK(test.world.audits("success") == 100);
-  CHECK(test.world.audits("failed") == 0);
-  CHECK(test.deadlocks() == deadlocks);
+  ten_at_once_for_one_group(test, 100);
 }
 
 TEST_CASE("criterion 5: ten at once for different groups give ten 201, twenty times") {
   ServiceTest test;
-  const auto user = test.world.add_user();
-  for (int round = 0; round < 20; ++round) {
-    std::vector<std::function<Answered()>> requests;
-    for (int i = 0; i < 10; ++i) {
-      const auto group = "camping-" + std::to_string(round) + "-" + std::to_string(i);
-      test.world.add_devices(group, 2, user);
-      requests.push_back(test.asking(test.service.port(), user, test.body(group)));
-    }
-    CHECK(tally(at_once(requests)) == std::map<std::string, int>{{"201", 10}});
-  }
-  CHECK(test.world.groups() == 200);
+  ten_at_once_for_different_groups(test, 20);
 }
 
 TEST_CASE_METHOD(HeldMigration,
@@ -170,46 +102,12 @@ TEST_CASE_METHOD(HeldMigration, "criterion 6: other groups are migrated while on
 
 TEST_CASE("criterion 7: of a hundred at once, half for one group, exactly the right ones succeed") {
   ServiceTest test;
-  const auto user = test.world.add_user();
-  test.world.add_devices("shared", 3, user);
-  std::vector<std::function<Answered()>> requests;
-  for (int i = 0; i < 50; ++i) {
-    const auto group = "own-" + std::to_string(i);
-    test.world.add_devices(group, 3, user);
-    requests.push_back(test.asking(test.service.port(), user, test.body(group)));
-    requests.push_back(test.asking(test.service.port(), user, test.body("shared")));
-  }
-  auto counts = tally(at_once(requests));
-  CHECK(counts["201"] == 51);
-  CHECK(counts["409 migration/in-progress"] + counts["409 resource/already-migrated"] == 49);
-  CHECK(test.world.groups() == 51);
+  a_hundred_at_once(test);
 }
 
 TEST_CASE("criterion 8: shuffled device_ids that overlap and equal names meet no deadlock") {
   ServiceTest test{replicas(2)};
-  const auto user = test.world.add_user();
-  const int deadlocks = test.deadlocks();
-  for (int round = 0; round < 20; ++round) {
-    const auto group = "camping-" + std::to_string(round);
-    auto devices = test.world.add_devices(group, 8, user);
-    std::vector<std::function<Answered()>> requests;
-    for (int i = 0; i < 8; ++i) {
-      std::rotate(devices.begin(), devices.begin() + 3, devices.end());
-      json ids = json::array();
-      for (std::size_t k = 0; k < 5; ++k)
-        ids.push_back(devices[k].text());
-      const json partial{{"registration_group_id", group},
-                         {"group_name", "Same " + std::to_string(round)},
-                         {"device_ids", ids}};
-      const auto port = test.service.replica(static_cast<std::size_t>(i) % 2).port();
-      requests.push_back(test.asking(port, user, partial.dump()));
-    }
-    auto counts = tally(at_once(requests));
-    CHECK(counts["201"] == 1);
-    CHECK(counts["500 server/internal"] + counts["503 server/database-unavailable"] == 0);
-  }
-  CHECK(test.world.groups() == 20);
-  CHECK(test.deadlocks() == deadlocks);
+  shuffled_device_ids(test, 20);
 }
 
 TEST_CASE_METHOD(HeldMigration, "criterion 9: the advisory lock is held while a migration runs") {

@@ -65,6 +65,13 @@ void wait_for_ready(Process& process, unsigned port, std::chrono::milliseconds l
                              process.output() + process.errors()};
 }
 
+/// PgBouncer connects over TCP.
+Postgres::Options reachable_by_pooler(const Service::Options& options) {
+  auto postgres = options.postgres;
+  postgres.tcp = postgres.tcp || !options.pool_mode.empty();
+  return postgres;
+}
+
 } // namespace
 
 std::string regroup_binary() {
@@ -135,10 +142,16 @@ void Haproxy::wait_until_ready(std::chrono::milliseconds limit) {
 Service::Service() : Service(Options{}) {}
 
 Service::Service(const Options& options)
-    : postgres_{options.postgres}, database_url_{postgres_.create_database()} {
+    : postgres_{reachable_by_pooler(options)}, database_url_{postgres_.create_database()} {
+  std::string url = database_url_;
+  if (!options.pool_mode.empty()) {
+    // Fewer sessions than a replica has connections: what they share changes hands all the time.
+    pooler_.emplace(postgres_, options.pool_mode, "default_pool_size = 6");
+    url = pooler_->url(sql().value<std::string>("SELECT current_database()"));
+  }
   std::vector<unsigned> ports;
   for (unsigned index = 0; index < options.replicas; ++index) {
-    replicas_.push_back(std::make_unique<Replica>(database_url_, options.settings, options.binary));
+    replicas_.push_back(std::make_unique<Replica>(url, options.settings, options.binary));
     ports.push_back(replicas_.back()->port());
   }
   for (auto& replica : replicas_)

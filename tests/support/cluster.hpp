@@ -1,6 +1,7 @@
 #pragma once
 #include "domain/uuid.hpp"
 #include "tests/support/http_client.hpp"
+#include "tests/support/pgbouncer.hpp"
 #include "tests/support/postgres.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/sql.hpp"
@@ -38,6 +39,11 @@ public:
   /// Waits for 200 from /api/health/ready; throws std::runtime_error with its log when it ends
   /// before, or when that takes longer than `limit`.
   void wait_until_ready(std::chrono::milliseconds limit = std::chrono::seconds{60});
+
+  /// Waits for a line of the log that the expression is found in, within half a minute.
+  bool wait_for_log(const std::string& expression) {
+    return process_->wait_for_output(expression, std::chrono::seconds{30}).has_value();
+  }
 
   /// Starts it again on the same port, after SIGKILL where it still runs. Does not wait.
   void restart();
@@ -89,13 +95,15 @@ public:
     bool haproxy = false;
     Replica::Settings settings; // of every replica
     Postgres::Options postgres;
-    std::string binary; // empty: regroup_binary()
+    std::string binary;    // empty: regroup_binary()
+    std::string pool_mode; // not empty: the replicas connect through a PgBouncer in this mode
   };
 
   Service();
   explicit Service(const Options& options);
 
   Postgres& postgres() { return postgres_; }
+  /// Directly, whatever the replicas use.
   const std::string& database_url() const { return database_url_; }
   Replica& replica(std::size_t index = 0) { return *replicas_.at(index); }
   std::size_t replica_count() const { return replicas_.size(); }
@@ -109,6 +117,7 @@ public:
 private:
   Postgres postgres_;
   std::string database_url_;
+  std::optional<Pgbouncer> pooler_;
   std::vector<std::unique_ptr<Replica>> replicas_;
   std::optional<Haproxy> haproxy_;
 };
