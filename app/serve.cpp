@@ -3,6 +3,7 @@
 #include "app/file_limit.hpp"
 #include "app/foundation.hpp"
 #include "app/memory.hpp"
+#include "app/notify.hpp"
 #include "app/reload.hpp"
 #include "app/signals.hpp"
 #include "db/pg_store.hpp"
@@ -195,16 +196,22 @@ void drain(Service& service, const config::Settings& settings, Signals& signals,
 
 /// Until a signal says to stop.
 void serve_on(Service& service, config::Settings in_force, Reload how, const Signals& signals,
-              domain::Log& log) {
+              const Notifier& manager, domain::Log& log) {
   how.take_over = [&](const config::Settings& settings) {
     return service.take_over(with_embedded_secret(settings));
   };
+  const auto pulse = std::min<std::chrono::milliseconds>(
+      kHousekeeping, manager.heartbeat().value_or(kHousekeeping));
   while (true) {
-    switch (signals.wait(kHousekeeping)) {
+    if (manager.heartbeat())
+      manager.tell("WATCHDOG=1");
+    switch (signals.wait(pulse)) {
     case Signals::Came::stop:
       return;
     case Signals::Came::reload:
+      manager.tell_reloading();
       in_force = reload(in_force, how, log);
+      manager.tell("READY=1");
       break;
     case Signals::Came::nothing:
       service.keep_house();
@@ -215,6 +222,7 @@ void serve_on(Service& service, config::Settings in_force, Reload how, const Sig
 } // namespace
 
 int serve(const config::Settings& given, const Reload& how, domain::Log& log) {
+  const Notifier manager;
   Signals signals; // before any thread, so that all of them leave the signals to this one
   auto foundation = std::make_unique<Foundation>(given);
   const config::Settings settings = foundation->settings();
@@ -223,7 +231,9 @@ int serve(const config::Settings& given, const Reload& how, domain::Log& log) {
   log.event(domain::LogLevel::info, "serving",
             {{"address", std::string_view{settings.http.address}},
              {"port", std::int64_t{service->port()}}});
-  serve_on(*service, given, how, signals, log);
+  manager.tell("READY=1");
+  serve_on(*service, given, how, signals, manager, log);
+  manager.tell("STOPPING=1");
   drain(*service, settings, signals, log);
   const bool all_answered = service->owes_nothing();
   log.event(domain::LogLevel::info, "stopped", {{"unanswered", service->owed()}});

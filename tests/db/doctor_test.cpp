@@ -54,6 +54,13 @@ TEST_CASE("of a sound deployment the doctor notes that there is no standby, and 
   const DoctorTest test{durable_server()};
   CHECK(not_good(db::examine(test.settings, 3)) == std::vector<std::string>{"durability"});
   CHECK(test.finding("durability").severity == Severity::note);
+
+  std::ifstream file{std::filesystem::path{REGROUP_SOURCE_DIR} / "docs" / "operations.md"};
+  const std::string page{std::istreambuf_iterator<char>{file}, {}};
+  for (const auto& each : db::examine(test.settings, 3)) {
+    INFO(each.code);
+    CHECK(page.find("| `" + each.code + "` | ") != std::string::npos);
+  }
 }
 
 TEST_CASE_METHOD(DoctorTest, "fsync = off is an error") { // as in every other test's server

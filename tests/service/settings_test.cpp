@@ -3,6 +3,9 @@
 #include "tests/support/jwt_setup.hpp"
 
 #include <catch2/catch.hpp>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 
 #include <ctime>
 #include <filesystem>
@@ -246,4 +249,44 @@ TEST_CASE("a service that was started on a terminal ends in order when the termi
   REQUIRE(eventually([&] { return said("serving"); }));
   terminal.signal(SIGKILL);
   CHECK(eventually([&] { return said("stopped"); }));
+}
+
+TEST_CASE("a service manager is told when it serves, reloads, drains, and that it is alive") {
+  Postgres postgres;
+  const TempFolder folder;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const auto path = (folder.path() / "notify").string();
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const db::FileDescriptor socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  const timeval patience{30, 0};
+  REQUIRE(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
+  const auto hears = [&](const std::string& state) {
+    std::string heard(1000, '\0');
+    for (int i = 0; i < 1000; ++i) { // heartbeats come in between
+      const auto length = ::recv(socket.get(), heard.data(), heard.size(), 0);
+      if (length < 0)
+        return false;
+      if (heard.substr(0, static_cast<std::size_t>(length)).starts_with(state))
+        return true;
+    }
+    return false;
+  };
+  Process service{regroup_binary(),
+                  {"serve", "--http.port=0", "--http.drain_delay=0s"},
+                  {{"NOTIFY_SOCKET", path},
+                   {"WATCHDOG_USEC", "200000"},
+                   {"REGROUP_DATABASE_URL", postgres.create_database()},
+                   {"REGROUP_AUTH_JWT_ALGORITHM", "HS256"},
+                   {"REGROUP_AUTH_JWT_SECRET", std::string(40, 's')}}};
+  CHECK(hears("READY=1"));
+  CHECK(hears("WATCHDOG=1"));
+  CHECK(hears("WATCHDOG=1"));
+  service.signal(SIGHUP);
+  CHECK(hears("RELOADING=1\nMONOTONIC_USEC="));
+  CHECK(hears("READY=1"));
+  service.signal(SIGTERM);
+  CHECK(hears("STOPPING=1"));
+  CHECK(service.wait(60s) == 0);
 }
