@@ -10,8 +10,14 @@ namespace regroup::domain {
 
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
-using LogValue = std::variant<std::string_view, std::int64_t, double, bool>;
+/// std::monostate: the field is left out.
+using LogValue = std::variant<std::string_view, std::int64_t, double, bool, std::monostate>;
 using LogField = std::pair<std::string_view, LogValue>;
+
+/// The text, or no field where it is empty.
+inline LogValue if_any(std::string_view text) {
+  return text.empty() ? LogValue{std::monostate{}} : LogValue{text};
+}
 
 /// The port to the log: one event a line, with named fields. Thread-safe, never throws. A field
 /// never holds a secret (a token, a key, a password, a connection string).

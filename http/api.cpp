@@ -3,6 +3,7 @@
 #include "domain/names.hpp"
 #include "http/api_key.hpp"
 #include "http/json.hpp"
+#include "http/openapi_page.hpp"
 #include "http/outcome_table.hpp"
 #include "http/query.hpp"
 
@@ -223,6 +224,7 @@ void Api::log_migration(const domain::MigrationCommand& command, const Request& 
       done ? "completed" : row_of(refusal ? refusal->reason : Refused::internal).code;
   parts_.log.event(domain::LogLevel::info, "migration",
                    {{"request_id", std::string_view{request.request_id}},
+                    {"trace_id", domain::if_any(request.trace_id)},
                     {"migration_id", std::string_view{id}},
                     {"user_id", std::string_view{user}},
                     {"registration_group_id", std::string_view{command.registration_group_id}},
@@ -356,6 +358,19 @@ void Api::metrics(const Request&, const Respond& respond) {
   respond(std::move(reply));
 }
 
+void Api::openapi(const Request&, const Respond& respond) {
+  respond({200, std::string{openapi_json()}});
+}
+
+void Api::docs(const Request&, const Respond& respond) {
+  Reply reply{200, std::string{openapi_html()}};
+  reply.content_type = "text/html; charset=utf-8";
+  // Nothing but its own style: should a text of the page ever be a tag, it is dead.
+  reply.headers.emplace_back("Content-Security-Policy",
+                             "default-src 'none'; style-src 'unsafe-inline'");
+  respond(std::move(reply));
+}
+
 std::span<const Route> routes() {
   static constexpr std::array kRoutes{
       Route{"POST", "/api/v1/groups/migrate", "/api/v1/groups/migrate", &Api::migrate},
@@ -369,6 +384,8 @@ std::span<const Route> routes() {
       Route{"GET", "/api/health/live", "/api/health/live", &Api::live, true},
       Route{"GET", "/api/health/ready", "/api/health/ready", &Api::ready, true},
       Route{"GET", "/metrics", "/metrics", &Api::metrics, true},
+      Route{"GET", "/api/openapi.json", "/api/openapi.json", &Api::openapi, true},
+      Route{"GET", "/docs", "/docs", &Api::docs, true},
   };
   return kRoutes;
 }

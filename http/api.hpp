@@ -49,6 +49,8 @@ public:
   void live(const Request& request, const Respond& respond);
   void ready(const Request& request, const Respond& respond);
   void metrics(const Request& request, const Respond& respond);
+  void openapi(const Request& request, const Respond& respond);
+  void docs(const Request& request, const Respond& respond);
 
   /// For migrations that are asked for from now on.
   void set_max_devices_per_group(std::int64_t count) { max_devices_per_group_ = count; }

@@ -20,6 +20,7 @@ struct Request {
   std::string_view idempotency_key;
   bool has_idempotency_key = false;
   std::string_view device_id; // X-Device-Id
+  std::string_view trace_id;  // of a traceparent; else empty
   std::string request_id;     // X-Request-Id: the caller's own where it is fit, else a new one
   std::vector<std::string_view> parameters; // of the path, as they came
   std::chrono::steady_clock::time_point received;

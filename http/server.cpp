@@ -2,6 +2,8 @@
 
 #include "http/open_connections.hpp"
 #include "http/outcome_table.hpp"
+#include "http/problem.hpp"
+#include "http/trace.hpp"
 
 #include <restinio/all.hpp>
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -81,6 +83,11 @@ std::string request_id_of(std::string_view given) {
   return fit ? std::string{given} : domain::Uuid::random().text();
 }
 
+std::string_view header_of(const restinio::request_t& request, const char* name) {
+  const auto value = request.header().opt_value_of(name);
+  return value ? std::string_view{value->data(), value->size()} : std::string_view{};
+}
+
 /// One answer that is owed, from the request's arrival until it was written or the connection is
 /// gone.
 class Owed {
@@ -132,10 +139,13 @@ private:
     metrics_.request_answered(request.route, request.method, reply.status, took);
     log_.event(domain::LogLevel::info, "request",
                {{"request_id", std::string_view{request.request_id}},
+                {"trace_id", domain::if_any(request.trace_id)},
                 {"method", request.method},
                 {"route", request.route},
                 {"status", std::int64_t{reply.status}},
                 {"duration_ms", took.count()}});
+    if (reply.status >= 400 && wants_problem(header_of(*handle_, "Accept")))
+      to_problem(reply, reason_of(reply.status));
     auto response = handle_->create_response(restinio::http_status_line_t{
         restinio::http_status_code_t{static_cast<std::uint16_t>(reply.status)},
         reason_of(reply.status)});
@@ -158,11 +168,6 @@ private:
   std::atomic<bool> answered_{false};
 };
 
-std::string_view header_of(const restinio::request_t& request, const char* name) {
-  const auto value = request.header().opt_value_of(name);
-  return value ? std::string_view{value->data(), value->size()} : std::string_view{};
-}
-
 void read_headers(const restinio::request_t& from, Request& to) {
   to.body = from.body();
   to.authorization = header_of(from, "Authorization");
@@ -171,6 +176,7 @@ void read_headers(const restinio::request_t& from, Request& to) {
   to.has_idempotency_key = from.header().has_field("Idempotency-Key");
   to.idempotency_key = header_of(from, "Idempotency-Key");
   to.device_id = header_of(from, "X-Device-Id");
+  to.trace_id = trace_id_of(header_of(from, "traceparent"));
   to.request_id = request_id_of(header_of(from, "X-Request-Id"));
   const auto query = from.header().query();
   to.query = {query.data(), query.size()};

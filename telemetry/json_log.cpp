@@ -8,7 +8,9 @@
 #include <array>
 #include <chrono>
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace regroup::telemetry {
 namespace {
@@ -56,7 +58,14 @@ std::string now() {
 }
 
 ordered_json json_of(const domain::LogValue& value) {
-  return std::visit([](const auto& held) { return ordered_json(held); }, value);
+  return std::visit(
+      []<class T>(const T& held) {
+        if constexpr (std::is_same_v<T, std::monostate>)
+          return ordered_json{};
+        else
+          return ordered_json(held);
+      },
+      value);
 }
 
 /// Bytes that are not UTF-8 become U+FFFD, and nothing but ASCII is left: some readers take U+0085
@@ -114,7 +123,12 @@ std::string json_line(std::size_t level, std::string_view name,
   line.add("ts", now()).add("level", kJsonLevels.at(level)).add("event", name);
   for (auto field = fields.begin(); field != fields.end(); ++field)
     if (!is_taken(field->first, fields.begin(), field)) // what is there already is not replaced
-      std::visit([&](const auto& held) { line.add(field->first, held); }, field->second);
+      std::visit(
+          [&]<class T>(const T& held) {
+            if constexpr (!std::is_same_v<T, std::monostate>)
+              line.add(field->first, held);
+          },
+          field->second);
   return line.text() + "\n";
 }
 
@@ -123,10 +137,11 @@ std::string text_line(std::size_t level, std::string_view name,
   std::string line = now();
   line.append(" ").append(kTextLevels.at(level)).append(" ").append(without_quotes(name));
   for (const auto& [field, value] : fields)
-    line.append(" ")
-        .append(without_quotes(field))
-        .append("=")
-        .append(dump_readable(json_of(value)));
+    if (!std::holds_alternative<std::monostate>(value))
+      line.append(" ")
+          .append(without_quotes(field))
+          .append("=")
+          .append(dump_readable(json_of(value)));
   return line + "\n";
 }
 

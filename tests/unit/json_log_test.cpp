@@ -207,6 +207,15 @@ TEST_CASE("a number that JSON has no word for is null") {
   CHECK(text_line("it", {{"x", HUGE_VAL}}) == "INFO  it x=null");
 }
 
+TEST_CASE("a field with nothing in it is left out of a line") {
+  using regroup::domain::if_any;
+  const auto line = json_line("request", {{"trace_id", if_any("")}, {"route", ""}});
+  CHECK_FALSE(line.contains("trace_id"));
+  CHECK(line.at("route") == "");
+  CHECK(json_line("request", {{"trace_id", if_any("4bf9")}}).at("trace_id") == "4bf9");
+  CHECK(text_line("request", {{"trace_id", if_any("")}}).find("trace_id") == std::string::npos);
+}
+
 TEST_CASE("a line is one write, however long it is") {
   for (const auto format : {StreamLog::Format::json, StreamLog::Format::text}) {
     std::array<int, 2> ends{}; // of a socket on which each write is one message
