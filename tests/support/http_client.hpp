@@ -20,6 +20,12 @@ struct Response {
   std::string body;
 };
 
+/// From now on every answer that any HttpClient gets is shown to this, from whatever thread. To be
+/// called before there is a second one.
+using AnswerWatch =
+    std::function<void(const std::string& method, const std::string& path, const Response&)>;
+void watch_answers(AnswerWatch watch);
+
 /// Speaks HTTP to a loopback port. Every request gives nothing when no whole response came: the
 /// connection was refused or broke, or `timeout` passed.
 class HttpClient {
