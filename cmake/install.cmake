@@ -1,10 +1,16 @@
-# What stands on a machine that only runs Regroup: `cmake --install build/release --prefix /usr`, or
-# the Debian package that `cpack` makes (scripts/package).
+# What stands on a machine that only runs Regroup: by `cmake --install build/release`, or as the
+# Debian package that `cpack` makes (scripts/package). Where it goes is CMAKE_INSTALL_PREFIX, said when
+# the build is configured: the unit names the program and the settings there.
 include(GNUInstallDirs)
+
+file(READ deploy/systemd/regroup.service unit)
+string(REPLACE "/usr/bin/regroup" "${CMAKE_INSTALL_FULL_BINDIR}/regroup" unit "${unit}")
+string(REPLACE "/etc/regroup" "${CMAKE_INSTALL_FULL_SYSCONFDIR}/regroup" unit "${unit}")
+file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/regroup.service CONTENT "${unit}")
 
 install(TARGETS regroup RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES config/regroup.toml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/regroup)
-install(FILES deploy/systemd/regroup.service DESTINATION lib/systemd/system)
+install(FILES ${PROJECT_BINARY_DIR}/regroup.service DESTINATION lib/systemd/system)
 install(FILES deploy/haproxy.cfg deploy/grants.sql DESTINATION ${CMAKE_INSTALL_DATADIR}/regroup)
 install(DIRECTORY deploy/prometheus DESTINATION ${CMAKE_INSTALL_DATADIR}/regroup)
 install(FILES docs/operations.md docs/guarantees.md docs/metrics.md http/openapi.yaml

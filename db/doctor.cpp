@@ -208,7 +208,7 @@ double seconds_since_1970() {
 Finding clock(pqxx::connection& connection) {
   pqxx::work work{connection};
   const double before = seconds_since_1970();
-  const double theirs =
+  const auto theirs =
       work.exec1("SELECT extract(epoch FROM clock_timestamp())::float8").front().as<double>();
   const double after = seconds_since_1970();
   const double apart = std::max({0.0, before - theirs, theirs - after});

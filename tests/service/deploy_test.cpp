@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -84,6 +85,34 @@ TEST_CASE("what is installed is there, and what the package's files name is inst
   CHECK(unit.find("/usr/bin/regroup serve --config /etc/regroup/regroup.toml\n") !=
         std::string::npos);
   CHECK(text_of("deploy/debian/conffiles") == "/etc/regroup/regroup.toml\n");
+}
+
+TEST_CASE("cmake --install puts the program on a machine, with a unit that names it") {
+  const TempFolder machine;
+  const auto build = std::filesystem::path{regroup_binary()}.parent_path().parent_path();
+  Process install{"cmake", {"--install", build}, {{"DESTDIR", machine.path()}}};
+  const auto status = install.wait(60s);
+  INFO(install.output() << install.errors());
+  REQUIRE(status == 0);
+  std::set<std::string> installed;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator{machine.path()})
+    if (entry.is_regular_file())
+      installed.insert("/" + entry.path().lexically_relative(machine.path()).string());
+  const auto path_of = [&](const std::string& name) {
+    const auto found = std::find_if(installed.begin(), installed.end(),
+                                    [&](const auto& path) { return path.ends_with("/" + name); });
+    REQUIRE(found != installed.end());
+    return *found;
+  };
+  const auto program = path_of("bin/regroup");
+  Process version{machine.path().string() + program, {"--version"}};
+  CHECK(version.wait(60s) == 0);
+  std::ifstream file{machine.path().string() + path_of("regroup.service")};
+  const std::string unit{std::istreambuf_iterator<char>{file}, {}};
+  CHECK(unit.find("ExecStart=" + program + " serve --config " + path_of("regroup.toml") + "\n") !=
+        std::string::npos);
+  for (const char* name : {"grants.sql", "haproxy.cfg", "operations.md", "regroup-rules.yml"})
+    CHECK_FALSE(path_of(name).empty());
 }
 
 TEST_CASE("docs/operations.md says what to do for every alert") {

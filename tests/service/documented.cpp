@@ -4,7 +4,7 @@
 
 #include "http/openapi_page.hpp"
 
-#define CATCH_CONFIG_EXTERNAL_INTERFACES // its listeners
+#define CATCH_CONFIG_EXTERNAL_INTERFACES // listeners
 #include <catch2/catch.hpp>
 
 #include <algorithm>
