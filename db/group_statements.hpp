@@ -1,9 +1,9 @@
 #pragma once
 #include "db/statements.hpp"
 
-/// RFC 3339 in UTC, as every answer has it.
+/// RFC 3339 in UTC, as every answer has it. Some columns of an adopted database have no time zone.
 #define REGROUP_UTC(column)                                                                        \
-  "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+  "to_char((" column ")::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
 namespace regroup::db::statements {
 

@@ -28,8 +28,13 @@ CREATE INDEX IF NOT EXISTS regroup_changes_of_group ON regroup_device_changes (g
 -- since they need not have any on the audit.
 CREATE OR REPLACE FUNCTION regroup_membership_ended() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+  -- With its owner's rights it takes its tables from where the trigger's is, and never from whoever
+  -- calls it. Until the end of this function, which restores what it SETs.
+  PERFORM set_config('search_path', quote_ident(TG_TABLE_SCHEMA) || ', pg_temp', true);
+
   PERFORM FROM devices d WHERE d.device_id IN (SELECT gone.device_id FROM gone)
   ORDER BY uuid_send(d.device_id) FOR NO KEY UPDATE;
 
@@ -45,21 +50,16 @@ BEGIN
   FROM (SELECT DISTINCT ON (gone.device_id) gone.device_id, a.registration_group_id
         FROM gone
         JOIN devices d ON d.device_id = gone.device_id
-        JOIN migration_audit_logs a ON a.authenticated_group_id = gone.group_id
-          AND a.status IN ('success', 'partial') AND gone.device_id = ANY (a.device_ids)
         LEFT JOIN groups g ON g.id = gone.group_id
+        -- A foreign key of an adopted audit has set it NULL by now, where the group was deleted.
+        JOIN migration_audit_logs a ON (a.authenticated_group_id = gone.group_id
+            OR a.authenticated_group_id IS NULL AND g.id IS NULL)
+          AND a.status IN ('success', 'partial') AND gone.device_id = ANY (a.device_ids)
         WHERE d.group_id IN (a.group_slug, g.slug)
+           OR a.group_slug IS NULL AND g.slug IS NULL -- an audit row not of Regroup's making
         ORDER BY gone.device_id, a.created_at DESC) ended
   WHERE d.device_id = ended.device_id;
   RETURN NULL;
-END
-$$;
-
--- A function with its owner's rights takes its tables from here alone, never from whoever calls it.
-DO $$
-BEGIN
-  EXECUTE format('ALTER FUNCTION regroup_membership_ended() SET search_path = %I, pg_temp',
-                 current_schema());
 END
 $$;
 

@@ -1,6 +1,7 @@
 // Devices that are put into a group and taken out of it, and what a migration meanwhile makes of
 // it.
 #include "tests/db/support.hpp"
+#include "tests/support/phone_manager.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -196,6 +197,12 @@ TEST_CASE_METHOD(GroupDevicesTest,
   CHECK(world->group_members() == 0);
   CHECK(group_id_of(migrated[0]) == "home");
   CHECK(group_id_of(phone) == "lake");
+}
+
+TEST_CASE_METHOD(GroupDevicesTest, "a group that another program had migrated is deleted") {
+  world->sql.exec("UPDATE migration_audit_logs SET group_slug = NULL");
+  world->sql.exec("DELETE FROM groups");
+  CHECK(world->devices_in("home") == 2);
 }
 
 TEST_CASE_METHOD(GroupDevicesTest, "a device that was moved by another program stays there") {
@@ -441,4 +448,41 @@ TEST_CASE_METHOD(GroupDevicesTest, "a user sees their groups, members and device
   world->sql.exec("UPDATE groups SET is_active = false");
   CHECK(groups(user, phone).total == 0);
   CHECK(refused(ask(domain::ListGroupMembers{user, group, {}, {}})) == Refused::not_found);
+}
+
+TEST_CASE("devices come and go in a database that another program has made") {
+  config::Settings::Database settings;
+  settings.url = phone_manager_database(postgres());
+  SilentLog log;
+  domain::Metrics metrics;
+  db::apply_schema(settings, log);
+  db::PgStore store{settings, db::read_schema_facts(settings), log, metrics};
+  Sql sql{settings.url};
+  const auto user = Uuid::parse("00000000-0000-4000-8000-000000000001").value(); // owns "Lake"
+  const auto group = Uuid::parse("00000000-0000-4000-a000-000000000001").value();
+  const auto migrated = Uuid::parse("00000000-0000-4000-9000-000000000010").value();
+  const auto hiker = Uuid::parse("00000000-0000-4000-9000-000000000015").value();
+  const auto group_id_of = [&](const Uuid& device) {
+    return sql.value<std::string>("SELECT group_id FROM devices WHERE device_id = $1",
+                                  device.text());
+  };
+  ChangeGroupDevices change;
+  change.change_id = Uuid::random();
+  change.user_id = user;
+  change.group_id = group;
+  change.device_ids = {hiker};
+  REQUIRE(changed(store.execute(change)));
+  CHECK(group_id_of(hiker) == "hike-2025");
+  change.action = Action::remove;
+  change.change_id = Uuid::random();
+  change.device_ids = {hiker, migrated};
+  REQUIRE(changed(store.execute(change)));
+  CHECK(group_id_of(hiker) == "hike-2025");
+  CHECK(group_id_of(migrated) == "lake-2024");
+  CHECK(sql.value<int>("SELECT count(*) FROM device_group_history") == 1); // its trigger fired
+  const auto members = store.execute(domain::ListGroupMembers{user, group, {}, {}});
+  REQUIRE(std::holds_alternative<domain::Page<domain::GroupMember>>(members));
+  CHECK(std::get<domain::Page<domain::GroupMember>>(members).items.at(0).display_name == "User 1");
+  sql.exec("DELETE FROM groups");
+  CHECK(sql.value<int>("SELECT count(*) FROM devices WHERE group_id = 'lake-2024'") == 5);
 }
