@@ -53,7 +53,9 @@ inline constexpr Statement wait_for_group{
 /// migration.cpp, after wait_for_group, and for the status of a migration. Takes no lock.
 inline constexpr Statement find_migration{
     "regroup_find_migration",
-    "SELECT id, user_id, registration_group_id, authenticated_group_id, device_ids, status, "
+    "SELECT id, user_id, registration_group_id, "
+    "coalesce(authenticated_group_id, undone_group_id) AS authenticated_group_id, "
+    "device_ids, status, "
     "coalesce(error_code, 'server/internal') AS error_code, "
     "coalesce(error_message, 'The migration failed') AS error_message, "
     "coalesce(group_name, '') AS group_name, coalesce(group_slug, '') AS group_slug, "
@@ -119,7 +121,7 @@ inline constexpr Statement find_origin{
     "regroup_find_origin", "SELECT registration_group_id FROM migration_audit_logs "
                            "WHERE authenticated_group_id = $1 AND status IN ('success', 'partial') "
                            "UNION ALL SELECT registration_group_id FROM migration_audit_logs "
-                           "WHERE authenticated_group_id = $1 AND status = 'rolled_back' LIMIT 1"};
+                           "WHERE undone_group_id = $1 LIMIT 1"};
 
 /// undo.cpp, in one round trip with BEGIN and COMMIT. Takes every lock of an undo; see
 /// 006_group_life.sql.
@@ -135,7 +137,7 @@ inline constexpr Statement find_undo{
     "SELECT id AS o_migration_id, device_ids AS o_device_ids, "
     "to_char(rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
     "AS o_rolled_back_at FROM migration_audit_logs "
-    "WHERE authenticated_group_id = $1 AND status = 'rolled_back' AND rollback_id = $2"};
+    "WHERE undone_group_id = $1 AND rollback_id = $2"};
 
 /// devices.cpp. Takes the members' lock shared, then the device's row; see 005_devices.sql.
 inline constexpr Statement register_device{

@@ -93,7 +93,7 @@ BEGIN
       PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
       outcome := 'replayed';
       o_migration_id := earlier.id;
-      o_group_id := earlier.authenticated_group_id;
+      o_group_id := coalesce(earlier.authenticated_group_id, earlier.undone_group_id);
       o_name := earlier.group_name;
       o_slug := earlier.group_slug;
       o_device_ids := earlier.device_ids;

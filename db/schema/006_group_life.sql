@@ -3,14 +3,15 @@
 
 ALTER TABLE migration_audit_logs
   ADD COLUMN IF NOT EXISTS rollback_id uuid, -- chosen before the undo began, to look it up by
+  ADD COLUMN IF NOT EXISTS undone_group_id uuid, -- what authenticated_group_id was
   ADD COLUMN IF NOT EXISTS rolled_back_at timestamptz,
   ADD COLUMN IF NOT EXISTS rolled_back_by uuid,
   ADD COLUMN IF NOT EXISTS rollback_key varchar(255), -- the undo's Idempotency-Key
   ADD COLUMN IF NOT EXISTS excluded_device_ids uuid[]; -- what a partial migration left behind
 
 -- What became of a group that is gone.
-CREATE INDEX IF NOT EXISTS regroup_undone_group ON migration_audit_logs (authenticated_group_id)
-  WHERE status = 'rolled_back';
+CREATE INDEX IF NOT EXISTS regroup_undone_group ON migration_audit_logs (undone_group_id)
+  WHERE undone_group_id IS NOT NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS regroup_one_undo_of_a_key
   ON migration_audit_logs (rolled_back_by, rollback_key) WHERE rollback_key IS NOT NULL;
 
@@ -63,7 +64,7 @@ BEGIN
   IF p_idempotency_key IS NOT NULL THEN
     SELECT a.* INTO earlier FROM migration_audit_logs a
     WHERE a.rolled_back_by = p_user_id AND a.rollback_key = p_idempotency_key;
-    IF FOUND AND earlier.authenticated_group_id = p_group_id THEN
+    IF FOUND AND earlier.undone_group_id = p_group_id THEN
       -- As in 004_migrate.sql: this COMMIT's promise is to cover that one.
       PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
       outcome := 'replayed';
@@ -83,7 +84,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM groups g WHERE g.id = p_group_id) THEN
     -- Only those whom it concerned are told that there was one.
     SELECT a.id INTO o_migration_id FROM migration_audit_logs a
-    WHERE a.authenticated_group_id = p_group_id AND a.status = 'rolled_back'
+    WHERE a.undone_group_id = p_group_id
       AND (a.user_id = p_user_id OR a.rolled_back_by = p_user_id);
     outcome := CASE WHEN FOUND THEN 'already_rolled_back' ELSE 'not_found' END;
     RETURN;
@@ -146,11 +147,18 @@ BEGIN
   WHERE d.device_id = ANY (done.device_ids);
   DELETE FROM device_group_memberships m WHERE m.group_id = p_group_id;
   DELETE FROM group_memberships m WHERE m.group_id = p_group_id;
-  DELETE FROM groups g WHERE g.id = p_group_id;
+  -- In a database that others made the audit may refer to the group by a foreign key, which would
+  -- forbid that it goes, or take the row along.
   UPDATE migration_audit_logs a
   SET status = 'rolled_back', rollback_id = p_undo_id, rolled_back_at = now(),
-      rolled_back_by = p_user_id, rollback_key = p_idempotency_key
+      rolled_back_by = p_user_id, rollback_key = p_idempotency_key, undone_group_id = p_group_id,
+      authenticated_group_id = CASE
+        WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint c
+                     WHERE c.contype = 'f' AND c.conrelid = 'migration_audit_logs'::regclass
+                       AND c.confrelid = 'groups'::regclass) THEN NULL
+        ELSE a.authenticated_group_id END
   WHERE a.id = done.id;
+  DELETE FROM groups g WHERE g.id = p_group_id;
 
   outcome := 'rolled_back';
   o_migration_id := done.id;

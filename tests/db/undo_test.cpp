@@ -240,6 +240,28 @@ TEST_CASE_METHOD(UndoTest, "a member who joins while an undo waits is not thrown
   CHECK(world->group_members() == 2);
 }
 
+TEST_CASE_METHOD(UndoTest, "an undo works where the audit refers to the group by a foreign key") {
+  const char* action =
+      GENERATE("", "ON DELETE CASCADE", "ON DELETE SET NULL", "ON DELETE RESTRICT");
+  world->sql.exec("ALTER TABLE migration_audit_logs ADD FOREIGN KEY (authenticated_group_id) "
+                  "REFERENCES groups (id) " +
+                  std::string{action});
+  const auto done = migrated(keyed("camping-2025", user, "tap-1", "hash"));
+  const auto group = done.authenticated_group_id;
+  const auto what = undo_of(group, user);
+  REQUIRE(undone(undo(what)));
+  nothing_is_left();
+  CHECK(undone(new_store()->execute(domain::ResolveUndo{what})));
+  CHECK(refused(undo(group)) == Refused::already_rolled_back);
+  const auto retry = migrate(keyed("camping-2025", user, "tap-1", "hash"));
+  REQUIRE(completed(retry));
+  CHECK(completed(retry)->authenticated_group_id == group);
+  const auto status = new_store()->execute(
+      domain::FindMigration{done.migration_id, user, std::chrono::steady_clock::now()});
+  REQUIRE(std::holds_alternative<domain::MigrationReport>(status));
+  CHECK(std::get<domain::MigrationReport>(status).result.authenticated_group_id == group);
+}
+
 TEST_CASE_METHOD(UndoTest, "an error in the middle of an undo leaves the group as it was") {
   const auto done = migrated(named("camping-2025", user, "Chen Family"));
   world->sql.exec("CREATE FUNCTION test_fail() RETURNS trigger LANGUAGE plpgsql AS "
