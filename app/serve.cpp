@@ -13,11 +13,14 @@
 #include "text/unicode.hpp"
 
 #include <algorithm>
+#include <array>
+#include <climits>
 #include <cstdlib>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <thread>
+#include <unistd.h>
 
 namespace regroup::app {
 namespace {
@@ -82,6 +85,21 @@ db::SchemaFacts prepare_database(const config::Settings& settings, domain::Log& 
   return db::read_schema_facts(settings.database);
 }
 
+/// `host:port`: which of the replicas it is, for administrators and in pg_stat_activity.
+std::string replica_name(const config::Settings& settings) {
+  std::array<char, HOST_NAME_MAX + 1> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0)
+    return "localhost:" + std::to_string(settings.http.port);
+  return std::string{host.data()} + ":" + std::to_string(settings.http.port);
+}
+
+/// PostgreSQL cuts the name of a session to 63 bytes.
+config::Settings::Database named_database(const config::Settings& settings) {
+  auto database = settings.database;
+  database.application_name = "regroup/" + replica_name(settings);
+  return database;
+}
+
 /// Everything that serves, from the workers up to the server.
 class Service {
 public:
@@ -89,17 +107,25 @@ public:
       : tokens_(jwt_settings(settings)), limiter_(settings.limits.requests_per_minute),
         config_(threads_of(settings)), system_(config_),
         dispatcher_(actors::spawn_dispatcher(
-            system_, actors::detached_workers([this, database = settings.database, facts, &log] {
+            system_,
+            actors::detached_workers([this, database = named_database(settings), facts, &log] {
               return std::make_unique<db::PgStore>(database, facts, log, metrics_);
             }),
             {settings.database.pool_size, settings.database.queue_limit}, metrics_)),
+        back_office_(actors::spawn_dispatcher(
+            system_,
+            actors::detached_workers([this, database = named_database(settings), facts, &log] {
+              return std::make_unique<db::PgStore>(database, facts, log, metrics_);
+            }),
+            {1, settings.database.queue_limit}, unmeasured_)),
         directory_(actors::spawn_directory(system_, dispatcher_,
                                            settings.migration.group_idle_timeout, metrics_)),
         health_(actors::spawn_health(system_, dispatcher_)),
-        gateway_(
-            http::make_exchange(system_, {directory_, health_, dispatcher_}, threads_of(settings))),
+        gateway_(http::make_exchange(system_, {directory_, health_, dispatcher_, back_office_},
+                                     threads_of(settings))),
         api_({settings.http.request_timeout, settings.migration.async_after,
-              settings.http.max_body_bytes, settings.limits.max_devices_per_group},
+              settings.http.max_body_bytes, settings.limits.max_devices_per_group,
+              replica_name(settings)},
              {tokens_, unicode_, limiter_, *gateway_, lifecycle_, log, metrics_}),
         server_(std::make_unique<http::Server>(
             http::ServerSettings{settings.http.address, settings.http.port, threads_of(settings),
@@ -116,11 +142,13 @@ public:
   /// are still there then: an actor that has answered may hold the request for a moment longer, and
   /// a request its connection.
   bool end() {
+    api_.stop_watching();
     server_->stop();
     gateway_.reset();
     caf::anon_send_exit(health_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(directory_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(dispatcher_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(back_office_, caf::exit_reason::user_shutdown);
     const auto until = Clock::now() + kLastWords;
     while (system_.registry().running() > 0 && Clock::now() < until)
       std::this_thread::sleep_for(1ms);
@@ -143,6 +171,7 @@ public:
 
 private:
   telemetry::PrometheusMetrics metrics_{REGROUP_VERSION};
+  domain::Metrics unmeasured_; // the queue and the workers that are counted are those of migrations
   text::Utf8procUnicode unicode_;
   http::JwtVerifier tokens_;
   http::RateLimiter limiter_;
@@ -150,6 +179,7 @@ private:
   ActorConfig config_;
   caf::actor_system system_;
   actors::DispatcherActor dispatcher_;
+  actors::DispatcherActor back_office_;
   actors::DirectoryActor directory_;
   actors::HealthActor health_;
   std::unique_ptr<http::Gateway> gateway_;

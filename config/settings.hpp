@@ -36,6 +36,7 @@ struct Settings {
     Duration tcp_user_timeout = std::chrono::seconds{10};
     bool prepared_statements = false;
     bool allow_recorded_duplicates = false;
+    std::string application_name = "regroup"; // no key: `serve` adds the replica's name
   } database;
 
   struct Auth {

@@ -236,7 +236,7 @@ Finding connections(const config::Settings::Database& settings, unsigned replica
       work.exec1("SELECT current_setting('max_connections')::int - "
                  "current_setting('superuser_reserved_connections')::int, "
                  "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
-                 "AND application_name <> 'regroup')");
+                 "AND application_name NOT LIKE 'regroup%')");
   const auto room = row[0].as<std::int64_t>() - row[1].as<std::int64_t>();
   const std::int64_t wanted = std::int64_t{settings.pool_size} * replicas;
   const std::string text = std::to_string(wanted) + " connections for " + std::to_string(replicas) +

@@ -1,5 +1,6 @@
 #include "db/pg_store.hpp"
 
+#include "db/administration.hpp"
 #include "db/codec.hpp"
 #include "db/devices.hpp"
 #include "db/migration.hpp"
@@ -71,6 +72,8 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
             return find_migration(session_, each);
           else if constexpr (std::is_same_v<T, domain::CheckApiKey>)
             return check_api_key(session_, each);
+          else if constexpr (std::is_same_v<T, domain::AdminJob>)
+            return administer(session_, each);
           else
             return check_health(session_);
         },

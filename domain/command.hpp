@@ -1,4 +1,5 @@
 #pragma once
+#include "domain/admin.hpp"
 #include "domain/unicode.hpp"
 #include "domain/uuid.hpp"
 
@@ -103,9 +104,9 @@ struct CheckHealth {
 };
 
 /// Everything that a database worker can be asked for.
-using Job =
-    std::variant<MigrationPtr, ResolveMigration, RecallMigration, RegisterDevice,
-                 FindRegistrationGroup, ListGroupDevices, FindMigration, CheckApiKey, CheckHealth>;
+using Job = std::variant<MigrationPtr, ResolveMigration, RecallMigration, RegisterDevice,
+                         FindRegistrationGroup, ListGroupDevices, FindMigration, CheckApiKey,
+                         CheckHealth, AdminJob>;
 
 Deadline deadline_of(const Job& job);
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "domain/admin.hpp"
 #include "domain/uuid.hpp"
 
 #include <cstdint>
@@ -26,6 +27,8 @@ enum class Refused : std::uint8_t {
   already_migrated,
   group_name_exists,
   device_already_linked, // the device belongs to another user
+  cancelled,             // by an administrator, before it could be committed
+  not_cancellable,       // it has ended, or is being committed
   too_large,
   unsupported_media_type,
   idempotency_mismatch,
@@ -124,8 +127,8 @@ struct ApiKeyFacts {
 struct Healthy {};
 
 /// What a job comes back with.
-using Answer =
-    std::variant<Refusal, MigrationCompleted, MigrationRecalled, DeviceRegistered,
-                 RegistrationGroupFound, GroupDevicesPage, MigrationReport, ApiKeyFacts, Healthy>;
+using Answer = std::variant<Refusal, MigrationCompleted, MigrationRecalled, DeviceRegistered,
+                            RegistrationGroupFound, GroupDevicesPage, MigrationReport, ApiKeyFacts,
+                            Healthy, AdminDocument>;
 
 } // namespace regroup::domain

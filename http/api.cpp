@@ -122,7 +122,9 @@ std::variant<std::optional<std::string>, Refusal> idempotency_key(const Request&
 
 } // namespace
 
-Api::Api(const ApiSettings& settings, const ApiParts& parts) : settings_(settings), parts_(parts) {}
+Api::Api(const ApiSettings& settings, const ApiParts& parts)
+    : settings_(settings), parts_(parts), feed_({settings.replica, settings.request_timeout},
+                                                parts.gateway, parts.lifecycle, running_) {}
 
 std::optional<Uuid> Api::user_of(const Request& request) const {
   const std::string_view token = bearer(request.authorization);
@@ -365,6 +367,18 @@ std::span<const Route> routes() {
       Route{"POST", "/api/v1/devices/register", "/api/v1/devices/register", &Api::register_device},
       Route{"GET", "/api/v1/devices/me/registration-group", "/api/v1/devices/me/registration-group",
             &Api::registration_group},
+      // What is named stands before what is a parameter.
+      Route{"GET", "/api/admin/v1/migrations/live", "/api/admin/v1/migrations/live",
+            &Api::admin_live},
+      Route{"GET", "/api/admin/v1/migrations/live/events", "/api/admin/v1/migrations/live/events",
+            &Api::admin_live_events},
+      Route{"GET", "/api/admin/v1/migrations", "/api/admin/v1/migrations", &Api::admin_history},
+      Route{"GET", "/api/admin/v1/migrations/:migration_id",
+            "/api/admin/v1/migrations/{migration_id}", &Api::admin_migration},
+      Route{"POST", "/api/admin/v1/migrations/:migration_id/cancel",
+            "/api/admin/v1/migrations/{migration_id}/cancel", &Api::admin_cancel},
+      Route{"GET", "/api/admin/v1/analytics/migrations", "/api/admin/v1/analytics/migrations",
+            &Api::admin_analytics},
       Route{"GET", "/api/health/live", "/api/health/live", &Api::live, true},
       Route{"GET", "/api/health/ready", "/api/health/ready", &Api::ready, true},
       Route{"GET", "/metrics", "/metrics", &Api::metrics, true},

@@ -5,6 +5,7 @@
 #include "http/gateway.hpp"
 #include "http/jwt.hpp"
 #include "http/lifecycle.hpp"
+#include "http/live_feed.hpp"
 #include "http/message.hpp"
 #include "http/rate_limiter.hpp"
 #include "http/running_migrations.hpp"
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace regroup::http {
@@ -22,6 +24,7 @@ struct ApiSettings {
   std::chrono::milliseconds async_after = std::chrono::seconds{2};
   std::size_t max_body_bytes = 1048576;
   std::int64_t max_devices_per_group = 100;
+  std::string replica = "regroup"; // its name, for administrators
 };
 
 /// What the handlers stand on; all of it outlives the Api.
@@ -45,12 +48,22 @@ public:
   void register_device(const Request& request, const Respond& respond);
   void registration_group(const Request& request, const Respond& respond);
   void group_devices(const Request& request, const Respond& respond);
+  // For administrators: admin_api.cpp.
+  void admin_history(const Request& request, const Respond& respond);
+  void admin_migration(const Request& request, const Respond& respond);
+  void admin_analytics(const Request& request, const Respond& respond);
+  void admin_live(const Request& request, const Respond& respond);
+  void admin_live_events(const Request& request, const Respond& respond);
+  void admin_cancel(const Request& request, const Respond& respond);
   void live(const Request& request, const Respond& respond);
   void ready(const Request& request, const Respond& respond);
   void metrics(const Request& request, const Respond& respond);
 
   /// Migrations whose outcome is not known yet.
   std::size_t running() const { return running_.count(); }
+
+  /// Ends every stream of events; to be called before the Gateway goes.
+  void stop_watching() { feed_.stop(); }
 
 private:
   std::optional<domain::Uuid> user_of(const Request& request) const;
@@ -61,6 +74,12 @@ private:
   void with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on);
   void submit_registration(domain::RegisterDevice command, const Respond& respond);
+  void administer(const Request& request, const Respond& respond, domain::AdminWork work,
+                  std::function<void(const domain::AdminDocument&)> answer);
+  void refuse_administrator(const Request& request, const Respond& respond,
+                            const domain::Refusal& refusal);
+  void with_migration_id(const Request& request, const Respond& respond,
+                         const std::function<void(const domain::Uuid&)>& go_on);
   void report(const domain::FindMigration& query, const Respond& respond);
   void log_migration(const domain::MigrationCommand& command, const Request& request,
                      const domain::Answer& outcome) const;
@@ -70,6 +89,7 @@ private:
   ApiSettings settings_;
   ApiParts parts_;
   RunningMigrations running_;
+  LiveFeed feed_;
 };
 
 /// A route and its handler. `path` is an express path (RESTinio), `route` names it in logs.

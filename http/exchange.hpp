@@ -7,11 +7,14 @@
 
 namespace regroup::http {
 
-/// Who is asked: a migration, a probe and everything else have each their own way in.
+/// Who is asked: a migration, a probe, an administrator and everything else have each their own way
+/// in.
 struct Parties {
   actors::DirectoryActor directory;
   actors::HealthActor health;
   actors::DispatcherActor dispatcher;
+  actors::DispatcherActor
+      back_office; // a connection of its own: it works when all others are stuck
 };
 
 /// The Gateway to real actors: `count` exchange actors, each of which asks for many requests at

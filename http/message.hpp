@@ -1,6 +1,9 @@
 #pragma once
+#include "http/event_stream.hpp"
+
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +34,8 @@ struct Reply {
   std::vector<std::pair<std::string, std::string>> headers{};
   const char* content_type = "application/json";
   bool close = false; // the connection, after this answer
+  /// Set: the answer has no end yet, and what comes is sent by whoever is called with it.
+  std::function<void(std::shared_ptr<EventStream>)> stream{};
 };
 
 /// Sends the answer; to be called exactly once, from any thread.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
 namespace regroup::http {
 
@@ -25,6 +26,15 @@ public:
     const std::scoped_lock lock{mutex_};
     const auto found = running_.find(id);
     return found == running_.end() ? nullptr : found->second;
+  }
+
+  std::vector<domain::MigrationPtr> all() const {
+    const std::scoped_lock lock{mutex_};
+    std::vector<domain::MigrationPtr> migrations;
+    migrations.reserve(running_.size());
+    for (const auto& [id, migration] : running_)
+      migrations.push_back(migration);
+    return migrations;
   }
 
   std::size_t count() const {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -94,6 +95,41 @@ private:
   Lifecycle& lifecycle_;
 };
 
+/// An answer in chunks (RFC 9112, 7.1) whose end is not known yet. A drain does not wait for it.
+class Chunks final : public EventStream {
+public:
+  using Builder = restinio::response_builder_t<restinio::chunked_output_t>;
+  explicit Chunks(Builder builder) : builder_(std::move(builder)) {}
+
+  bool send(std::string text) override {
+    const std::scoped_lock lock{mutex_};
+    if (ended_ || *broken_ || sending_->exchange(true))
+      return false;
+    builder_.append_chunk(std::move(text));
+    builder_.flush([sending = sending_, broken = broken_](const auto& error) {
+      *broken = *broken || error;
+      *sending = false;
+    });
+    return true;
+  }
+
+  bool broken() const override { return *broken_; }
+
+  void close() override {
+    const std::scoped_lock lock{mutex_};
+    if (!std::exchange(ended_, true))
+      builder_.done();
+  }
+
+private:
+  std::mutex mutex_;
+  Builder builder_;
+  bool ended_ = false;
+  // With what RESTinio calls when a chunk was written, which may be after this is gone.
+  std::shared_ptr<std::atomic<bool>> sending_ = std::make_shared<std::atomic<bool>>(false);
+  std::shared_ptr<std::atomic<bool>> broken_ = std::make_shared<std::atomic<bool>>(false);
+};
+
 /// A request on its way to its answer. Dropped unanswered, it answers 500: a caller is never left
 /// waiting for a connection that says nothing.
 class Pending {
@@ -136,19 +172,31 @@ private:
                 {"route", request.route},
                 {"status", std::int64_t{reply.status}},
                 {"duration_ms", took.count()}});
-    auto response = handle_->create_response(restinio::http_status_line_t{
+    const restinio::http_status_line_t status{
         restinio::http_status_code_t{static_cast<std::uint16_t>(reply.status)},
-        reason_of(reply.status)});
-    response.append_header("X-Request-Id", request.request_id);
-    response.append_header(restinio::http_field::content_type, reply.content_type);
-    for (auto& [name, value] : reply.headers)
-      response.append_header(name, value);
-    if (reply.close)
-      response.connection_close();
+        reason_of(reply.status)};
+    if (reply.stream) {
+      auto response = handle_->create_response<restinio::chunked_output_t>(status);
+      write_headers(response, reply);
+      reply.stream(std::make_shared<Chunks>(std::move(response)));
+      owed_.reset();
+      return;
+    }
+    auto response = handle_->create_response(status);
+    write_headers(response, reply);
     // RFC 9110, 9.3.2: to HEAD a body would be taken for the start of the next answer.
     if (handle_->header().method() != restinio::http_method_head())
       response.set_body(std::move(reply.body));
     response.done([owed = std::move(owed_)](const restinio::asio_ns::error_code&) {});
+  }
+
+  template <class Response> void write_headers(Response& response, const Reply& reply) const {
+    response.append_header("X-Request-Id", request.request_id);
+    response.append_header(restinio::http_field::content_type, reply.content_type);
+    for (const auto& [name, value] : reply.headers)
+      response.append_header(name, value);
+    if (reply.close)
+      response.connection_close();
   }
 
   restinio::request_handle_t handle_;

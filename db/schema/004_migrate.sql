@@ -201,6 +201,10 @@ BEGIN
     RETURN;
   END IF;
   IF audits_written = 0 THEN
+    -- An administrator has taken the migration's id (008_administration.sql).
+    IF EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id) THEN
+      RAISE EXCEPTION 'the migration was cancelled' USING ERRCODE = 'RG002';
+    END IF;
     -- Somebody who ignores the lock, or the same Idempotency-Key used for another registration group,
     -- was faster. All of this must go; a second call sees their commit and answers with it.
     RAISE EXCEPTION 'another migration was recorded first' USING ERRCODE = 'RG001';

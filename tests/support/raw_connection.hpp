@@ -30,6 +30,9 @@ public:
   /// before, or `limit` passed.
   std::optional<std::string> receive_answer(std::chrono::milliseconds limit);
 
+  /// What has come and was not given out yet. Does not wait.
+  std::string receive_some();
+
 private:
   db::FileDescriptor socket_;
   std::string received_; // and not given out yet
