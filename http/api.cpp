@@ -379,6 +379,8 @@ std::span<const Route> routes() {
             "/api/admin/v1/migrations/{migration_id}/cancel", &Api::admin_cancel},
       Route{"GET", "/api/admin/v1/analytics/migrations", "/api/admin/v1/analytics/migrations",
             &Api::admin_analytics},
+      Route{"GET", "/admin", "/admin", &Api::console},
+      Route{"GET", "/admin/:file", "/admin/{file}", &Api::console},
       Route{"GET", "/api/health/live", "/api/health/live", &Api::live, true},
       Route{"GET", "/api/health/ready", "/api/health/ready", &Api::ready, true},
       Route{"GET", "/metrics", "/metrics", &Api::metrics, true},

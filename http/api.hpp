@@ -55,6 +55,7 @@ public:
   void admin_live(const Request& request, const Respond& respond);
   void admin_live_events(const Request& request, const Respond& respond);
   void admin_cancel(const Request& request, const Respond& respond);
+  void console(const Request& request, const Respond& respond); // console.cpp
   void live(const Request& request, const Respond& respond);
   void ready(const Request& request, const Respond& respond);
   void metrics(const Request& request, const Respond& respond);

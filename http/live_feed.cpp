@@ -11,13 +11,13 @@ namespace {
 using namespace std::chrono_literals;
 using domain::AdminJob;
 
-constexpr auto kTick = 250ms;
+constexpr auto kTick = 200ms;
 constexpr auto kHeartbeat = 5s; // so that a reader who went is noticed, and proxies see life
 /// Until then a key that was revoked meanwhile may go on reading.
 constexpr auto kLongestStream = 1h;
 constexpr std::size_t kMostStreams = 1000;
 /// Most migrations are over before anybody could look.
-constexpr auto kWorthTelling = 300ms;
+constexpr auto kWorthTelling = 250ms;
 /// When the database is slow everything takes long, and this must not make it slower.
 constexpr std::size_t kMostTold = 100;
 constexpr auto kPatience = 5s;
@@ -30,6 +30,9 @@ std::string event(std::string_view name, std::string_view data) {
 
 struct LiveFeed::News {
   std::mutex mutex;
+  std::condition_variable wake;
+  bool fresh = false; // there is something that the thread has not looked at
+  bool stopping = false;
   std::string latest; // an event, ready to be sent
   bool asked = false; // and no answer yet
   bool publishing = false;
@@ -45,11 +48,8 @@ void LiveFeed::join(std::shared_ptr<EventStream> stream) {
   // The first bytes go out at once: the reader knows that it is connected.
   stream->send(": welcome\n\n");
   const auto now = Clock::now();
-  {
-    const std::scoped_lock lock{mutex_};
-    watchers_.push_back({std::move(stream), {}, now + kLongestStream, now});
-  }
-  wake_.notify_all();
+  const std::scoped_lock lock{mutex_};
+  watchers_.push_back({std::move(stream), {}, now + kLongestStream, now});
 }
 
 bool LiveFeed::full() const {
@@ -59,45 +59,61 @@ bool LiveFeed::full() const {
 
 void LiveFeed::stop() {
   {
-    const std::scoped_lock lock{mutex_};
-    stopping_ = true;
+    const std::scoped_lock lock{news_->mutex};
+    news_->stopping = true;
   }
-  wake_.notify_all();
+  news_->wake.notify_all();
   if (thread_.joinable())
     thread_.join();
 }
 
 void LiveFeed::run() {
-  std::unique_lock lock{mutex_};
-  while (!stopping_) {
-    const bool watched = !watchers_.empty();
-    lock.unlock();
-    publish();
-    if (watched)
-      ask();
-    std::string latest;
-    {
-      const std::scoped_lock news{news_->mutex};
-      latest = news_->latest;
-      if (!watched)
-        news_->latest.clear(); // whoever comes next must not be shown what was
+  for (auto next_tick = Clock::now();;) {
+    if (const auto now = Clock::now(); now >= next_tick) {
+      next_tick = now + kTick;
+      publish();
+      if (is_watched())
+        ask();
     }
-    lock.lock();
-    const auto now = Clock::now();
-    const bool draining = lifecycle_.phase() == Lifecycle::Phase::draining;
-    for (auto& watcher : watchers_)
-      if (draining || now >= watcher.until)
-        watcher.stream->close();
-      else
-        tell(watcher, latest, now);
-    std::erase_if(watchers_, [&](const Watcher& watcher) {
-      return draining || now >= watcher.until || watcher.stream->broken();
-    });
-    wake_.wait_for(lock, kTick, [&] { return stopping_; });
+    tell_all();
+    std::unique_lock lock{news_->mutex};
+    news_->wake.wait_until(lock, next_tick, [&] { return news_->fresh || news_->stopping; });
+    news_->fresh = false;
+    if (news_->stopping)
+      break;
   }
+  const std::scoped_lock lock{mutex_};
   for (auto& watcher : watchers_)
     watcher.stream->close();
   watchers_.clear();
+}
+
+bool LiveFeed::is_watched() const {
+  const std::scoped_lock lock{mutex_};
+  if (watchers_.empty()) {
+    const std::scoped_lock news{news_->mutex};
+    news_->latest.clear(); // whoever comes next must not be shown what was
+  }
+  return !watchers_.empty();
+}
+
+void LiveFeed::tell_all() {
+  std::string latest;
+  {
+    const std::scoped_lock news{news_->mutex};
+    latest = news_->latest;
+  }
+  const auto now = Clock::now();
+  const bool draining = lifecycle_.phase() == Lifecycle::Phase::draining;
+  const std::scoped_lock lock{mutex_};
+  for (auto& watcher : watchers_)
+    if (draining || now >= watcher.until)
+      watcher.stream->close();
+    else
+      tell(watcher, latest, now);
+  std::erase_if(watchers_, [&](const Watcher& watcher) {
+    return draining || now >= watcher.until || watcher.stream->broken();
+  });
 }
 
 void LiveFeed::tell(Watcher& watcher, const std::string& news, Clock::time_point now) const {
@@ -153,6 +169,8 @@ void LiveFeed::ask() {
                  const auto* refusal = std::get_if<domain::Refusal>(&answer);
                  const std::scoped_lock lock{news->mutex};
                  news->asked = false;
+                 news->fresh = true;
+                 news->wake.notify_all();
                  news->latest = document
                                     ? event("live", R"({"migrations":)" + document->json + "}")
                                     : event("unavailable",

@@ -44,7 +44,7 @@ public:
 
 private:
   using Clock = std::chrono::steady_clock;
-  /// What answers that are under way may write to, even when this is gone.
+  /// What answers that are under way write to, also when this is gone.
   struct News;
   struct Watcher {
     std::shared_ptr<EventStream> stream;
@@ -56,6 +56,8 @@ private:
   void run();
   void publish();
   void ask();
+  bool is_watched() const;
+  void tell_all();
   void tell(Watcher& watcher, const std::string& news, Clock::time_point now) const;
 
   Settings settings_;
@@ -65,9 +67,7 @@ private:
   std::shared_ptr<News> news_;
   bool published_ = false; // this replica has rows in the database, or may have
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
   std::vector<Watcher> watchers_;
-  bool stopping_ = false;
   std::thread thread_;
 };
 
