@@ -24,7 +24,7 @@ struct Request {
   bool has_idempotency_key = false;
   std::string_view device_id; // X-Device-Id
   std::string request_id;     // X-Request-Id: the caller's own where it is fit, else a new one
-  std::vector<std::string_view> parameters; // of the path, as they came
+  std::vector<std::string> parameters; // of the path, as they came, from left to right
   std::chrono::steady_clock::time_point received;
 };
 

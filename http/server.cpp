@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -224,19 +223,59 @@ void read_headers(const restinio::request_t& from, Request& to) {
   to.query = {query.data(), query.size()};
 }
 
+restinio::http_method_id_t method_of(const Route& route) {
+  if (route.method == "GET")
+    return restinio::http_method_get();
+  if (route.method == "POST")
+    return restinio::http_method_post();
+  if (route.method == "DELETE")
+    return restinio::http_method_delete();
+  throw std::logic_error("a route with a method that the server does not know");
+}
+
+restinio::string_view_t path_of(const Route& route) {
+  return {route.path.data(), route.path.size()};
+}
+
+/// The names behind the colons, from left to right.
+std::vector<std::string_view> parameters_of(std::string_view path) {
+  std::vector<std::string_view> names;
+  for (auto colon = path.find(':'); colon != std::string_view::npos;
+       colon = path.find(':', colon + 1))
+    names.push_back(path.substr(colon + 1, path.find('/', colon) - colon - 1));
+  return names;
+}
+
+/// The routes of each path, in the order in which the router is to try the paths: the first that
+/// matches is taken, and `/devices/me` is no device's id.
+std::vector<std::vector<const Route*>> routes_by_path() {
+  std::vector<std::vector<const Route*>> paths;
+  for (const Route& route : routes()) {
+    const auto same = std::find_if(paths.begin(), paths.end(), [&](const auto& with_path) {
+      return with_path.front()->path == route.path;
+    });
+    if (same == paths.end())
+      paths.push_back({&route});
+    else
+      same->push_back(&route);
+  }
+  std::stable_sort(paths.begin(), paths.end(), [](const auto& left, const auto& right) {
+    return parameters_of(left.front()->path).size() < parameters_of(right.front()->path).size();
+  });
+  return paths;
+}
+
 /// What the server calls for each request, around the router: no exception leaves it.
 class Edge {
 public:
   Edge(Api& api, Lifecycle& lifecycle, domain::Log& log, domain::Metrics& metrics)
       : api_(api), lifecycle_(lifecycle), log_(log), metrics_(metrics),
         router_(std::make_shared<Router>()) {
-    std::map<std::string_view, std::vector<const Route*>> by_path;
-    for (const Route& route : routes()) {
-      add(route);
-      by_path[route.path].push_back(&route);
+    for (const auto& with_path : routes_by_path()) {
+      for (const Route* route : with_path)
+        add(*route);
+      refuse_other_methods(with_path);
     }
-    for (const auto& [path, with_path] : by_path)
-      refuse_other_methods(path, with_path);
     router_->non_matched_request_handler([this](restinio::request_handle_t handle) {
       return refuse(std::move(handle), "", to_reply(Refusal{Refused::not_found}));
     });
@@ -271,26 +310,18 @@ private:
   }
 
   void add(const Route& route) {
-    const auto method =
-        route.method == "POST" ? restinio::http_method_post() : restinio::http_method_get();
-    router_->add_handler(method, restinio::string_view_t{route.path.data(), route.path.size()},
-                         [this, &route](restinio::request_handle_t handle,
-                                        const restinio::router::route_params_t& parameters) {
-                           const auto pending = accept(std::move(handle), route.route);
-                           for (std::size_t i = 0; i < parameters.named_parameters_size(); ++i)
-                             pending->request.parameters.push_back(parameter(route, parameters));
-                           serve(route, pending);
-                           return restinio::request_accepted();
-                         });
-  }
-
-  /// No route has more than one parameter; its name stands behind the colon.
-  static std::string_view parameter(const Route& route,
-                                    const restinio::router::route_params_t& parameters) {
-    const auto from = route.path.find(':') + 1;
-    const auto name = route.path.substr(from, route.path.find('/', from) - from);
-    const auto value = parameters[restinio::string_view_t{name.data(), name.size()}];
-    return {value.data(), value.size()};
+    router_->add_handler(
+        method_of(route), path_of(route),
+        [this, &route, names = parameters_of(route.path)](
+            restinio::request_handle_t handle, const restinio::router::route_params_t& parameters) {
+          const auto pending = accept(std::move(handle), route.route);
+          for (const auto name : names) {
+            const auto value = parameters[{name.data(), name.size()}];
+            pending->request.parameters.emplace_back(value.data(), value.size());
+          }
+          serve(route, pending);
+          return restinio::request_accepted();
+        });
   }
 
   void serve(const Route& route, const std::shared_ptr<Pending>& pending) {
@@ -308,20 +339,17 @@ private:
     }
   }
 
-  void refuse_other_methods(std::string_view path, const std::vector<const Route*>& with_path) {
+  void refuse_other_methods(const std::vector<const Route*>& with_path) {
     std::string allow;
-    for (const Route* route : with_path)
+    restinio::router::dynamic_none_of_methods_matcher_t others;
+    for (const Route* route : with_path) {
       allow += (allow.empty() ? "" : ", ") + std::string{route->method};
-    // Every path has one method; a second one needs a second argument here.
-    if (with_path.size() != 1)
-      throw std::logic_error("a path with several methods");
-    const Route& only = *with_path.front();
-    const auto method =
-        only.method == "POST" ? restinio::http_method_post() : restinio::http_method_get();
+      others.add(method_of(*route));
+    }
+    const Route& first = *with_path.front();
     router_->add_handler(
-        restinio::router::none_of_methods(method),
-        restinio::string_view_t{path.data(), path.size()},
-        [this, allow, route = only.route](restinio::request_handle_t handle, const auto&) {
+        std::move(others), path_of(first),
+        [this, allow, route = first.route](restinio::request_handle_t handle, const auto&) {
           Reply reply = to_reply(Refusal{Refused::method_not_allowed});
           reply.headers.emplace_back("Allow", allow);
           return refuse(std::move(handle), route, std::move(reply));
