@@ -6,6 +6,7 @@
 #include "app/signals.hpp"
 #include "db/pg_store.hpp"
 #include "db/schema.hpp"
+#include "events/sender.hpp"
 #include "http/api.hpp"
 #include "http/exchange.hpp"
 #include "http/server.hpp"
@@ -17,6 +18,7 @@
 #include <climits>
 #include <cstdlib>
 #include <functional>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -117,7 +119,8 @@ public:
             actors::detached_workers([this, database = named_database(settings), facts, &log] {
               return std::make_unique<db::PgStore>(database, facts, log, metrics_);
             }),
-            {1, settings.database.queue_limit}, unmeasured_)),
+            {config::Settings::Database::back_office_connections, settings.database.queue_limit},
+            unmeasured_)),
         directory_(actors::spawn_directory(system_, dispatcher_,
                                            settings.migration.group_idle_timeout, metrics_)),
         health_(actors::spawn_health(system_, dispatcher_)),
@@ -125,8 +128,11 @@ public:
                                      threads_of(settings))),
         api_({settings.http.request_timeout, settings.migration.async_after,
               settings.http.max_body_bytes, settings.limits.max_devices_per_group,
-              replica_name(settings)},
+              replica_name(settings), settings.webhooks.allow_private_addresses},
              {tokens_, unicode_, limiter_, *gateway_, lifecycle_, log, metrics_}),
+        sender_(
+            {settings.webhooks.timeout, settings.webhooks.allow_private_addresses},
+            [this](domain::Job job) { return ask_and_wait(std::move(job)); }, log),
         server_(std::make_unique<http::Server>(
             http::ServerSettings{settings.http.address, settings.http.port, threads_of(settings),
                                  settings.http.request_timeout, settings.http.max_body_bytes,
@@ -142,6 +148,7 @@ public:
   /// are still there then: an actor that has answered may hold the request for a moment longer, and
   /// a request its connection.
   bool end() {
+    sender_.stop();
     api_.stop_watching();
     server_->stop();
     gateway_.reset();
@@ -170,6 +177,17 @@ public:
   }
 
 private:
+  /// For a thread that has nothing else to do.
+  domain::Answer ask_and_wait(domain::Job job) {
+    std::promise<domain::Answer> promise;
+    auto answer = promise.get_future();
+    const auto patience =
+        std::chrono::ceil<std::chrono::milliseconds>(domain::deadline_of(job) - Clock::now());
+    gateway_->ask(std::move(job), patience,
+                  [&promise](const domain::Answer& each) { promise.set_value(each); });
+    return answer.get();
+  }
+
   telemetry::PrometheusMetrics metrics_{REGROUP_VERSION};
   domain::Metrics unmeasured_; // the queue and the workers that are counted are those of migrations
   text::Utf8procUnicode unicode_;
@@ -184,6 +202,7 @@ private:
   actors::HealthActor health_;
   std::unique_ptr<http::Gateway> gateway_;
   http::Api api_;
+  events::Sender sender_;
   std::unique_ptr<http::Server> server_;
 };
 

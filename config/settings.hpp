@@ -37,6 +37,8 @@ struct Settings {
     bool prepared_statements = false;
     bool allow_recorded_duplicates = false;
     std::string application_name = "regroup"; // no key: `serve` adds the replica's name
+    /// Beyond the pool, opened when needed: for administrators and events.
+    static constexpr unsigned back_office_connections = 2;
   } database;
 
   struct Auth {
@@ -58,6 +60,11 @@ struct Settings {
     std::int64_t max_devices_per_group = 100;
     std::int64_t requests_per_minute = 6000; // a user, a replica; 0: none
   } limits;
+
+  struct Webhooks {
+    Duration timeout = std::chrono::seconds{10};
+    bool allow_private_addresses = false;
+  } webhooks;
 
   struct Log {
     domain::LogLevel level = domain::LogLevel::info;

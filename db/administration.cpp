@@ -2,6 +2,7 @@
 
 #include "db/admin_statements.hpp"
 #include "db/codec.hpp"
+#include "db/event_statements.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -84,6 +85,21 @@ Answer cancel(Transaction& transaction, const domain::CancelMigration& what) {
                        R"(","status":"cancelled"})"};
 }
 
+Answer create_webhook(Transaction& transaction, const domain::CreateWebhook& what) {
+  auto answer =
+      document(transaction.run(statements::insert_webhook, what.id.text(), what.url, what.secret));
+  transaction.commit();
+  return answer;
+}
+
+Answer delete_webhook(Transaction& transaction, const domain::DeleteWebhook& what) {
+  const auto rows = transaction.run(statements::delete_webhook, what.id.text());
+  if (!rows.front()["deleted"].as<bool>())
+    return Refusal{Refused::not_found};
+  transaction.commit();
+  return AdminDocument{R"({"id":")" + what.id.text() + R"(","status":"deleted"})"};
+}
+
 } // namespace
 
 Answer administer(Session& session, const domain::AdminJob& job) {
@@ -107,6 +123,12 @@ Answer administer(Session& session, const domain::AdminJob& job) {
           return document(transaction.run(statements::read_live));
         else if constexpr (std::is_same_v<T, domain::PublishLive>)
           return publish_live(transaction, what);
+        else if constexpr (std::is_same_v<T, domain::CreateWebhook>)
+          return create_webhook(transaction, what);
+        else if constexpr (std::is_same_v<T, domain::ListWebhooks>)
+          return document(transaction.run(statements::list_webhooks));
+        else if constexpr (std::is_same_v<T, domain::DeleteWebhook>)
+          return delete_webhook(transaction, what);
         else
           return cancel(transaction, what);
       },

@@ -238,7 +238,8 @@ Finding connections(const config::Settings::Database& settings, unsigned replica
                  "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
                  "AND application_name NOT LIKE 'regroup%')");
   const auto room = row[0].as<std::int64_t>() - row[1].as<std::int64_t>();
-  const std::int64_t wanted = std::int64_t{settings.pool_size} * replicas;
+  const std::int64_t wanted =
+      (std::int64_t{settings.pool_size} + settings.back_office_connections) * replicas;
   const std::string text = std::to_string(wanted) + " connections for " + std::to_string(replicas) +
                            (replicas == 1 ? " replica" : " replicas") + ", room for " +
                            std::to_string(room);

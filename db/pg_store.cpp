@@ -3,6 +3,7 @@
 #include "db/administration.hpp"
 #include "db/codec.hpp"
 #include "db/devices.hpp"
+#include "db/events.hpp"
 #include "db/migration.hpp"
 #include "db/recall.hpp"
 #include "db/schema_steps.hpp"
@@ -74,6 +75,8 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
             return check_api_key(session_, each);
           else if constexpr (std::is_same_v<T, domain::AdminJob>)
             return administer(session_, each);
+          else if constexpr (std::is_same_v<T, domain::EventJob>)
+            return work_on_events(session_, each);
           else
             return check_health(session_);
         },

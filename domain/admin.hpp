@@ -59,11 +59,25 @@ struct CancelMigration {
   Uuid migration_id;
 };
 
+/// Somebody to be told of migrations (docs/events.md).
+struct CreateWebhook {
+  Uuid id;
+  std::string url;
+  std::string secret; // answered this once
+};
+
+struct ListWebhooks {};
+
+struct DeleteWebhook {
+  Uuid id;
+};
+
 /// Nothing but whether the key is an administrator's.
 struct CheckAdminKey {};
 
-using AdminWork = std::variant<CheckAdminKey, ReadHistory, ReadMigration, ReadAnalytics, ReadLive,
-                               PublishLive, CancelMigration>;
+using AdminWork =
+    std::variant<CheckAdminKey, ReadHistory, ReadMigration, ReadAnalytics, ReadLive, PublishLive,
+                 CancelMigration, CreateWebhook, ListWebhooks, DeleteWebhook>;
 
 /// Something that an administrator asks for, or the replica for them.
 struct AdminJob {

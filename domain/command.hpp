@@ -1,5 +1,6 @@
 #pragma once
 #include "domain/admin.hpp"
+#include "domain/events.hpp"
 #include "domain/unicode.hpp"
 #include "domain/uuid.hpp"
 
@@ -106,7 +107,7 @@ struct CheckHealth {
 /// Everything that a database worker can be asked for.
 using Job = std::variant<MigrationPtr, ResolveMigration, RecallMigration, RegisterDevice,
                          FindRegistrationGroup, ListGroupDevices, FindMigration, CheckApiKey,
-                         CheckHealth, AdminJob>;
+                         CheckHealth, AdminJob, EventJob>;
 
 Deadline deadline_of(const Job& job);
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "domain/admin.hpp"
+#include "domain/events.hpp"
 #include "domain/uuid.hpp"
 
 #include <cstdint>
@@ -129,6 +130,6 @@ struct Healthy {};
 /// What a job comes back with.
 using Answer = std::variant<Refusal, MigrationCompleted, MigrationRecalled, DeviceRegistered,
                             RegistrationGroupFound, GroupDevicesPage, MigrationReport, ApiKeyFacts,
-                            Healthy, AdminDocument>;
+                            Healthy, AdminDocument, EventsClaimed>;
 
 } // namespace regroup::domain

@@ -3,6 +3,7 @@
 #include "http/admin_query.hpp"
 #include "http/api.hpp"
 #include "http/api_key.hpp"
+#include "http/json.hpp"
 #include "http/outcome_table.hpp"
 
 #include <utility>
@@ -56,12 +57,12 @@ void Api::refuse_administrator(const Request& request, const Respond& respond,
              [respond, refusal](const AdminDocument&) { respond(to_reply(refusal)); });
 }
 
-void Api::with_migration_id(const Request& request, const Respond& respond,
-                            const std::function<void(const domain::Uuid&)>& go_on) {
+void Api::with_path_id(const char* name, const Request& request, const Respond& respond,
+                       const std::function<void(const domain::Uuid&)>& go_on) {
   if (const auto id = domain::Uuid::parse(request.parameters.at(0)))
     return go_on(*id);
   Refusal refusal{Refused::invalid_request};
-  refusal.fields.push_back({"migration_id", "must be a UUID"});
+  refusal.fields.push_back({name, "must be a UUID"});
   refuse_administrator(request, respond, refusal);
 }
 
@@ -74,7 +75,7 @@ void Api::admin_history(const Request& request, const Respond& respond) {
 }
 
 void Api::admin_migration(const Request& request, const Respond& respond) {
-  with_migration_id(request, respond, [&](const domain::Uuid& id) {
+  with_path_id("migration_id", request, respond, [&](const domain::Uuid& id) {
     administer(request, respond, domain::ReadMigration{id},
                [respond](const AdminDocument& found) { respond(private_reply(found.json)); });
   });
@@ -108,8 +109,37 @@ void Api::admin_live_events(const Request& request, const Respond& respond) {
 }
 
 void Api::admin_cancel(const Request& request, const Respond& respond) {
-  with_migration_id(request, respond, [&](const domain::Uuid& id) {
+  with_path_id("migration_id", request, respond, [&](const domain::Uuid& id) {
     administer(request, respond, domain::CancelMigration{id},
+               [respond](const AdminDocument& done) { respond(private_reply(done.json)); });
+  });
+}
+
+void Api::admin_create_webhook(const Request& request, const Respond& respond) {
+  // The key first: what is wrong with a body is nobody else's to learn.
+  administer(request, respond, domain::CheckAdminKey{}, [this, request, respond](const auto&) {
+    if (refuse_body(request, respond))
+      return;
+    auto url = parse_webhook(request.body, parts_.unicode, settings_.allow_private_webhooks);
+    if (const auto* refusal = std::get_if<Refusal>(&url))
+      return respond(to_reply(*refusal));
+    administer(request, respond,
+               domain::CreateWebhook{domain::Uuid::time_ordered(),
+                                     std::get<std::string>(std::move(url)),
+                                     "whsec_" + new_api_key().substr(4)},
+               [respond](const AdminDocument& made) { respond(private_reply(made.json, 201)); });
+  });
+}
+
+void Api::admin_list_webhooks(const Request& request, const Respond& respond) {
+  administer(request, respond, domain::ListWebhooks{}, [respond](const AdminDocument& list) {
+    respond(private_reply(R"({"webhooks":)" + list.json + "}"));
+  });
+}
+
+void Api::admin_delete_webhook(const Request& request, const Respond& respond) {
+  with_path_id("webhook_id", request, respond, [&](const domain::Uuid& id) {
+    administer(request, respond, domain::DeleteWebhook{id},
                [respond](const AdminDocument& done) { respond(private_reply(done.json)); });
   });
 }

@@ -24,7 +24,8 @@ struct ApiSettings {
   std::chrono::milliseconds async_after = std::chrono::seconds{2};
   std::size_t max_body_bytes = 1048576;
   std::int64_t max_devices_per_group = 100;
-  std::string replica = "regroup"; // its name, for administrators
+  std::string replica = "regroup";     // its name, for administrators
+  bool allow_private_webhooks = false; // also without TLS
 };
 
 /// What the handlers stand on; all of it outlives the Api.
@@ -55,6 +56,9 @@ public:
   void admin_live(const Request& request, const Respond& respond);
   void admin_live_events(const Request& request, const Respond& respond);
   void admin_cancel(const Request& request, const Respond& respond);
+  void admin_create_webhook(const Request& request, const Respond& respond);
+  void admin_list_webhooks(const Request& request, const Respond& respond);
+  void admin_delete_webhook(const Request& request, const Respond& respond);
   void console(const Request& request, const Respond& respond); // console.cpp
   void live(const Request& request, const Respond& respond);
   void ready(const Request& request, const Respond& respond);
@@ -79,8 +83,8 @@ private:
                   std::function<void(const domain::AdminDocument&)> answer);
   void refuse_administrator(const Request& request, const Respond& respond,
                             const domain::Refusal& refusal);
-  void with_migration_id(const Request& request, const Respond& respond,
-                         const std::function<void(const domain::Uuid&)>& go_on);
+  void with_path_id(const char* name, const Request& request, const Respond& respond,
+                    const std::function<void(const domain::Uuid&)>& go_on);
   void report(const domain::FindMigration& query, const Respond& respond);
   void log_migration(const domain::MigrationCommand& command, const Request& request,
                      const domain::Answer& outcome) const;

@@ -13,8 +13,7 @@ struct Parties {
   actors::DirectoryActor directory;
   actors::HealthActor health;
   actors::DispatcherActor dispatcher;
-  actors::DispatcherActor
-      back_office; // a connection of its own: it works when all others are stuck
+  actors::DispatcherActor back_office; // connections of its own: it works when all others are stuck
 };
 
 /// The Gateway to real actors: `count` exchange actors, each of which asks for many requests at

@@ -27,6 +27,10 @@ Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unico
 Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
                                                   const domain::Unicode& unicode);
 
+/// The url of a new webhook: https, or http where private addresses are allowed.
+Parsed<std::string> parse_webhook(std::string_view body, const domain::Unicode& unicode,
+                                  bool allow_http);
+
 std::string to_json(const domain::MigrationCompleted& done);
 std::string to_json(const domain::DeviceRegistered& done);
 std::string to_json(const domain::RegistrationGroupFound& found);

@@ -119,15 +119,17 @@ export function liveView(feed, link) {
   }
 
   function update() {
-    const { migrations, known } = feed;
-    headline.textContent = !known ? "Asking what runs …"
+    const { migrations, known, error } = feed;
+    headline.textContent = error ? "What runs now is not known."
+      : !known ? "Asking what runs …"
       : migrations.length === 0 ? "No migration is taking long."
       : `${migrations.length} ${migrations.length === 1 ? "migration is" : "migrations are"} running.`;
     // Cards that are there already stay the same elements, so that focus does not jump.
     const focused = list.contains(document.activeElement) ? document.activeElement.closest("li").dataset.migration : null;
     list.replaceChildren(...migrations.map((each) => card(each, cancel)));
     if (focused) list.querySelector(`[data-migration="${focused}"] button`)?.focus();
-    if (known && migrations.length === 0)
+    list.classList.toggle("stale", Boolean(error));
+    if (known && !error && migrations.length === 0)
       list.replaceChildren(h("li", { class: "card empty" }, icon(icons.calm, 32),
         h("p", {}, h("strong", {}, "All quiet")),
         h("p", { class: "dim" }, "Most migrations take milliseconds. One that runs for longer than a quarter of a second appears here by itself.")));

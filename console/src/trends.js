@@ -27,7 +27,7 @@ function time(trend, granularity) {
   return {
     at,
     series: { label: "From", value: (_, value) => (value ? long.format(value * 1000) : "–") },
-    axis: axis({ grid: { show: false }, space: 64, splits: () => at, filter: (plot, splits) => {
+    axis: axis({ grid: { show: false }, size: 34, splits: () => at, filter: (plot, splits) => {
       const every = Math.ceil(splits.length / Math.max(1, Math.floor(plot.width / 80)));
       return splits.map((each, place) => (place % every === 0 ? each : null));
     }, values: (_, splits) => splits.map((each) => (each === null ? "" : short.format(each * 1000))) }),

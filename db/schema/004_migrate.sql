@@ -192,6 +192,11 @@ BEGIN
     FROM new_group g
     ON CONFLICT DO NOTHING
     RETURNING id
+  ), events AS (
+    -- One for each endpoint that wants to know (009_events.sql); most have none, and no row.
+    INSERT INTO migration_events (endpoint_id, type, migration_id, registration_group_id)
+    SELECT w.id, 'migration.completed', p_migration_id, p_registration_group_id
+    FROM new_group g, webhook_endpoints w WHERE w.is_active
   )
   SELECT (SELECT count(*) FROM new_group), (SELECT count(*) FROM audit)
   INTO groups_written, audits_written;
