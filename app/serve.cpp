@@ -8,6 +8,7 @@
 #include "app/signals.hpp"
 #include "db/pg_store.hpp"
 #include "db/schema.hpp"
+#include "events/sender.hpp"
 #include "http/api.hpp"
 #include "http/exchange.hpp"
 #include "http/server.hpp"
@@ -15,11 +16,15 @@
 #include "text/unicode.hpp"
 
 #include <algorithm>
+#include <array>
+#include <climits>
 #include <cstdlib>
 #include <functional>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <thread>
+#include <unistd.h>
 
 namespace regroup::app {
 namespace {
@@ -87,6 +92,21 @@ db::SchemaFacts prepare_database(const config::Settings& settings, domain::Log& 
   return db::read_schema_facts(settings.database);
 }
 
+/// `host:port`: which of the replicas it is, for administrators and in pg_stat_activity.
+std::string replica_name(const config::Settings& settings) {
+  std::array<char, HOST_NAME_MAX + 1> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0)
+    return "localhost:" + std::to_string(settings.http.port);
+  return std::string{host.data()} + ":" + std::to_string(settings.http.port);
+}
+
+/// PostgreSQL cuts the name of a session to 63 bytes.
+config::Settings::Database named_database(const config::Settings& settings) {
+  auto database = settings.database;
+  database.application_name = "regroup/" + replica_name(settings);
+  return database;
+}
+
 /// Everything that serves, from the workers up to the server.
 class Service {
 public:
@@ -94,24 +114,38 @@ public:
       : tokens_(jwt_settings(settings)), limiter_(settings.limits.requests_per_minute),
         config_(threads_of(settings)), system_(config_),
         dispatcher_(actors::spawn_dispatcher(
-            system_, actors::detached_workers([this, database = settings.database, facts, &log] {
+            system_,
+            actors::detached_workers([this, database = named_database(settings), facts, &log] {
               return std::make_unique<db::PgStore>(database, facts, log, metrics_);
             }),
             {settings.database.pool_size, settings.database.queue_limit}, metrics_)),
         aside_(actors::spawn_dispatcher(
-            system_, actors::detached_workers([this, database = settings.database, facts, &log] {
+            system_,
+            actors::detached_workers([this, database = named_database(settings), facts, &log] {
               return std::make_unique<db::PgStore>(database, facts, log, metrics_);
             }),
-            {1, kMostAside}, not_measured_)),
+            {config::Settings::Database::aside_connections, kMostAside}, not_measured_)),
+        back_office_(actors::spawn_dispatcher(
+            system_,
+            actors::detached_workers([this, database = named_database(settings), facts, &log] {
+              return std::make_unique<db::PgStore>(database, facts, log, metrics_);
+            }),
+            {config::Settings::Database::back_office_connections, settings.database.queue_limit},
+            not_measured_)),
         directory_(actors::spawn_directory(system_, dispatcher_,
                                            settings.migration.group_idle_timeout, metrics_)),
         health_(actors::spawn_health(system_, dispatcher_)),
-        gateway_(http::make_exchange(system_, {directory_, health_, dispatcher_, aside_},
+        gateway_(http::make_exchange(system_,
+                                     {directory_, health_, dispatcher_, aside_, back_office_},
                                      threads_of(settings))),
         api_({settings.http.request_timeout, settings.migration.async_after,
               settings.http.max_body_bytes, settings.limits.max_devices_per_group,
-              settings.migration.rollback_window, settings.migration.require_owner},
+              settings.migration.rollback_window, settings.migration.require_owner,
+              replica_name(settings), settings.webhooks.allow_private_addresses},
              {tokens_, unicode_, limiter_, *gateway_, lifecycle_, log, metrics_}),
+        sender_(
+            {settings.webhooks.timeout, settings.webhooks.allow_private_addresses},
+            [this](domain::Job job) { return ask_and_wait(std::move(job)); }, log),
         server_(std::make_unique<http::Server>(
             http::ServerSettings{settings.http.address, settings.http.port, threads_of(settings),
                                  settings.http.request_timeout, settings.http.max_body_bytes,
@@ -127,6 +161,7 @@ public:
   /// are still there then: an actor that has answered may hold the request for a moment longer, and
   /// a request its connection.
   bool end() {
+    sender_.stop();
     server_->stop();
     api_.stop();
     gateway_.reset();
@@ -134,6 +169,7 @@ public:
     caf::anon_send_exit(directory_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(dispatcher_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(aside_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(back_office_, caf::exit_reason::user_shutdown);
     const auto until = Clock::now() + kLastWords;
     while (system_.registry().running() > 0 && Clock::now() < until)
       std::this_thread::sleep_for(1ms);
@@ -163,6 +199,17 @@ public:
   }
 
 private:
+  /// For a thread that has nothing else to do.
+  domain::Answer ask_and_wait(domain::Job job) {
+    std::promise<domain::Answer> promise;
+    auto answer = promise.get_future();
+    const auto patience =
+        std::chrono::ceil<std::chrono::milliseconds>(domain::deadline_of(job) - Clock::now());
+    gateway_->ask(std::move(job), patience,
+                  [&promise](const domain::Answer& each) { promise.set_value(each); });
+    return answer.get();
+  }
+
   telemetry::PrometheusMetrics metrics_{REGROUP_VERSION};
   text::Utf8procUnicode unicode_;
   http::JwtVerifier tokens_;
@@ -172,11 +219,13 @@ private:
   caf::actor_system system_;
   domain::Metrics not_measured_; // the gauges are of the pool
   actors::DispatcherActor dispatcher_;
-  actors::DispatcherActor aside_; // one connection, beside the pool
+  actors::DispatcherActor aside_;       // these two have their connections beside the pool
+  actors::DispatcherActor back_office_; //
   actors::DirectoryActor directory_;
   actors::HealthActor health_;
   std::unique_ptr<http::Gateway> gateway_;
   http::Api api_;
+  events::Sender sender_;
   std::unique_ptr<http::Server> server_;
 };
 

@@ -16,6 +16,7 @@ import machine
 import page
 import parts
 import report
+import watched
 from cluster import BenchError
 from world import ROOT, Bench
 
@@ -29,6 +30,7 @@ PARTS = {
     "stored": growth.stored,
     "replicas": growth.replica_counts,
     "pool": growth.pools,
+    "watched": lambda options: watched.watched(),
 }
 
 

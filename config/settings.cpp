@@ -17,6 +17,7 @@ using Database = Settings::Database;
 using Auth = Settings::Auth;
 using Migration = Settings::Migration;
 using Limits = Settings::Limits;
+using Webhooks = Settings::Webhooks;
 using Log = Settings::Log;
 
 struct Unit {
@@ -199,6 +200,8 @@ template <class Part, class AnySettings> auto& part(AnySettings& settings) {
     return settings.migration;
   else if constexpr (std::is_same_v<Part, Limits>)
     return settings.limits;
+  else if constexpr (std::is_same_v<Part, Webhooks>)
+    return settings.webhooks;
   else
     return settings.log;
 }
@@ -293,6 +296,10 @@ constexpr std::array kKeys{
         "limits.max_devices_per_group", "then 400 validation/too-many-devices")),
     reloaded(key<&Limits::requests_per_minute, Number<0, 1000000000>>(
         "limits.requests_per_minute", "a user, a replica; 0: no limit")),
+    key<&Webhooks::timeout, Positive>("webhooks.timeout", "for one delivery of an event"),
+    key<&Webhooks::allow_private_addresses, Boolean>(
+        "webhooks.allow_private_addresses",
+        "deliver to this machine's, private and other special addresses too, and without TLS"),
     reloaded(key<&Log::level, Level>("log.level", "what is below it is not logged")),
     key<&Log::format, Word<kFormats>>("log.format", "empty: text on a terminal, else json"),
 };

@@ -37,6 +37,12 @@ struct Settings {
     Duration tcp_user_timeout = std::chrono::seconds{10};
     bool prepared_statements = false;
     bool allow_recorded_duplicates = false;
+    std::string application_name = "regroup"; // no key: `serve` adds the replica's name
+    /// Beyond the pool, opened when needed: for rehearsals and notes of what takes long; for
+    /// administrators and events.
+    static constexpr unsigned aside_connections = 1;
+    static constexpr unsigned back_office_connections = 2;
+    static constexpr unsigned beside_the_pool = aside_connections + back_office_connections;
   } database;
 
   struct Auth {
@@ -60,6 +66,11 @@ struct Settings {
     std::int64_t max_devices_per_group = 100;
     std::int64_t requests_per_minute = 6000; // a user, a replica; 0: none
   } limits;
+
+  struct Webhooks {
+    Duration timeout = std::chrono::seconds{10};
+    bool allow_private_addresses = false;
+  } webhooks;
 
   struct Log {
     domain::LogLevel level = domain::LogLevel::info;

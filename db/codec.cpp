@@ -21,6 +21,20 @@ std::string uuid_array_text(const std::vector<domain::Uuid>& ids) {
   return text + "}";
 }
 
+std::string text_array_text(const std::vector<std::string>& texts) {
+  std::string array = "{";
+  for (const auto& text : texts) {
+    array += array.size() > 1 ? ",\"" : "\"";
+    for (const char c : text) {
+      if (c == '"' || c == '\\')
+        array += '\\';
+      array += c;
+    }
+    array += '"';
+  }
+  return array + "}";
+}
+
 std::vector<domain::Uuid> uuid_array(const pqxx::field& field) {
   return uuid_array(std::string_view{field.c_str(), field.size()});
 }

@@ -13,6 +13,8 @@ namespace regroup::db {
 
 /// PostgreSQL's text form of a uuid[]: `{a,b}`.
 std::string uuid_array_text(const std::vector<domain::Uuid>& ids);
+/// PostgreSQL's text form of a text[].
+std::string text_array_text(const std::vector<std::string>& texts);
 /// Throws std::runtime_error for what is no uuid[] without NULLs.
 std::vector<domain::Uuid> uuid_array(const pqxx::field& field);
 

@@ -27,7 +27,7 @@ std::string conninfo(const config::Settings::Database& settings) {
   using std::chrono::ceil;
   using std::chrono::seconds;
   std::map<std::string, std::string> values{
-      {"application_name", "regroup"},
+      {"application_name", settings.application_name},
       // libpq counts whole seconds here, and takes 1 for 2.
       {"connect_timeout", std::to_string(ceil<seconds>(settings.connect_timeout).count())},
       {"keepalives_idle", "5"},

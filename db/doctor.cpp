@@ -174,16 +174,28 @@ constexpr const char* kLacking =
     "SELECT string_agg(lacking.what, ', ') FROM ("
     "  SELECT need.privilege || ' on ' || need.name AS what"
     "  FROM (VALUES ('users', 'SELECT'), ('devices', 'SELECT'), ('devices', 'INSERT'),"
-    "    ('devices', 'UPDATE'), ('groups', 'SELECT'), ('groups', 'INSERT'),"
-    "    ('group_memberships', 'SELECT'), ('group_memberships', 'INSERT'),"
-    "    ('device_group_memberships', 'SELECT'), ('device_group_memberships', 'INSERT'),"
+    "    ('devices', 'UPDATE'), ('groups', 'SELECT'), ('groups', 'INSERT'), ('groups', 'UPDATE'),"
+    "    ('groups', 'DELETE'), ('group_memberships', 'SELECT'), ('group_memberships', 'INSERT'),"
+    "    ('group_memberships', 'DELETE'), ('device_group_memberships', 'SELECT'),"
+    "    ('device_group_memberships', 'INSERT'), ('device_group_memberships', 'DELETE'),"
     "    ('migration_audit_logs', 'SELECT'), ('migration_audit_logs', 'INSERT'),"
-    "    ('api_keys', 'SELECT'), ('regroup_schema', 'SELECT')) AS need(name, privilege)"
+    "    ('migration_audit_logs', 'UPDATE'), ('regroup_device_changes', 'SELECT'),"
+    "    ('regroup_device_changes', 'INSERT'), ('regroup_running', 'SELECT'),"
+    "    ('regroup_running', 'INSERT'), ('regroup_running', 'UPDATE'),"
+    "    ('regroup_running', 'DELETE'), ('regroup_live_migrations', 'SELECT'),"
+    "    ('regroup_live_migrations', 'INSERT'), ('regroup_live_migrations', 'UPDATE'),"
+    "    ('regroup_live_migrations', 'DELETE'), ('webhook_endpoints', 'SELECT'),"
+    "    ('webhook_endpoints', 'INSERT'), ('webhook_endpoints', 'UPDATE'),"
+    "    ('webhook_endpoints', 'DELETE'), ('migration_events', 'SELECT'),"
+    "    ('migration_events', 'INSERT'), ('migration_events', 'UPDATE'),"
+    "    ('migration_events', 'DELETE'), ('api_keys', 'SELECT'), ('regroup_schema', 'SELECT'))"
+    "    AS need(name, privilege)"
     "  WHERE to_regclass(need.name) IS NOT NULL"
     "    AND NOT has_table_privilege(to_regclass(need.name), need.privilege)"
     "  UNION ALL"
     "  SELECT 'USAGE on SEQUENCE ' || ids.name"
-    "  FROM (SELECT pg_get_serial_sequence(to_regclass('devices')::text, 'id')) AS ids(name)"
+    "  FROM (SELECT pg_get_serial_sequence(to_regclass(t)::text, 'id')"
+    "        FROM unnest('{devices,migration_events}'::text[]) AS t) AS ids(name)"
     "  WHERE ids.name IS NOT NULL AND NOT has_sequence_privilege(ids.name, 'USAGE')"
     "  UNION ALL"
     "  SELECT 'EXECUTE on ' || p.oid::regprocedure"
@@ -247,7 +259,8 @@ Finding durability(pqxx::connection& connection) {
 /// sessions is everybody's to see.
 constexpr const char* kRoom =
     "WITH ours AS ("
-    "  SELECT count(*) AS mine, count(*) FILTER (WHERE application_name <> 'regroup') AS others"
+    "  SELECT count(*) AS mine, count(*) FILTER (WHERE application_name NOT LIKE 'regroup%') AS "
+    "others"
     "  FROM pg_stat_activity WHERE usename = current_user AND datname = current_database())"
     "SELECT least("
     "  current_setting('max_connections')::int"
@@ -265,7 +278,7 @@ Finding connections(const config::Settings::Database& settings, unsigned replica
   pqxx::work work{connection};
   const auto room = work.exec1(kRoom).front().as<std::int64_t>();
   const std::int64_t wanted =
-      (std::int64_t{settings.pool_size} + 1) * replicas; // one beside the pool
+      (std::int64_t{settings.pool_size} + settings.beside_the_pool) * replicas;
   const std::string text = std::to_string(wanted) + " connections for " + std::to_string(replicas) +
                            (replicas == 1 ? " replica" : " replicas") + ", room for " +
                            std::to_string(room);

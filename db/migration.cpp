@@ -22,6 +22,10 @@ using domain::Refused;
 using Doubt = domain::Metrics::Doubt;
 using Clock = std::chrono::steady_clock;
 
+/// Raised by regroup_migrate_v1 where the migration's id has a row, which says that it failed.
+constexpr std::string_view kIdTaken = "RG002";
+constexpr std::string_view kCancelled = "migration/cancelled";
+
 Refusal about(const MigrationCommand& command, Refused reason) {
   Refusal refusal;
   refusal.reason = reason;
@@ -32,6 +36,7 @@ Refusal about(const MigrationCommand& command, Refused reason) {
   case Refused::not_device_owner:
   case Refused::not_owner_of_enough:
   case Refused::too_many_devices:
+  case Refused::cancelled:
     refusal.registration_group_id = command.registration_group_id;
     break;
   case Refused::group_name_exists:
@@ -110,24 +115,42 @@ std::string_view public_message(Refused reason) {
                                      : "The database could not complete the migration";
 }
 
-/// Leaves a `failed` row, in a transaction of its own. Where the database cannot be reached there
-/// is none: then the log alone tells.
-void record_failure(Session& session, domain::Log& log, const MigrationCommand& command,
-                    Refused reason, Clock::time_point started) {
+/// Whether an administrator has taken the migration's id (008_administration.sql).
+bool was_cancelled(Session& session, const MigrationCommand& command) {
+  Transaction transaction{session};
+  const auto rows = transaction.run(statements::find_migration, command.migration_id.text());
+  return !rows.empty() && std::string_view{rows.front()["error_code"].c_str()} == kCancelled;
+}
+
+/// False when the migration's id has a row already.
+bool insert_failure(Session& session, const MigrationCommand& command, Refused reason,
+                    std::int64_t took_ms) {
+  Transaction transaction{session};
+  const auto written = transaction.run(statements::record_failure, command.migration_id.text(),
+                                       command.user_id.text(), command.registration_group_id,
+                                       reason == Refused::internal ? "server/internal"
+                                                                   : "server/database-unavailable",
+                                       std::string{public_message(reason)}, took_ms);
+  transaction.commit();
+  return written.affected_rows() > 0;
+}
+
+/// Leaves a `failed` row, in a transaction of its own, and says why the migration failed: `reason`,
+/// or `cancelled` where an administrator's row is there already. Where the database cannot be
+/// reached there is none: then the log alone tells.
+Refused record_failure(Session& session, domain::Log& log, const MigrationCommand& command,
+                       Refused reason, Clock::time_point started) {
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started).count();
   try {
-    Transaction transaction{session};
-    transaction.run(statements::record_failure, command.migration_id.text(), command.user_id.text(),
-                    command.registration_group_id,
-                    reason == Refused::internal ? "server/internal" : "server/database-unavailable",
-                    std::string{public_message(reason)}, took);
-    transaction.commit();
+    if (!insert_failure(session, command, reason, took) && was_cancelled(session, command))
+      return Refused::cancelled;
   } catch (const std::exception& why) {
     log.event(domain::LogLevel::warning, "migration.failure_not_recorded",
               {{"migration_id", std::string_view{command.migration_id.text()}},
                {"error", std::string_view{why.what()}}});
   }
+  return reason;
 }
 
 void log_failure(domain::Log& log, const MigrationCommand& command, std::string_view sqlstate,
@@ -193,15 +216,16 @@ Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
       // PostgreSQL did not come to COMMIT, so it has rolled back or will.
       if (!again) {
         log_failure(log, command, "08006", why.what(), attempts);
-        record_failure(session, log, command, Refused::database_unavailable, started);
-        return about(command, Refused::database_unavailable);
+        return about(command,
+                     record_failure(session, log, command, Refused::database_unavailable, started));
       }
     } catch (const StatementFailed& why) {
+      if (why.sqlstate() == kIdTaken)
+        return about(command, record_failure(session, log, command, Refused::internal, started));
       if (!again || !is_worth_retrying(why.sqlstate())) {
         const Refused reason = refusal_for(why.sqlstate());
         log_failure(log, command, why.sqlstate(), why.what(), attempts);
-        record_failure(session, log, command, reason, started);
-        return about(command, reason);
+        return about(command, record_failure(session, log, command, reason, started));
       }
       if (why.sqlstate() == "25006")
         session.drop(); // look for the primary again
@@ -242,8 +266,8 @@ Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,
       pause_before_retry(std::min(attempts, 4), command.deadline);
       continue;
     }
-    record_failure(session, log, command, Refused::database_unavailable, started);
-    return about(command, Refused::database_unavailable);
+    return about(command,
+                 record_failure(session, log, command, Refused::database_unavailable, started));
   }
   metrics.doubt_ended(Doubt::unresolved);
   return about(command, Refused::timeout);

@@ -1,7 +1,9 @@
 #include "db/pg_store.hpp"
 
+#include "db/administration.hpp"
 #include "db/codec.hpp"
 #include "db/devices.hpp"
+#include "db/events.hpp"
 #include "db/group_devices.hpp"
 #include "db/listings.hpp"
 #include "db/migration.hpp"
@@ -101,6 +103,10 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
             return end_running(session_, each);
           else if constexpr (std::is_same_v<T, domain::CheckApiKey>)
             return check_api_key(session_, each);
+          else if constexpr (std::is_same_v<T, domain::AdminJob>)
+            return administer(session_, each);
+          else if constexpr (std::is_same_v<T, domain::EventJob>)
+            return work_on_events(session_, each);
           else
             return check_health(session_);
         },

@@ -1,4 +1,6 @@
 #pragma once
+#include "domain/admin.hpp"
+#include "domain/events.hpp"
 #include "domain/outcome.hpp"
 #include "domain/progress.hpp"
 #include "domain/unicode.hpp"
@@ -210,11 +212,11 @@ struct CheckHealth {
 };
 
 /// Everything that a database worker can be asked for.
-using Job =
-    std::variant<MigrationPtr, ResolveMigration, PlanMigration, UndoPtr, ResolveUndo, FindOrigin,
-                 RecallMigration, RegisterDevice, FindRegistrationGroup, ListGroupDevices,
-                 ChangeGroupDevices, ListGroupMembers, ListGroups, ListGroupsOfDevice, ListDevices,
-                 FindMigration, NoteRunning, TellProgress, EndRunning, CheckApiKey, CheckHealth>;
+using Job = std::variant<MigrationPtr, ResolveMigration, PlanMigration, UndoPtr, ResolveUndo,
+                         FindOrigin, RecallMigration, RegisterDevice, FindRegistrationGroup,
+                         ListGroupDevices, ChangeGroupDevices, ListGroupMembers, ListGroups,
+                         ListGroupsOfDevice, ListDevices, FindMigration, NoteRunning, TellProgress,
+                         EndRunning, CheckApiKey, CheckHealth, AdminJob, EventJob>;
 
 Deadline deadline_of(const Job& job);
 

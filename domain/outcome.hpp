@@ -1,4 +1,6 @@
 #pragma once
+#include "domain/admin.hpp"
+#include "domain/events.hpp"
 #include "domain/uuid.hpp"
 
 #include <array>
@@ -35,6 +37,8 @@ enum class Refused : std::uint8_t {
   rollback_expired,      // the migration is too long ago to be undone
   device_already_linked, // the device belongs to another user
   already_in_group,
+  cancelled,       // by an administrator, before it could be committed
+  not_cancellable, // it has ended, or is being committed
   too_large,
   unsupported_media_type,
   idempotency_mismatch,
@@ -250,6 +254,7 @@ using Answer =
     std::variant<Refusal, MigrationCompleted, MigrationPlan, MigrationUndone, GroupOrigin,
                  MigrationRecalled, DeviceRegistered, RegistrationGroupFound, GroupDevicesPage,
                  GroupDevicesChanged, Page<GroupMember>, Page<MyGroup>, Page<GroupOfDevice>,
-                 Page<MyDevice>, MigrationReport, RunningNoted, Done, ApiKeyFacts, Healthy>;
+                 Page<MyDevice>, MigrationReport, RunningNoted, Done, ApiKeyFacts, Healthy,
+                 AdminDocument, EventsClaimed>;
 
 } // namespace regroup::domain

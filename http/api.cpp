@@ -54,7 +54,9 @@ Reply still_running(const domain::MigrationCommand& command) {
 
 Api::Api(const ApiSettings& settings, const ApiParts& parts)
     : settings_(settings), max_devices_per_group_(settings.max_devices_per_group), parts_(parts),
-      teller_(parts.gateway, running_, parts.lifecycle) {}
+      teller_(parts.gateway, running_, parts.lifecycle),
+      feed_({settings.replica, settings.request_timeout}, parts.gateway, parts.lifecycle,
+            running_) {}
 
 std::optional<Uuid> Api::user_of(const Request& request) const {
   const std::string_view token = bearer(request.authorization);
@@ -346,6 +348,24 @@ std::span<const Route> routes() {
       Route{"POST", "/api/v1/devices/register", "/api/v1/devices/register", &Api::register_device},
       Route{"GET", "/api/v1/devices/me/registration-group", "/api/v1/devices/me/registration-group",
             &Api::registration_group},
+      // What is named stands before what is a parameter.
+      Route{"GET", "/api/admin/v1/migrations/live", "/api/admin/v1/migrations/live",
+            &Api::admin_live},
+      Route{"GET", "/api/admin/v1/migrations/live/events", "/api/admin/v1/migrations/live/events",
+            &Api::admin_live_events},
+      Route{"GET", "/api/admin/v1/migrations", "/api/admin/v1/migrations", &Api::admin_history},
+      Route{"GET", "/api/admin/v1/migrations/:migration_id",
+            "/api/admin/v1/migrations/{migration_id}", &Api::admin_migration},
+      Route{"POST", "/api/admin/v1/migrations/:migration_id/cancel",
+            "/api/admin/v1/migrations/{migration_id}/cancel", &Api::admin_cancel},
+      Route{"GET", "/api/admin/v1/analytics/migrations", "/api/admin/v1/analytics/migrations",
+            &Api::admin_analytics},
+      Route{"POST", "/api/admin/v1/webhooks", "/api/admin/v1/webhooks", &Api::admin_create_webhook},
+      Route{"GET", "/api/admin/v1/webhooks", "/api/admin/v1/webhooks", &Api::admin_list_webhooks},
+      Route{"DELETE", "/api/admin/v1/webhooks/:webhook_id", "/api/admin/v1/webhooks/{webhook_id}",
+            &Api::admin_delete_webhook},
+      Route{"GET", "/admin", "/admin", &Api::console},
+      Route{"GET", "/admin/:file", "/admin/{file}", &Api::console},
       Route{"GET", "/api/health/live", "/api/health/live", &Api::live, true},
       Route{"GET", "/api/health/ready", "/api/health/ready", &Api::ready, true},
       Route{"GET", "/metrics", "/metrics", &Api::metrics, true},

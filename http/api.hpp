@@ -5,6 +5,7 @@
 #include "http/gateway.hpp"
 #include "http/jwt.hpp"
 #include "http/lifecycle.hpp"
+#include "http/live_feed.hpp"
 #include "http/message.hpp"
 #include "http/rate_limiter.hpp"
 #include "http/running_migrations.hpp"
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace regroup::http {
@@ -26,6 +28,8 @@ struct ApiSettings {
   std::int64_t max_devices_per_group = 100;
   std::chrono::milliseconds rollback_window = std::chrono::hours{168};
   domain::RequireOwner require_owner = domain::RequireOwner::any;
+  std::string replica = "regroup";     // its name, for administrators
+  bool allow_private_webhooks = false; // also without TLS
 };
 
 /// What the handlers stand on; all of it outlives the Api.
@@ -61,6 +65,17 @@ public:
   void my_devices(const Request& request, const Respond& respond);
   void groups_of_device(const Request& request, const Respond& respond);
 
+  // For administrators: admin_api.cpp.
+  void admin_history(const Request& request, const Respond& respond);
+  void admin_migration(const Request& request, const Respond& respond);
+  void admin_analytics(const Request& request, const Respond& respond);
+  void admin_live(const Request& request, const Respond& respond);
+  void admin_live_events(const Request& request, const Respond& respond);
+  void admin_cancel(const Request& request, const Respond& respond);
+  void admin_create_webhook(const Request& request, const Respond& respond);
+  void admin_list_webhooks(const Request& request, const Respond& respond);
+  void admin_delete_webhook(const Request& request, const Respond& respond);
+  void console(const Request& request, const Respond& respond); // console.cpp
   void live(const Request& request, const Respond& respond);
   void ready(const Request& request, const Respond& respond);
   void metrics(const Request& request, const Respond& respond);
@@ -74,7 +89,10 @@ public:
   std::size_t running() const { return running_.count(); }
 
   /// Ends the streams. After the server, before the gateway.
-  void stop() { teller_.stop(); }
+  void stop() {
+    teller_.stop();
+    feed_.stop();
+  }
 
 private:
   std::optional<domain::Uuid> user_of(const Request& request) const;
@@ -92,6 +110,12 @@ private:
   void submit_change(domain::ChangeGroupDevices change, const Request& request, bool bulk,
                      const Respond& respond);
   void report(const domain::FindMigration& query, bool as_stream, const Respond& respond);
+  void administer(const Request& request, const Respond& respond, domain::AdminWork work,
+                  std::function<void(const domain::AdminDocument&)> answer);
+  void refuse_administrator(const Request& request, const Respond& respond,
+                            const domain::Refusal& refusal);
+  void with_path_id(const char* name, const Request& request, const Respond& respond,
+                    const std::function<void(const domain::Uuid&)>& go_on);
   void log_migration(const domain::MigrationCommand& command, const Request& request,
                      const domain::Answer& outcome) const;
   void measure_migration(const domain::MigrationCommand& command, const Request& request,
@@ -102,6 +126,7 @@ private:
   ApiParts parts_;
   RunningMigrations running_;
   StatusTeller teller_;
+  LiveFeed feed_;
 };
 
 /// A route and its handler. `path` is an express path (RESTinio), `route` names it in logs.

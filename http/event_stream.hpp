@@ -12,8 +12,9 @@ public:
   EventStream(const EventStream&) = delete;
   EventStream& operator=(const EventStream&) = delete;
 
-  /// Left out where the client is slow and has not taken the ones before: each tells a whole state.
-  virtual void send(std::string event) = 0;
+  /// False, and not sent, where it has ended, or the client is gone or has not taken what was sent
+  /// before: nothing is queued up for one that is slow.
+  virtual bool send(std::string event) = 0;
   virtual void end() = 0;
 
   /// False once it has ended, or the client is gone.

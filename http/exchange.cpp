@@ -130,6 +130,11 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
         else if (const auto* check = std::get_if<domain::CheckHealth>(&ticket->job))
           self->request(parties.health, caf::infinite, actors::check_atom::value, *check)
               .then(finish, fail);
+        else if (std::holds_alternative<domain::AdminJob>(ticket->job) ||
+                 std::holds_alternative<domain::EventJob>(ticket->job))
+          self->request(parties.back_office, caf::infinite, actors::execute_atom::value,
+                        ticket->job)
+              .then(finish, fail);
         else
           self->request(is_aside(ticket->job) ? parties.aside : parties.dispatcher, caf::infinite,
                         actors::execute_atom::value, ticket->job)

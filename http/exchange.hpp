@@ -7,13 +7,14 @@
 
 namespace regroup::http {
 
-/// Who is asked: a migration, a probe, what must not queue and everything else have each their own
-/// way in.
+/// Who is asked: a migration, a probe, what must not queue, an administrator and everything else
+/// have each their own way in.
 struct Parties {
   actors::DirectoryActor directory;
   actors::HealthActor health;
   actors::DispatcherActor dispatcher;
   actors::DispatcherActor aside; // with a connection of its own: see is_aside() in exchange.cpp
+  actors::DispatcherActor back_office; // connections of its own: it works when all others are stuck
 };
 
 /// The Gateway to real actors: `count` exchange actors, each of which asks for many requests at

@@ -130,6 +130,34 @@ Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
   return command;
 }
 
+Parsed<std::string> parse_webhook(std::string_view body, const domain::Unicode& unicode,
+                                  bool allow_http) {
+  const auto value = parse_strict_json(body);
+  if (!value)
+    return Refusal{Refused::invalid_json};
+  ObjectReader reader{*value, unicode, {"url"}};
+  const auto text = reader.text("url", {2048}, true);
+  if (!reader.good())
+    return reader.refusal();
+  std::string url = unicode.encode(*text);
+  const std::string_view scheme = url.starts_with("https://")                ? "https://"
+                                  : allow_http && url.starts_with("http://") ? "http://"
+                                                                             : "";
+  const auto host =
+      url.substr(scheme.size(), url.find_first_of("/?#", scheme.size()) - scheme.size());
+  const bool ascii =
+      std::all_of(url.begin(), url.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  const bool plain = url.find_first_of("\\#") == std::string::npos;
+  // A password in an address would be in lists and logs.
+  if (scheme.empty() || host.empty() || host.find('@') != std::string::npos || !ascii || !plain) {
+    Refusal refusal{Refused::invalid_request};
+    refusal.fields.push_back(
+        {"url", allow_http ? "must be an http or https address" : "must be an https address"});
+    return refusal;
+  }
+  return url;
+}
+
 std::string to_json(const domain::MigrationCompleted& done) {
   JsonObject body;
   body.add("migration_id", done.migration_id.text());

@@ -32,6 +32,10 @@ std::optional<domain::Refusal> refuse_content(std::string_view body,
 Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
                                                   const domain::Unicode& unicode);
 
+/// The url of a new webhook: https, or http where private addresses are allowed.
+Parsed<std::string> parse_webhook(std::string_view body, const domain::Unicode& unicode,
+                                  bool allow_http);
+
 std::string to_json(const domain::MigrationCompleted& done);
 std::string to_json(const domain::MigrationPlan& plan);
 std::string to_json(const domain::MigrationUndone& undone);

@@ -77,6 +77,15 @@ public:
     return found == running_.end() ? nullptr : found->second.migration;
   }
 
+  std::vector<domain::MigrationPtr> all() const {
+    const std::scoped_lock lock{mutex_};
+    std::vector<domain::MigrationPtr> migrations;
+    migrations.reserve(running_.size());
+    for (const auto& [id, entry] : running_)
+      migrations.push_back(entry.migration);
+    return migrations;
+  }
+
   std::size_t count() const {
     const std::scoped_lock lock{mutex_};
     return running_.size();

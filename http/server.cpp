@@ -111,23 +111,27 @@ public:
       : builder_(std::move(builder)), owed_(std::move(owed)) {}
   ~ChunkedEvents() override { end(); }
 
-  void send(std::string event) override {
+  bool send(std::string event) override {
     const std::scoped_lock lock{mutex_};
-    if (!builder_ || *unsent_ >= kMostUnsent)
-      return;
-    ++*unsent_;
+    if (!builder_ || *gone_ || sending_->exchange(true))
+      return false;
+    sent_ = Clock::now();
     builder_->append_chunk(std::move(event));
-    builder_->flush([unsent = unsent_, gone = gone_](const restinio::asio_ns::error_code& error) {
-      --*unsent;
+    builder_->flush([sending = sending_, gone = gone_](const restinio::asio_ns::error_code& error) {
       if (error)
         *gone = true;
+      *sending = false;
     });
+    return true;
   }
 
   void end() override {
     const std::scoped_lock lock{mutex_};
     if (!builder_)
       return;
+    // A drain waits for who reads, not for who has stopped.
+    if (*sending_ && Clock::now() - sent_ > kSlow)
+      owed_.reset();
     builder_->done([owed = std::move(owed_)](const restinio::asio_ns::error_code&) {});
     builder_.reset();
   }
@@ -138,13 +142,14 @@ public:
   }
 
 private:
-  static constexpr int kMostUnsent = 4;
+  static constexpr std::chrono::seconds kSlow{1};
 
   mutable std::mutex mutex_;
   std::optional<Builder> builder_;
   std::shared_ptr<Owed> owed_;
+  Clock::time_point sent_;
   // What RESTinio calls back may outlive this object.
-  std::shared_ptr<std::atomic<int>> unsent_ = std::make_shared<std::atomic<int>>(0);
+  std::shared_ptr<std::atomic<bool>> sending_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };
 

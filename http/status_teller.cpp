@@ -47,12 +47,11 @@ struct StatusTeller::Follower {
 
   void hear(const MigrationReport& report) {
     auto text = to_json(report);
-    if (text != last) {
-      stream->send(event_of(text));
+    const bool is_new = text != last;
+    if (is_new || Clock::now() - sent > kLongestSilence) {
+      if (!stream->send(is_new ? event_of(text) : ":\n\n")) // a comment
+        return;                                             // slow: the next second tries again
       last = std::move(text);
-      sent = Clock::now();
-    } else if (Clock::now() - sent > kLongestSilence) {
-      stream->send(":\n\n"); // a comment
       sent = Clock::now();
     }
     if (is_final(report))

@@ -49,6 +49,11 @@ ensure_packages() {
     die "the packages could not be installed; by hand: apt-get install --no-install-recommends ${missing[*]}"
 }
 
+# ensure_node: node and npm, from wherever they come; Debian's where there are none.
+ensure_node() {
+  command -v node >/dev/null && command -v npm >/dev/null || ensure_packages node
+}
+
 # As many compilers as there are cores, but no more than the memory holds: one that reads RESTinio
 # takes up to 1.5 GB.
 build_jobs() {

@@ -239,6 +239,11 @@ BEGIN
       FROM new_group g
       ON CONFLICT DO NOTHING
       RETURNING id
+    ), events AS (
+      -- One for each endpoint that wants to know (009_events.sql); most have none, and no row.
+      INSERT INTO migration_events (endpoint_id, type, migration_id, registration_group_id)
+      SELECT w.id, 'migration.completed', p_migration_id, p_registration_group_id
+      FROM new_group g, webhook_endpoints w WHERE w.is_active
     )
     SELECT (SELECT count(*) FROM new_group), (SELECT count(*) FROM audit)
     INTO groups_written, audits_written;
@@ -273,6 +278,8 @@ BEGIN
         p_idempotency_key, p_request_hash, o_name, o_slug, o_remaining, o_ignored, remaining)
       ON CONFLICT DO NOTHING;
       GET DIAGNOSTICS audits_written = ROW_COUNT;
+      PERFORM regroup_record_event_v1(
+        'migration.completed', p_migration_id, p_registration_group_id);
     END IF;
   END IF;
 
@@ -281,6 +288,11 @@ BEGIN
     RETURN;
   END IF;
   IF audits_written = 0 THEN
+    -- The migration's id was taken: by an administrator who cancelled it (008_administration.sql), or
+    -- by somebody who found its replica silent (006_group_life.sql).
+    IF EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id) THEN
+      RAISE EXCEPTION 'the migration has been recorded as failed' USING ERRCODE = 'RG002';
+    END IF;
     -- Somebody who ignores the lock, or the same Idempotency-Key used for another registration group,
     -- was faster. All of this must go; a second call sees their commit and answers with it.
     RAISE EXCEPTION 'another migration was recorded first' USING ERRCODE = 'RG001';

@@ -160,6 +160,8 @@ BEGIN
   WHERE a.id = done.id;
   DELETE FROM groups g WHERE g.id = p_group_id;
 
+  PERFORM regroup_record_event_v1('migration.rolled_back', done.id, p_registration_group_id);
+
   outcome := 'rolled_back';
   o_migration_id := done.id;
   o_device_ids := done.device_ids;

@@ -119,7 +119,7 @@ bool mentions(const Lines& lines, const std::string& part) {
 std::multiset<std::pair<std::string, std::string>>
 told_by(const std::string& dump, const std::set<std::string>& old_tables) {
   static const std::regex head{
-      R"(^(?:CREATE|ALTER) (TABLE|TYPE|FUNCTION|SEQUENCE|INDEX|UNIQUE INDEX|TRIGGER)(?: ONLY)? (?:public\.)?(\w+))"};
+      R"(^(?:CREATE|ALTER) (TABLE|UNLOGGED TABLE|TYPE|FUNCTION|SEQUENCE|INDEX|UNIQUE INDEX|TRIGGER)(?: ONLY)? (?:public\.)?(\w+))"};
   static const std::regex constraint{R"(^ +ADD CONSTRAINT (\w+))"};
   std::multiset<std::pair<std::string, std::string>> told;
   std::istringstream lines{dump};

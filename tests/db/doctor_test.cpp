@@ -128,7 +128,7 @@ TEST_CASE_METHOD(DoctorTest, "what deploy/grants.sql grants is what the service 
 TEST_CASE_METHOD(DoctorTest, "a role with a connection limit has no more room than that") {
   Sql sql{url};
   const auto role = "few_" + name_of_database(url);
-  sql.exec("CREATE ROLE " + role + " LOGIN CONNECTION LIMIT 8"); // one beside the pool
+  sql.exec("CREATE ROLE " + role + " LOGIN CONNECTION LIMIT 10"); // three beside the pool
   settings.url = url + " user=" + role;
   settings.pool_size = 7;
   CHECK(finding("connections/room", 1).severity == Severity::good);

@@ -223,7 +223,8 @@ std::vector<std::string> undocumented(const std::string& method, const std::stri
     return {where + ": no such status"};
   const json& response = resolved(operation.at("responses").at(status));
   std::vector<std::string> wrong;
-  for (const auto& [name, header] : response.value("headers", json::object()).items())
+  const json headers = response.value("headers", json::object());
+  for (const auto& [name, header] : headers.items())
     if (resolved(header).value("required", false) && !answer.headers.contains(name))
       wrong.push_back(where + ": lacks the header " + name);
   const auto type =
@@ -240,6 +241,6 @@ std::vector<std::string> undocumented(const std::string& method, const std::stri
   return wrong;
 }
 
-} // namespace regroup::test
+CATCH_REGISTER_LISTENER(Listener)
 
-CATCH_REGISTER_LISTENER(regroup::test::Listener)
+} // namespace regroup::test

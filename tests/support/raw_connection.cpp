@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
+#include <utility>
 
 namespace regroup::test {
 namespace {
@@ -100,6 +101,16 @@ std::optional<std::string> RawConnection::receive_until(std::string_view word,
     }
   } while (receive(deadline));
   return std::nullopt;
+}
+
+std::string RawConnection::receive_some() {
+  std::array<char, 16384> chunk{};
+  for (ssize_t count = 1; count > 0;) {
+    count = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
+    if (count > 0)
+      received_.append(chunk.data(), static_cast<std::size_t>(count));
+  }
+  return std::exchange(received_, {});
 }
 
 } // namespace regroup::test

@@ -34,6 +34,9 @@ public:
   /// `limit` passed. For answers that go on.
   std::optional<std::string> receive_until(std::string_view word, std::chrono::milliseconds limit);
 
+  /// What has come and was not given out yet. Does not wait.
+  std::string receive_some();
+
 private:
   bool receive(std::chrono::steady_clock::time_point deadline);
 

@@ -32,6 +32,7 @@ const std::vector<Folder> kFolders{
     {"telemetry", {"domain/", "text/json_text.hpp"}, {"nlohmann/", "posix"}},
     {"db", {"domain/", "config/"}, {"pqxx/", "libpq-fe.h", "openssl/", "posix"}},
     {"actors", {"domain/"}, {"caf/"}},
+    {"events", {"domain/"}, {"curl/", "openssl/", "posix"}},
     {"http",
      {"domain/", "config/", "actors/interfaces.hpp", "text/json_text.hpp"},
      {"restinio/", "nlohmann/", "cjose/", "openssl/", "posix"}},

@@ -116,6 +116,7 @@ Example example_of(const Key& key) {
       {"database.url", {"host=db", hmac_secret}},
       {"database.prepared_statements", {"true"}},
       {"database.allow_recorded_duplicates", {"true"}},
+      {"webhooks.allow_private_addresses", {"true"}},
       {"auth.jwt_algorithm", {"ES256", {{"REGROUP_AUTH_JWT_JWKS_FILE", file}}}},
       {"auth.jwt_public_key_file", {file, rsa}},
       {"auth.jwt_jwks_file", {file, rsa}},
@@ -321,6 +322,8 @@ TEST_CASE("a value out of its range is refused, and the ends of the range are ta
       {"migration.require_owner", {{"any", "majority", "all_linked"}, {"", "all", "Any"}}},
       {"limits.max_devices_per_group", {{"1", "1000000"}, {"0", "1000001"}}},
       {"limits.requests_per_minute", {{"0", "1"}, {"-1"}}},
+      {"webhooks.timeout", {{"1ms"}, {"0s"}}},
+      {"webhooks.allow_private_addresses", {{"true", "false"}, {"yes"}}},
       {"log.level", {{"debug", "info", "warning", "error"}, {"", "INFO", "warn"}}},
       {"log.format", {{"", "text", "json"}, {"xml"}}},
   };

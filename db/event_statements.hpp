@@ -1,0 +1,31 @@
+#pragma once
+// What events.cpp sends, and administration.cpp for webhooks. 009_events.sql says which rows are
+// locked, and in what order.
+#include "db/statements.hpp"
+
+namespace regroup::db::statements {
+
+inline constexpr Statement claim_events{
+    "regroup_claim_events", "SELECT id, endpoint_id, url, secret, type, body "
+                            "FROM regroup_claim_events_v1($1::uuid[], $2 * interval '1 ms')"};
+
+inline constexpr Statement settle_events{
+    "regroup_settle_events", "SELECT regroup_settle_events_v1($1::bigint[], $2::text[])"};
+
+inline constexpr Statement has_endpoints{
+    "regroup_has_endpoints", "SELECT EXISTS (SELECT FROM webhook_endpoints WHERE is_active)"};
+
+/// The secret is answered this once.
+inline constexpr Statement insert_webhook{
+    "regroup_insert_webhook",
+    "INSERT INTO webhook_endpoints (id, url, secret) VALUES ($1::uuid, $2::text, $3::text) "
+    "RETURNING json_build_object('id', id, 'url', url, 'secret', secret, "
+    "'created_at', regroup_utc_text(created_at)) AS document"};
+
+inline constexpr Statement list_webhooks{"regroup_list_webhooks",
+                                         "SELECT regroup_webhooks_json() AS document"};
+
+inline constexpr Statement delete_webhook{"regroup_delete_webhook",
+                                          "SELECT regroup_delete_webhook_v1($1) AS deleted"};
+
+} // namespace regroup::db::statements

@@ -1,0 +1,12 @@
+#pragma once
+#include "db/session.hpp"
+#include "domain/events.hpp"
+#include "domain/outcome.hpp"
+
+namespace regroup::db {
+
+/// What a replica's sender asks for. Throws ConnectionLost, StatementFailed and CommitInDoubt: what
+/// was claimed in doubt is due again when its lease is over.
+domain::Answer work_on_events(Session& session, const domain::EventJob& job);
+
+} // namespace regroup::db

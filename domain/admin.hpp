@@ -1,0 +1,96 @@
+#pragma once
+#include "domain/uuid.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace regroup::domain {
+
+/// A place in the history, between two rows: everything after it is older.
+struct HistoryPosition {
+  std::string created_at; // RFC 3339, UTC, with microseconds
+  Uuid migration_id;
+};
+
+/// A page of the history, newest first. What is not given does not filter.
+struct ReadHistory {
+  std::optional<Uuid> user_id{};
+  std::optional<std::string> status{}; // a value of migration_status
+  std::optional<std::string> registration_group_id{};
+  std::optional<std::string> from{}; // RFC 3339; included
+  std::optional<std::string> to{};   // not included
+  std::optional<HistoryPosition> after{};
+  std::int64_t limit = 50;
+};
+
+struct ReadMigration {
+  Uuid migration_id;
+};
+
+struct ReadAnalytics {
+  std::string from; // RFC 3339; included
+  std::string to;   // not included
+  std::string granularity = "day";
+};
+
+/// What runs now, in every replica.
+struct ReadLive {};
+
+/// A migration that has run for long enough to be worth telling the other replicas about.
+struct LiveMigration {
+  Uuid migration_id;
+  Uuid user_id;
+  std::string registration_group_id;
+  std::chrono::milliseconds age{}; // since its request was received
+};
+
+/// From a replica about itself: these run here, and no others of those it told of before.
+struct PublishLive {
+  std::string replica;
+  std::vector<LiveMigration> running;
+};
+
+/// Makes sure that a migration which runs somewhere will not be committed.
+struct CancelMigration {
+  Uuid migration_id;
+};
+
+/// Somebody to be told of migrations (docs/events.md).
+struct CreateWebhook {
+  Uuid id;
+  std::string url;
+  std::string secret; // answered this once
+};
+
+struct ListWebhooks {};
+
+struct DeleteWebhook {
+  Uuid id;
+};
+
+/// Nothing but whether the key is an administrator's.
+struct CheckAdminKey {};
+
+using AdminWork =
+    std::variant<CheckAdminKey, ReadHistory, ReadMigration, ReadAnalytics, ReadLive, PublishLive,
+                 CancelMigration, CreateWebhook, ListWebhooks, DeleteWebhook>;
+
+/// Something that an administrator asks for, or the replica for them.
+struct AdminJob {
+  std::optional<std::string> key_hash; // hex SHA-256 of an API key; absent: the replica itself asks
+  AdminWork what;
+  std::chrono::steady_clock::time_point deadline;
+};
+
+/// What an administrator reads is written as JSON by the statement that reads it: nothing between
+/// the two would do more than carry columns.
+struct AdminDocument {
+  std::string json;
+  std::optional<HistoryPosition> next{}; // of a page that is not the last one
+};
+
+} // namespace regroup::domain

@@ -1,0 +1,87 @@
+#include "events/sender.hpp"
+
+#include "events/transfers.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace regroup::events {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+/// How often the outbox is looked into while nothing is in it; and while there is no endpoint.
+constexpr auto kPause = 500ms;
+constexpr auto kLongPause = 2000ms;
+constexpr auto kPatience = 10s;
+/// Beyond twice the time of a delivery: for its outcome to reach the database.
+constexpr auto kSlack = 2s;
+constexpr std::size_t kMostAtOnce = 64;
+
+} // namespace
+
+Sender::Sender(Settings settings, Ask ask, domain::Log& log)
+    : settings_(settings), ask_(std::move(ask)), log_(log),
+      transfers_(std::make_unique<Transfers>(settings.timeout, settings.allow_private_addresses)),
+      thread_([this] { run(); }) {}
+
+Sender::~Sender() { stop(); }
+
+void Sender::stop() {
+  stopping_ = true;
+  transfers_->wake();
+  if (thread_.joinable())
+    thread_.join();
+}
+
+void Sender::run() {
+  while (!stopping_) {
+    try {
+      if (results_.empty() && Clock::now() >= next_claim_ && transfers_->count() < kMostAtOnce)
+        claim();
+      const auto rest = std::chrono::ceil<std::chrono::milliseconds>(next_claim_ - Clock::now());
+      for (auto& result :
+           transfers_->go_on(std::clamp<std::chrono::milliseconds>(rest, 0ms, kLongPause)))
+        results_.push_back(std::move(result));
+      if (!results_.empty())
+        settle();
+    } catch (const std::exception& why) {
+      log_.event(domain::LogLevel::error, "events.defect",
+                 {{"error", std::string_view{why.what()}}});
+      next_claim_ = Clock::now() + kPause;
+    }
+  }
+}
+
+void Sender::claim() {
+  next_claim_ = Clock::now() + kPause;
+  const auto answer = ask_(
+      domain::EventJob{domain::ClaimEvents{transfers_->endpoints(), 2 * settings_.timeout + kSlack},
+                       Clock::now() + kPatience});
+  const auto* claimed = std::get_if<domain::EventsClaimed>(&answer);
+  if (claimed && !claimed->has_endpoints)
+    next_claim_ = Clock::now() + kLongPause;
+  if (claimed == nullptr || claimed->deliveries.empty())
+    return;
+  next_claim_ = Clock::now(); // where there was one there may be more
+  for (const auto& delivery : claimed->deliveries)
+    transfers_->start(delivery);
+}
+
+void Sender::settle() {
+  const auto answer =
+      ask_(domain::EventJob{domain::SettleEvents{results_}, Clock::now() + kPatience});
+  if (!std::holds_alternative<domain::Healthy>(answer)) {
+    next_claim_ = Clock::now() + kPause; // kept, and tried again; at the worst they are sent again
+    return;
+  }
+  for (const auto& [id, error] : results_)
+    if (!error.empty())
+      log_.event(domain::LogLevel::warning, "events.not_delivered",
+                 {{"event_id", id}, {"error", std::string_view{error}}});
+  results_.clear();
+  next_claim_ = Clock::now(); // a place is free
+}
+
+} // namespace regroup::events

@@ -1,0 +1,55 @@
+#pragma once
+#include "domain/command.hpp"
+#include "domain/log.hpp"
+#include "domain/outcome.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace regroup::events {
+
+class Transfers;
+
+/// Sends what is in the outbox (009_events.sql) to its endpoints, at least once and in order for
+/// each registration group. Each replica has one; they share the work by what they claim in the
+/// database. One thread.
+class Sender {
+public:
+  struct Settings {
+    std::chrono::milliseconds timeout; // for one delivery, from the name's look-up to the answer
+    bool allow_private_addresses = false;
+  };
+  /// Asks the database, and waits for the answer.
+  using Ask = std::function<domain::Answer(domain::Job)>;
+
+  /// What is referred to outlives stop(). Throws std::runtime_error when there is no libcurl to
+  /// use.
+  Sender(Settings settings, Ask ask, domain::Log& log);
+  ~Sender();
+  Sender(const Sender&) = delete;
+  Sender& operator=(const Sender&) = delete;
+
+  /// Ends the thread. What is under way is given up: it may have arrived, and will be sent again.
+  void stop();
+
+private:
+  void run();
+  void claim();
+  void settle();
+
+  Settings settings_;
+  Ask ask_;
+  domain::Log& log_;
+  std::unique_ptr<Transfers> transfers_;
+  std::vector<domain::SettleEvents::Result> results_; // not in the database yet
+  std::chrono::steady_clock::time_point next_claim_{};
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+} // namespace regroup::events

@@ -1,0 +1,26 @@
+#pragma once
+#include "domain/admin.hpp"
+#include "domain/outcome.hpp"
+#include "domain/unicode.hpp"
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace regroup::http {
+
+/// What a query string asks of the history, or every parameter that is wrong: unknown, there twice,
+/// or not what it must be.
+std::variant<domain::ReadHistory, domain::Refusal> parse_history(std::string_view query,
+                                                                 const domain::Unicode& unicode);
+
+/// The same for the analytics. The last 30 days up to `now`, day by day, unless it says otherwise.
+std::variant<domain::ReadAnalytics, domain::Refusal>
+parse_analytics(std::string_view query, const domain::Unicode& unicode,
+                std::chrono::system_clock::time_point now);
+
+/// A place in the history as a caller gets it and gives it back: opaque, fit for a query string.
+std::string cursor_text(const domain::HistoryPosition& position);
+
+} // namespace regroup::http

@@ -1,0 +1,414 @@
+// What administrators read, and what it costs.
+#include "db/admin_statements.hpp"
+#include "tests/db/support.hpp"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+using namespace regroup;
+using namespace regroup::test;
+using domain::AdminDocument;
+using domain::AdminJob;
+using domain::Refused;
+using domain::Uuid;
+using nlohmann::json;
+
+namespace {
+
+struct AdminTest : DatabaseTest {
+  AdminTest() : store(new_store()) {}
+
+  domain::Answer ask(domain::AdminWork what, std::optional<std::string> key = std::nullopt) {
+    return store->execute(AdminJob{std::move(key), std::move(what), {}});
+  }
+
+  json read(domain::AdminWork what) {
+    const auto answer = ask(std::move(what));
+    REQUIRE(std::holds_alternative<AdminDocument>(answer));
+    return json::parse(std::get<AdminDocument>(answer).json);
+  }
+
+  /// Rows of every kind: of 1,000 one is undone, 10 have failed, 20 are partial. Several share each
+  /// time.
+  void fill(int rows) {
+    world->sql.exec(
+        "INSERT INTO migration_audit_logs (id, user_id, registration_group_id, "
+        "  authenticated_group_id, devices_migrated, device_ids, status, error_code, duration_ms, "
+        "  group_name, group_slug, created_at) "
+        "SELECT md5('id' || n)::uuid, md5('user' || n % 997)::uuid, "
+        "  'group-' || CASE WHEN n % 1000 IN (1, 2) THEN n % 50 ELSE n END, md5('g' || n)::uuid, "
+        "  n % 17 + 1, '{}', "
+        "  (CASE WHEN n % 1000 = 0 THEN 'rolled_back' WHEN n % 100 = 1 THEN 'failed' "
+        "   WHEN n % 50 = 2 THEN 'partial' ELSE 'success' END)::migration_status, "
+        "  CASE WHEN n % 100 = 1 THEN CASE WHEN n % 300 = 1 THEN 'server/internal' "
+        "    ELSE 'server/database-unavailable' END END, "
+        "  n % 250, 'name', 'slug', "
+        "  timestamptz '2026-01-01' + (n / 3) * interval '1 second' "
+        "FROM generate_series(1, $1::int) AS n",
+        rows);
+    world->sql.exec("VACUUM ANALYZE migration_audit_logs");
+  }
+
+  /// Every page of a query, from the first to the last.
+  std::vector<std::string> walk(domain::ReadHistory query) {
+    std::vector<std::string> ids;
+    for (;;) {
+      const auto answer = ask(query);
+      REQUIRE(std::holds_alternative<AdminDocument>(answer));
+      const auto& page = std::get<AdminDocument>(answer);
+      for (const auto& row : json::parse(page.json))
+        ids.push_back(row["migration_id"]);
+      if (!page.next)
+        return ids;
+      query.after = page.next;
+    }
+  }
+
+  std::vector<std::string> ids_where(const std::string& condition) {
+    std::vector<std::string> ids;
+    for (const auto& row : world->sql.exec("SELECT id FROM migration_audit_logs WHERE " +
+                                           condition + " ORDER BY created_at DESC, id DESC"))
+      ids.emplace_back(row[0].c_str());
+    return ids;
+  }
+
+  struct Plan {
+    std::int64_t buffers = 0;
+    std::set<std::string> nodes;
+    std::string text;
+  };
+
+  /// What the statement itself does for a query.
+  Plan explain(const domain::ReadHistory& query) {
+    const auto text = [](const std::optional<std::string>& value) {
+      return value ? value->c_str() : nullptr;
+    };
+    const auto user = query.user_id ? std::optional{query.user_id->text()} : std::nullopt;
+    const auto after = query.after ? std::optional{query.after->created_at} : std::nullopt;
+    const auto id = query.after ? std::optional{query.after->migration_id.text()} : std::nullopt;
+    HeldTransaction session{url};
+    session.exec(db::statements::plan_for_values.sql);
+    const auto rows = session.exec(
+        std::string{"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "} + db::statements::read_history.sql,
+        text(user), text(query.status), text(query.registration_group_id), text(query.from),
+        text(query.to), text(after), text(id), query.limit + 1);
+    Plan plan;
+    plan.text = rows[0][0].c_str();
+    const auto root = json::parse(plan.text)[0]["Plan"];
+    plan.buffers = root["Shared Hit Blocks"].get<std::int64_t>() +
+                   root["Shared Read Blocks"].get<std::int64_t>();
+    std::vector<json> open{root};
+    while (!open.empty()) {
+      const json node = open.back();
+      open.pop_back();
+      plan.nodes.insert(node["Node Type"]);
+      if (node.contains("Plans"))
+        open.insert(open.end(), node["Plans"].begin(), node["Plans"].end());
+    }
+    return plan;
+  }
+
+  domain::HistoryPosition place_at_row(std::int64_t from_newest) {
+    const auto row = world->sql
+                         .exec("SELECT to_char(created_at AT TIME ZONE 'UTC', "
+                               "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), id FROM migration_audit_logs "
+                               "ORDER BY created_at DESC, id DESC OFFSET $1 LIMIT 1",
+                               from_newest)
+                         .front();
+    return {row[0].c_str(), *Uuid::parse(row[1].c_str())};
+  }
+
+  std::unique_ptr<db::PgStore> store;
+};
+
+/// The percentile as PostgreSQL's manual defines it: linear between the two nearest values.
+double percentile_95(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const double place = 0.95 * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<std::size_t>(place);
+  const auto above = std::min(below + 1, values.size() - 1);
+  return values[below] + (values[above] - values[below]) * (place - static_cast<double>(below));
+}
+
+double average(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values)
+    sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+} // namespace
+
+TEST_CASE_METHOD(AdminTest, "every filter of the history finds what it names, page by page, once") {
+  fill(4000);
+  const Uuid user = *Uuid::parse(world->sql.value<std::string>("SELECT md5('user' || 5)::uuid"));
+  domain::ReadHistory query;
+  query.limit = 7;
+  query.status = "failed";
+  CHECK(walk(query) == ids_where("status = 'failed'"));
+  query.status = "rolled_back";
+  CHECK(walk(query) == ids_where("status = 'rolled_back'"));
+  query.user_id = user;
+  query.status.reset();
+  CHECK(walk(query) == ids_where("user_id = '" + user.text() + "'"));
+  query.user_id.reset();
+  query.registration_group_id = "group-1"; // a success, and some that failed
+  CHECK(walk(query).size() >= 2);
+  CHECK(walk(query) == ids_where("registration_group_id = 'group-1'"));
+  query.registration_group_id.reset();
+  query.from = "2026-01-01T00:05:00Z";
+  query.to = "2026-01-01T00:06:00Z";
+  CHECK(walk(query) == ids_where("created_at >= '2026-01-01T00:05:00Z' AND "
+                                 "created_at < '2026-01-01T00:06:00Z'"));
+  query.status = "partial";
+  CHECK(walk(query) == ids_where("created_at >= '2026-01-01T00:05:00Z' AND created_at < "
+                                 "'2026-01-01T00:06:00Z' AND status = 'partial'"));
+  CHECK(walk({.limit = 199}) == ids_where("true"));
+}
+
+TEST_CASE_METHOD(AdminTest, "a page deep in the history costs what the first one costs") {
+  constexpr int kRows = 200'000;
+  fill(kRows);
+  const auto first = explain({});
+  INFO(first.text);
+  CHECK(first.nodes == std::set<std::string>{"Limit", "Index Scan"});
+  for (const std::int64_t page : {100, 1000, 3990}) {
+    domain::ReadHistory query;
+    query.after = place_at_row(page * query.limit);
+    const auto deep = explain(query);
+    INFO(deep.text);
+    CHECK(deep.nodes == first.nodes);
+    CHECK(deep.buffers <= first.buffers + 4);
+  }
+}
+
+TEST_CASE_METHOD(AdminTest, "what is rare is found without reading what is not asked for") {
+  fill(100'000);
+  const Uuid user = *Uuid::parse(world->sql.value<std::string>("SELECT md5('user' || 5)::uuid"));
+  domain::ReadHistory of_user{.user_id = user};
+  domain::ReadHistory undone{.status = "rolled_back"};
+  domain::ReadHistory of_group{.registration_group_id = "group-41"};
+  for (const auto& query : {of_user, undone, of_group}) {
+    const auto plan = explain(query);
+    INFO(plan.text);
+    CHECK(plan.nodes.count("Seq Scan") == 0);
+    CHECK(plan.buffers < 300);
+  }
+}
+
+TEST_CASE_METHOD(AdminTest, "the analytics say what a count of the rows one by one says") {
+  fill(9000);
+  // A few real ones, whose devices were registered some time before.
+  const auto user = world->add_user();
+  for (int i = 0; i < 5; ++i) {
+    const auto group = "camping-" + std::to_string(i);
+    world->add_devices(group, 3, user);
+    REQUIRE(completed(migrate(command(group, user))));
+  }
+  world->sql.exec("UPDATE devices SET created_at = created_at - random() * interval '3 days'");
+  world->sql.exec("UPDATE migration_audit_logs SET created_at = '2026-01-01T00:20:00Z' "
+                  "WHERE registration_group_id LIKE 'camping-%'");
+  const std::string from = "2026-01-01T00:10:00Z";
+  const std::string to = "2026-01-01T00:40:00Z";
+  const auto told = read(domain::ReadAnalytics{from, to, "hour"});
+
+  // The second, plain query: the rows themselves.
+  const auto rows =
+      world->sql.exec("SELECT status::text, devices_migrated, duration_ms, error_code, "
+                      "id, created_at, device_ids FROM migration_audit_logs "
+                      "WHERE created_at >= $1::timestamptz AND created_at < "
+                      "$2::timestamptz",
+                      from, to);
+  REQUIRE(rows.size() > 5000);
+  std::map<std::string, int> statuses;
+  std::map<std::string, int> errors;
+  std::vector<double> devices;
+  std::vector<double> durations;
+  for (const auto& row : rows) {
+    const std::string status = row[0].c_str();
+    ++statuses[status];
+    if (status == "failed") {
+      ++errors[row[3].c_str()];
+      continue;
+    }
+    devices.push_back(row[1].as<double>());
+    durations.push_back(row[2].as<double>());
+  }
+  const auto& totals = told["totals"];
+  CHECK(totals["migrations"] == rows.size());
+  for (const auto& [status, count] : statuses)
+    CHECK(totals[status] == count);
+  CHECK(totals["devices"].get<double>() ==
+        Approx(average(devices) * static_cast<double>(devices.size())));
+  CHECK(
+      told["success_rate"].get<double>() ==
+      Approx(static_cast<double>(devices.size()) / static_cast<double>(rows.size())).epsilon(1e-5));
+  CHECK(told["devices"]["average"].get<double>() == Approx(average(devices)).epsilon(1e-3));
+  CHECK(told["devices"]["p95"].get<double>() == Approx(percentile_95(devices)));
+  CHECK(told["duration_ms"]["average"].get<double>() == Approx(average(durations)).epsilon(1e-3));
+  CHECK(told["duration_ms"]["p95"].get<double>() == Approx(percentile_95(durations)));
+  REQUIRE(told["errors"].size() == errors.size());
+  for (const auto& each : told["errors"])
+    CHECK(each["count"] == errors.at(each["code"]));
+  REQUIRE(told["trend"].size() == 1);
+  CHECK(told["trend"][0]["success"] == statuses["success"]);
+  CHECK(told["largest"].size() == 10);
+  CHECK(told["largest"][0]["devices_migrated"] == 17);
+
+  std::vector<double> waits;
+  for (const auto& row : world->sql.exec(
+           "SELECT extract(epoch FROM a.created_at) - (SELECT extract(epoch FROM d.created_at) "
+           "FROM "
+           "devices d WHERE d.device_id = ANY (a.device_ids) ORDER BY d.created_at LIMIT 1) "
+           "FROM migration_audit_logs a WHERE a.registration_group_id LIKE 'camping-%'"))
+    waits.push_back(row[0].as<double>());
+  const auto& since = told["seconds_since_registration"];
+  CHECK(since["migrations"] == 5);
+  CHECK(since["average"].get<double>() == Approx(average(waits)).epsilon(1e-3));
+  CHECK(since["p95"].get<double>() == Approx(percentile_95(waits)).epsilon(1e-3));
+}
+
+TEST_CASE_METHOD(AdminTest, "a trend has a step for every hour, also where nothing happened") {
+  const auto told =
+      read(domain::ReadAnalytics{"2026-01-01T00:30:00Z", "2026-01-01T05:00:00Z", "hour"});
+  REQUIRE(told["trend"].size() == 5);
+  CHECK(told["trend"][4]["at"] == "2026-01-01T04:00:00Z");
+  CHECK(told["trend"][4]["success"] == 0);
+  CHECK(told["success_rate"].is_null());
+  CHECK(told["duration_ms"]["p95"].is_null());
+}
+
+TEST_CASE_METHOD(AdminTest, "one migration is told with its timeline") {
+  const auto user = world->add_user();
+  world->add_devices("camping-2025", 3, user);
+  const auto done = migrate(command("camping-2025", user));
+  REQUIRE(completed(done));
+  const auto told = read(domain::ReadMigration{completed(done)->migration_id});
+  CHECK(told["status"] == "success");
+  CHECK(told["device_ids"].size() == 3);
+  REQUIRE(told["timeline"].size() == 3);
+  CHECK(told["timeline"][0]["event"] == "received");
+  CHECK(told["timeline"][1]["event"] == "begun");
+  CHECK(told["timeline"][2]["event"] == "committed");
+  CHECK(told["timeline"][0]["at"] <= told["timeline"][1]["at"]);
+  CHECK(told["timeline"][1]["at"] <= told["timeline"][2]["at"]);
+  CHECK(refused(ask(domain::ReadMigration{Uuid::random()})) == Refused::not_found);
+}
+
+TEST_CASE_METHOD(AdminTest, "only an administrator's key reads") {
+  const auto insert = [&](const char* hash, bool admin, bool active, const char* expires) {
+    world->sql.exec("INSERT INTO api_keys (key_hash, key_prefix, name, is_admin, is_active, "
+                    "expires_at) VALUES ($1, 'rgk_', 'k', $2, $3, $4::timestamptz)",
+                    hash, admin, active, expires);
+  };
+  const char* never = nullptr;
+  insert("admin", true, true, never);
+  insert("device", false, true, never);
+  insert("retired", true, false, never);
+  insert("expired", true, true, "2020-01-01");
+  CHECK(std::holds_alternative<AdminDocument>(ask(domain::ReadLive{}, "admin")));
+  CHECK(refused(ask(domain::ReadLive{}, "device")) == Refused::forbidden);
+  for (const char* key : {"retired", "expired", "unknown"})
+    CHECK(refused(ask(domain::ReadLive{}, key)) == Refused::unauthorized);
+}
+
+namespace {
+
+struct LiveTest : AdminTest {
+  LiveTest() : user(world->add_user()), devices(world->add_devices("lake \"2025\" \\", 3, user)) {
+    what = command("lake \"2025\" \\", user);
+  }
+
+  void publish() {
+    read(domain::PublishLive{
+        "host:8080",
+        {{what->migration_id, user, what->registration_group_id, std::chrono::milliseconds{500}}}});
+  }
+
+  Uuid user;
+  std::vector<Uuid> devices;
+  domain::MigrationPtr what;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(LiveTest, "a migration that waits is told with its lock and who holds it up") {
+  HeldTransaction other{url};
+  other.exec("SELECT FROM devices WHERE device_id = $1 FOR UPDATE", devices[1].text());
+  auto migration = migrate_meanwhile(what);
+  REQUIRE(somebody_waits("transactionid"));
+  publish();
+  const auto live = read(domain::ReadLive{});
+  REQUIRE(live.size() == 1);
+  CHECK(live[0]["migration_id"] == what->migration_id.text());
+  CHECK(live[0]["registration_group_id"] == what->registration_group_id);
+  CHECK(live[0]["replica"] == "host:8080");
+  CHECK(live[0]["state"] == "waiting");
+  CHECK(live[0]["lock"]["key"] == world->sql.value<std::string>("SELECT regroup_lock_key($1)::text",
+                                                                what->registration_group_id));
+  CHECK(live[0]["lock"]["mode"] == "ExclusiveLock");
+  REQUIRE(live[0]["blocked_by"].size() == 1);
+  CHECK(live[0]["blocked_by"][0]["backend_pid"] == other.backend_pid());
+  CHECK(read(domain::ReadLive{}) == live); // nothing changed, so nothing is told anew
+  other.rollback();
+  CHECK(completed(migration.get()));
+  CHECK(read(domain::ReadLive{})[0]["state"] == "queued"); // until its replica says otherwise
+  read(domain::PublishLive{"host:8080", {}});
+  CHECK(read(domain::ReadLive{}).empty());
+}
+
+TEST_CASE_METHOD(LiveTest, "a replica that ended without a word is believed for seconds only") {
+  publish();
+  REQUIRE(read(domain::ReadLive{}).size() == 1);
+  world->sql.exec("UPDATE regroup_live_migrations SET seen_at = now() - interval '20 seconds'");
+  CHECK(read(domain::ReadLive{}).empty());
+  world->sql.exec("UPDATE regroup_live_migrations SET seen_at = now() - interval '2 minutes'");
+  read(domain::PublishLive{"another:8080", {}});
+  CHECK(world->sql.value<int>("SELECT count(*) FROM regroup_live_migrations") == 0);
+}
+
+TEST_CASE_METHOD(LiveTest, "a migration that was cancelled while it waits is not committed") {
+  HeldTransaction other{url};
+  other.exec("SELECT FROM devices WHERE device_id = $1 FOR UPDATE", devices[1].text());
+  auto migration = migrate_meanwhile(what);
+  REQUIRE(somebody_waits("transactionid"));
+  publish();
+  const auto said = read(domain::CancelMigration{what->migration_id});
+  CHECK(said["status"] == "cancelled");
+  other.rollback(); // it gets all its locks, and writes everything but its own record
+  CHECK(refused(migration.get()) == Refused::cancelled);
+  CHECK(world->groups() == 0);
+  CHECK(world->failure_code() == "migration/cancelled");
+  CHECK(world->devices_in(what->registration_group_id) == 3);
+  CHECK(completed(migrate(command(what->registration_group_id, user)))); // and can be done anew
+}
+
+TEST_CASE_METHOD(LiveTest, "a cancelled migration whose lock never comes ends as cancelled") {
+  settings.lock_timeout = std::chrono::milliseconds{700};
+  HeldTransaction other{url};
+  other.exec("SELECT FROM devices WHERE device_id = $1 FOR UPDATE", devices[1].text());
+  auto migration = migrate_meanwhile(what);
+  REQUIRE(somebody_waits("transactionid"));
+  publish();
+  read(domain::CancelMigration{what->migration_id});
+  CHECK(refused(migration.get()) == Refused::cancelled);
+  CHECK(world->audits("failed") == 1);
+}
+
+TEST_CASE_METHOD(LiveTest, "a migration that has written its record cannot be cancelled any more") {
+  publish();
+  HeldTransaction committing{url};
+  committing.exec("SELECT * FROM regroup_migrate_v1($1, $2, $3, $4, 'Lake', 'lake', NULL, 100, 20, "
+                  "NULL, NULL)",
+                  what->migration_id.text(), Uuid::random().text(), user.text(),
+                  what->registration_group_id);
+  CHECK(refused(ask(domain::CancelMigration{what->migration_id})) == Refused::not_cancellable);
+  committing.commit();
+  CHECK(refused(ask(domain::CancelMigration{what->migration_id})) == Refused::not_cancellable);
+  CHECK(world->audits("success") == 1);
+  CHECK(refused(ask(domain::CancelMigration{Uuid::random()})) == Refused::not_found);
+}

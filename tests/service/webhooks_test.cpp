@@ -1,0 +1,195 @@
+// Events on their way to endpoints that work, fail, hang, die in the middle; and replicas that do.
+#include "events/signature.hpp"
+#include "tests/service/admin_support.hpp"
+#include "tests/support/webhook_receiver.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <csignal>
+#include <map>
+#include <set>
+
+using namespace regroup;
+using namespace regroup::test;
+using namespace std::chrono_literals;
+using Answer = WebhookReceiver::Answer;
+
+namespace {
+
+Service::Options private_endpoints(unsigned replicas = 1) {
+  Service::Options options;
+  options.replicas = replicas;
+  options.settings = {{"webhooks.allow_private_addresses", "true"}, {"webhooks.timeout", "400ms"}};
+  return options;
+}
+
+struct WebhooksTest : AdminServiceTest {
+  explicit WebhooksTest(const Service::Options& options = private_endpoints())
+      : AdminServiceTest(options), user(world.add_user()) {}
+
+  json add_endpoint(const std::string& url) {
+    const auto answer = post("/webhooks", json{{"url", url}}.dump());
+    INFO((answer ? answer->body : "no answer"));
+    REQUIRE(status_of(answer) == 201);
+    return json::parse(answer->body);
+  }
+
+  json endpoint(const std::string& id) {
+    const auto list = read("/webhooks");
+    for (const auto& each : list["webhooks"])
+      if (each["id"] == id)
+        return each;
+    return {};
+  }
+
+  /// A migration of one more device of the group; its id.
+  std::string migrate_one(const std::string& group, std::size_t replica = 0) {
+    const auto devices = world.add_devices(group, 1, user);
+    const auto name = "part " + devices[0].text();
+    const auto answer = migrate(service.replica(replica).port(), user,
+                                json{{"registration_group_id", group},
+                                     {"group_name", name},
+                                     {"device_ids", {devices[0].text()}}}
+                                    .dump());
+    REQUIRE(status_of(answer) == 201);
+    const std::string id = json::parse(answer->body)["migration_id"];
+    in_order[group].push_back(id);
+    ++count;
+    return id;
+  }
+
+  int pending() { return world.sql.value<int>("SELECT count(*) FROM migration_events"); }
+
+  /// The migrations of each group in the order in which the endpoint took them first.
+  static std::map<std::string, std::vector<std::string>>
+  taken(const std::vector<WebhookReceiver::Event>& events) {
+    std::map<std::string, std::vector<std::string>> groups;
+    std::set<std::string> seen;
+    for (const auto& event : events) {
+      const auto data = json::parse(event.body)["data"];
+      const std::string id = data["migration_id"];
+      if (event.answer == Answer::ok && seen.insert(id).second)
+        groups[data["registration_group_id"]].push_back(id);
+    }
+    return groups;
+  }
+
+  domain::Uuid user;
+  std::map<std::string, std::vector<std::string>> in_order;
+  int count = 0;
+};
+
+} // namespace
+
+TEST_CASE("an endpoint is told of each migration once, with a signature that is its own") {
+  WebhooksTest test;
+  WebhookReceiver receiver;
+  test.migrate_one("before");
+  test.in_order.clear();
+  const auto made = test.add_endpoint(receiver.url());
+  const std::string secret = made["secret"];
+  CHECK(secret.starts_with("whsec_"));
+  for (int i = 0; i < 5; ++i)
+    test.migrate_one("camping-" + std::to_string(i % 2));
+  REQUIRE(eventually([&] { return test.pending() == 0; }));
+  const auto events = receiver.events();
+  CHECK(events.size() == 5);
+  CHECK(WebhooksTest::taken(events) == test.in_order);
+  for (const auto& event : events) {
+    const auto time = std::stoll(event.signature.substr(2));
+    CHECK(event.signature == events::signature(secret,
+                                               std::chrono::sys_seconds{std::chrono::seconds{time}},
+                                               event.body));
+    CHECK(event.id == json::parse(event.body)["id"]);
+  }
+  const std::string listed = test.read("/webhooks").dump();
+  CHECK(listed.find(secret) == std::string::npos);
+  CHECK(test.service.replica().log().find(secret) == std::string::npos);
+  CHECK(test.endpoint(made["id"])["last_success_at"].is_string());
+}
+
+TEST_CASE("an endpoint that fails, hangs or dies in the middle gets every event, in order") {
+  WebhooksTest test;
+  WebhookReceiver receiver{[](int before) {
+    constexpr Answer kBad[]{Answer::fail, Answer::cut, Answer::hang};
+    return before % 4 == 1 && before < 12 ? kBad[before / 4] : Answer::ok;
+  }};
+  test.add_endpoint(receiver.url());
+  for (int i = 0; i < 12; ++i)
+    test.migrate_one("camping-" + std::to_string(i % 4));
+  REQUIRE(eventually([&] { return test.pending() == 0; }));
+  const auto events = receiver.events();
+  CHECK(WebhooksTest::taken(events) == test.in_order);
+  CHECK(events.size() >= 15); // three had to be told again
+}
+
+TEST_CASE("no event is lost when replicas are killed in the middle of a delivery") {
+  WebhooksTest test{private_endpoints(2)};
+  std::atomic<bool> hanging{true};
+  WebhookReceiver receiver{[&](int) { return hanging ? Answer::hang : Answer::ok; }};
+  test.add_endpoint(receiver.url());
+  for (int i = 0; i < 6; ++i)
+    test.migrate_one("camping-" + std::to_string(i % 3), static_cast<std::size_t>(i) % 2);
+  REQUIRE(eventually([&] { return receiver.events().size() >= 2; }));
+  test.service.replica(0).signal(SIGKILL);
+  test.service.replica(1).signal(SIGKILL);
+  hanging = false;
+  test.service.replica(0).restart();
+  test.service.replica(0).wait_until_ready();
+  CHECK(eventually([&] { return test.pending() == 0; }, 60s));
+  CHECK(WebhooksTest::taken(receiver.events()) == test.in_order);
+}
+
+TEST_CASE("an endpoint that always fails is left alone, and another notices nothing of it") {
+  WebhooksTest test;
+  WebhookReceiver bad{[](int) { return Answer::fail; }};
+  WebhookReceiver good;
+  const std::string failing = test.add_endpoint(bad.url())["id"];
+  const std::string working = test.add_endpoint(good.url())["id"];
+  for (int i = 0; i < 8; ++i)
+    test.migrate_one("camping-" + std::to_string(i));
+  REQUIRE(eventually([&] { return test.endpoint(failing)["open_until"].is_string(); }));
+  CHECK(eventually([&] { return test.endpoint(working)["pending"] == 0; }));
+  CHECK(test.endpoint(failing)["pending"] == 8);
+  CHECK(test.endpoint(failing)["last_error"] == "answered 500");
+  CHECK(WebhooksTest::taken(good.events()) == test.in_order);
+  const auto path = "/api/admin/v1/webhooks/" + failing;
+  CHECK(status_of(test.service.client().remove(path, test.admin())) == 200);
+  CHECK(code_of(test.service.client().remove(path, test.admin())) == "resource/not-found");
+  CHECK(test.pending() == 0);
+}
+
+TEST_CASE("an address that is not public is not connected to, and is named as the reason") {
+  WebhooksTest test{Service::Options{}};
+  WebhookReceiver receiver;
+  CHECK(code_of(test.post("/webhooks", json{{"url", receiver.url()}}.dump())) ==
+        "validation/invalid-request"); // not https
+  auto url = receiver.url();
+  url.replace(0, 4, "https");
+  const std::string id = test.add_endpoint(url)["id"];
+  test.migrate_one("camping");
+  CHECK(eventually([&] {
+    return test.endpoint(id)["last_error"] ==
+           "the address is not a public one (webhooks.allow_private_addresses)";
+  }));
+  CHECK(receiver.events().empty());
+  CHECK(test.pending() == 1);
+}
+
+TEST_CASE("endpoints are an administrator's to make") {
+  WebhooksTest test;
+  const auto client = [&] { return test.service.client(); };
+  const std::string path = "/api/admin/v1/webhooks";
+  const std::string body = R"({"url": "https://example.com/hook"})";
+  CHECK(code_of(client().post(path, body)) == "auth/unauthorized");
+  CHECK(code_of(client().post(path, body, {{"X-API-Key", test.device_key}})) == "authz/forbidden");
+  CHECK(code_of(client().get(path)) == "auth/unauthorized");
+  CHECK(code_of(client().remove(path + "/x", test.admin())) == "validation/invalid-request");
+  for (const char* wrong :
+       {R"({})", R"({"url": "ftp://example.com"})", R"({"url": "https://"})",
+        R"({"url": "https://user:secret@example.com"})", R"({"url": "https://exa mple.com"})",
+        R"({"url": "https://example.com/#top"})", R"({"url": "https://example.com", "x": 1})"})
+    CHECK(code_of(test.post("/webhooks", wrong)) == "validation/invalid-request");
+  CHECK(code_of(test.post("/webhooks", "{")) == "validation/invalid-json");
+  CHECK(status_of(test.post("/webhooks", body)) == 201);
+}

@@ -1,0 +1,190 @@
+// What those who watch are sent, and what it costs the database.
+#include "http/live_feed.hpp"
+#include "tests/support/eventually.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+using namespace regroup;
+using namespace regroup::http;
+using namespace std::chrono_literals;
+using test::eventually;
+
+namespace {
+
+/// A database that is asked, and answers at once with what the test has set.
+class FakeGateway final : public Gateway {
+public:
+  void ask(domain::Job job, std::chrono::milliseconds, Done done) override {
+    const auto* admin = std::get_if<domain::AdminJob>(&job);
+    REQUIRE(admin);
+    domain::Answer answer;
+    {
+      const std::scoped_lock lock{mutex_};
+      if (const auto* publication = std::get_if<domain::PublishLive>(&admin->what))
+        told_.push_back(publication->running);
+      else
+        ++asked_;
+      answer = answer_;
+    }
+    done(answer);
+  }
+  void migrate(domain::MigrationPtr, std::chrono::milliseconds, std::chrono::milliseconds,
+               MigrationCallbacks) override {
+    FAIL("nobody migrates");
+  }
+
+  void answers(domain::Answer answer) {
+    const std::scoped_lock lock{mutex_};
+    answer_ = std::move(answer);
+  }
+  int asked() {
+    const std::scoped_lock lock{mutex_};
+    return asked_;
+  }
+  std::vector<std::vector<domain::LiveMigration>> told() {
+    const std::scoped_lock lock{mutex_};
+    return told_;
+  }
+
+private:
+  std::mutex mutex_;
+  domain::Answer answer_ = domain::AdminDocument{"[]"};
+  std::vector<std::vector<domain::LiveMigration>> told_;
+  int asked_ = 0;
+};
+
+class FakeStream final : public EventStream {
+public:
+  bool send(std::string text) override {
+    const std::scoped_lock lock{mutex_};
+    if (!takes_)
+      return false;
+    sent_.push_back(std::move(text));
+    return true;
+  }
+  bool is_open() const override { return !broken_ && !closed_; }
+  void end() override { closed_ = true; }
+
+  void takes(bool takes) {
+    const std::scoped_lock lock{mutex_};
+    takes_ = takes;
+  }
+  void breaks() { broken_ = true; }
+  bool closed() const { return closed_; }
+  std::vector<std::string> sent() {
+    const std::scoped_lock lock{mutex_};
+    return sent_;
+  }
+  int count(const std::string& text) {
+    const auto all = sent();
+    return static_cast<int>(std::count_if(all.begin(), all.end(), [&](const std::string& each) {
+      return each.find(text) != std::string::npos;
+    }));
+  }
+
+private:
+  std::mutex mutex_;
+  bool takes_ = true;
+  std::vector<std::string> sent_;
+  std::atomic<bool> broken_{false};
+  std::atomic<bool> closed_{false};
+};
+
+struct LiveFeedTest {
+  FakeGateway gateway;
+  Lifecycle lifecycle;
+  RunningMigrations running;
+  LiveFeed feed{{"host:8080", 30s}, gateway, lifecycle, running};
+
+  std::shared_ptr<FakeStream> watch() {
+    auto stream = std::make_shared<FakeStream>();
+    feed.join(stream);
+    return stream;
+  }
+
+  domain::MigrationPtr run_since(std::chrono::milliseconds age) {
+    auto migration = std::make_shared<domain::MigrationCommand>();
+    migration->migration_id = domain::Uuid::random();
+    migration->registration_group_id = "camping-2025";
+    migration->deadline = std::chrono::steady_clock::now() + 30s - age;
+    running.add(migration);
+    return migration;
+  }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(LiveFeedTest,
+                 "the database is asked once for all who watch, and not when nobody does") {
+  std::vector<std::shared_ptr<FakeStream>> streams;
+  for (int i = 0; i < 200; ++i)
+    streams.push_back(watch());
+  for (auto& stream : streams)
+    REQUIRE(eventually([&] { return stream->count(R"({"migrations":[]})") == 1; }));
+  CHECK(gateway.asked() < 20);
+  for (auto& stream : streams)
+    stream->breaks();
+  CHECK(gateway.told().empty()); // nothing runs: nothing is told either
+  run_since(1s);
+  const auto not_asked_for_three_ticks = [&] {
+    const int before = gateway.asked();
+    const auto ticks = gateway.told().size(); // what runs is told at each
+    return eventually([&] { return gateway.told().size() >= ticks + 3; }) &&
+           gateway.asked() == before;
+  };
+  CHECK(eventually(not_asked_for_three_ticks));
+}
+
+TEST_CASE_METHOD(LiveFeedTest, "who watches is sent what changes, once, and what is wrong") {
+  const auto stream = watch();
+  REQUIRE(eventually([&] { return stream->count("[]") == 1; }));
+  gateway.answers(domain::AdminDocument{R"([{"migration_id":"1"}])"});
+  REQUIRE(eventually([&] { return stream->count(R"("migration_id":"1")") == 1; }));
+  gateway.answers(domain::Refusal{domain::Refused::database_unavailable});
+  REQUIRE(eventually([&] { return stream->count("event: unavailable") == 1; }));
+  CHECK(stream->count("server/database-unavailable") == 1);
+  gateway.answers(domain::AdminDocument{"[]"});
+  REQUIRE(eventually([&] { return stream->count("[]") == 2; }));
+  CHECK(stream->count("event: live") == 3);
+}
+
+TEST_CASE_METHOD(LiveFeedTest,
+                 "one who is slow gets the newest when they take again, not all of it") {
+  const auto stream = watch();
+  REQUIRE(eventually([&] { return stream->count("[]") == 1; }));
+  stream->takes(false);
+  for (const char* number : {"1", "2", "3"}) {
+    const int before = gateway.asked();
+    gateway.answers(domain::AdminDocument{std::string{"["} + number + "]"});
+    REQUIRE(eventually([&] { return gateway.asked() > before + 1; }));
+  }
+  stream->takes(true);
+  CHECK(eventually([&] { return stream->count("[3]") == 1; }));
+  CHECK(stream->count("[1]") + stream->count("[2]") == 0);
+}
+
+TEST_CASE_METHOD(LiveFeedTest,
+                 "a migration is told of when it has run for a while, until it has ended") {
+  const auto young = run_since(0ms);
+  const auto old = run_since(1s);
+  REQUIRE(eventually([&] { return !gateway.told().empty(); }));
+  const auto first = gateway.told().front();
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].migration_id == old->migration_id);
+  CHECK(first[0].age >= 1s);
+  REQUIRE(eventually([&] { return gateway.told().back().size() == 2; }));
+  running.remove(young->migration_id);
+  running.remove(old->migration_id);
+  CHECK(eventually([&] { return gateway.told().back().empty(); }));
+}
+
+TEST_CASE_METHOD(LiveFeedTest, "streams end with the drain") {
+  const auto stream = watch();
+  CHECK_FALSE(stream->closed());
+  lifecycle.enter(Lifecycle::Phase::draining);
+  CHECK(eventually([&] { return stream->closed(); }));
+}
