@@ -252,8 +252,8 @@ constexpr std::array kKeys{
     key<&Database::url, Url>("database.url", "a URI or key=value; empty: an embedded PostgreSQL"),
     key<&Database::embedded_dir, Directory>("database.embedded_dir",
                                             "the embedded PostgreSQL's folder"),
-    key<&Database::pool_size, Number<1, 1000>>("database.pool_size",
-                                               "connections a replica, beside one for rehearsals"),
+    key<&Database::pool_size, Number<1, 1000>>(
+        "database.pool_size", "connections a replica; up to 3 more are beside them"),
     key<&Database::queue_limit, Number<0, 1000000>>(
         "database.queue_limit", "jobs that wait for a connection; then 503 server/overloaded"),
     key<&Database::lock_timeout, Positive>("database.lock_timeout", "set inside each transaction"),
