@@ -127,7 +127,7 @@ told_by(const std::string& dump, const std::set<std::string>& old_tables) {
   std::string name;
   bool in_body = false;
   for (std::string line; std::getline(lines, line);) {
-    if (line.empty())
+    if (line.empty() || (!in_body && line.starts_with("SET "))) // of whatever comes next
       continue;
     std::smatch match;
     if (!in_body && std::regex_search(line, match, head)) {
