@@ -221,7 +221,8 @@ Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
       }
     } catch (const StatementFailed& why) {
       if (why.sqlstate() == kIdTaken)
-        return about(command, record_failure(session, log, command, Refused::internal, started));
+        return about(command,
+                     record_failure(session, log, command, Refused::database_unavailable, started));
       if (!again || !is_worth_retrying(why.sqlstate())) {
         const Refused reason = refusal_for(why.sqlstate());
         log_failure(log, command, why.sqlstate(), why.what(), attempts);
