@@ -240,6 +240,6 @@ std::vector<std::string> undocumented(const std::string& method, const std::stri
   return wrong;
 }
 
-} // namespace regroup::test
+CATCH_REGISTER_LISTENER(Listener)
 
-CATCH_REGISTER_LISTENER(regroup::test::Listener)
+} // namespace regroup::test
