@@ -223,7 +223,8 @@ std::vector<std::string> undocumented(const std::string& method, const std::stri
     return {where + ": no such status"};
   const json& response = resolved(operation.at("responses").at(status));
   std::vector<std::string> wrong;
-  for (const auto& [name, header] : response.value("headers", json::object()).items())
+  const json headers = response.value("headers", json::object());
+  for (const auto& [name, header] : headers.items())
     if (resolved(header).value("required", false) && !answer.headers.contains(name))
       wrong.push_back(where + ": lacks the header " + name);
   const auto type =
