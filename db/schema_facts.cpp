@@ -1,14 +1,13 @@
 #include "db/conninfo.hpp"
+#include "db/row_checks.hpp"
 #include "db/schema.hpp"
 
 #include <pqxx/connection>
 #include <pqxx/except>
 #include <pqxx/result>
-#include <pqxx/subtransaction>
 #include <pqxx/transaction>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <stdexcept>
 
@@ -45,18 +44,8 @@ std::string checked_numbers(pqxx::work& work) {
   std::string fine;
   for (const auto& check : checks)
     fine += (fine.empty() ? "(" : " AND (") + check[0].as<std::string>() + ") IS NOT FALSE";
-  std::string row = "number::integer AS max_devices, number::integer AS value";
-  for (const auto& column : work.exec(
-           "SELECT quote_ident(a.attname), coalesce(pg_get_expr(d.adbin, d.adrelid), 'NULL'), "
-           "format_type(a.atttypid, a.atttypmod) FROM pg_attribute a "
-           "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
-           "WHERE a.attrelid = 'groups'::regclass AND a.attnum > 0 AND NOT a.attisdropped "
-           "AND a.attgenerated = '' AND a.attname <> 'max_devices' "
-           "AND EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = a.attrelid "
-           "  AND c.contype = 'c' AND a.attnum = ANY (c.conkey))"))
-    row += ", (" + column[1].as<std::string>() + ")::" + column[2].as<std::string>() + " AS " +
-           column[0].as<std::string>();
-  return "SELECT number, " + fine + " AS fine FROM (SELECT number, " + row +
+  return "SELECT number, " + fine + " AS fine FROM (SELECT number, number::integer AS value, " +
+         imagined_row(work, "groups", {{"max_devices", "number"}}) +
          " FROM (SELECT generate_series($1::bigint, $2::bigint) AS number) n) AS new_group";
 }
 

@@ -215,7 +215,7 @@ BEGIN
       INSERT INTO groups (id, name, slug, max_devices, created_by)
       VALUES (p_group_id, p_name, p_slug, greatest(p_default_max_devices, o_device_count),
               p_user_id)
-      ON CONFLICT (slug) DO NOTHING
+      ON CONFLICT DO NOTHING
       RETURNING id
     ), owner AS (
       INSERT INTO group_memberships (id, group_id, user_id, role)
@@ -260,7 +260,7 @@ BEGIN
       INSERT INTO groups (id, name, slug, max_devices, created_by)
       VALUES (p_group_id, p_name, p_slug, greatest(p_default_max_devices, o_device_count),
               p_user_id)
-      ON CONFLICT (slug) DO NOTHING;
+      ON CONFLICT DO NOTHING;
       GET DIAGNOSTICS groups_written = ROW_COUNT;
       IF groups_written > 0 THEN
         INSERT INTO group_memberships (id, group_id, user_id, role)

@@ -444,6 +444,57 @@ TEST_CASE_METHOD(AdoptionTest,
 }
 
 TEST_CASE_METHOD(AdoptionTest,
+                 "CHECKs and keys of the backend's own that stand in the way are named") {
+  struct Wall {
+    std::string sql;
+    Severity severity;
+    std::string named;
+  };
+  const auto wall = GENERATE(values<Wall>({
+      {"ALTER TABLE migration_audit_logs ALTER COLUMN devices_migrated SET DEFAULT 0, ADD "
+       "CONSTRAINT positive CHECK (devices_migrated > 0)",
+       Severity::warning, "the CHECK positive of migration_audit_logs refuses the row of a failed"},
+      {"ALTER TABLE migration_audit_logs ADD CONSTRAINT known CHECK (status <> 'success' OR "
+       "client_version IS NOT NULL)",
+       Severity::error, "the CHECK known of migration_audit_logs refuses every migration's row"},
+      {"ALTER TABLE groups ADD CONSTRAINT plain CHECK (slug ~ '^[a-z0-9-]+$')", Severity::warning,
+       "the CHECK plain of groups refuses letters beyond a to z"},
+      {"ALTER TABLE groups ADD CONSTRAINT shout CHECK (name = upper(name)) NOT VALID",
+       Severity::error, "the CHECK shout of groups refuses every migration's group"},
+      {"CREATE UNIQUE INDEX once ON migration_audit_logs (registration_group_id)", Severity::error,
+       "the unique index once on migration_audit_logs (registration_group_id)"},
+      {"CREATE UNIQUE INDEX single ON device_group_memberships (device_id)", Severity::warning,
+       "the unique index single on device_group_memberships (device_id)"},
+      {"ALTER TABLE devices ENABLE ROW LEVEL SECURITY", Severity::warning,
+       "row level security is on for devices"},
+      {"ALTER TABLE devices ALTER COLUMN fcm_token SET NOT NULL", Severity::warning,
+       "devices.fcm_token is NOT NULL"},
+  }));
+  INFO(wall.sql);
+  sql.exec("UPDATE devices SET fcm_token = 't'; " + wall.sql);
+  const auto found = db::inspect_schema(settings).findings;
+  const auto named = std::find_if(found.begin(), found.end(), [&](const Finding& each) {
+    return each.what.find(wall.named) != each.what.npos;
+  });
+  REQUIRE(named != found.end());
+  CHECK(named->severity == wall.severity);
+  CHECK_FALSE(named->remedy.empty());
+  CHECK(stop().empty() == (wall.severity == Severity::warning));
+}
+
+TEST_CASE_METHOD(AdoptionTest,
+                 "a name that the backend keeps unique is refused as taken, not with 500") {
+  sql.exec("ALTER TABLE groups ADD UNIQUE (name)");
+  apply();
+  sql.exec("INSERT INTO groups (name, slug, created_by) SELECT 'Chen Family', 'chens', id "
+           "FROM users LIMIT 1");
+  const auto user = user_with_devices("camping-2025", 3);
+  CHECK(refused(migrate(command(user, "camping-2025", "Chen Family"))) ==
+        Refused::group_name_exists);
+  CHECK(count("devices WHERE group_id = 'camping-2025'") == 3);
+}
+
+TEST_CASE_METHOD(AdoptionTest,
                  "tables that lack columns and keys are given them, and keep their rows") {
   sql.exec("ALTER TABLE device_group_memberships DROP CONSTRAINT "
            "device_group_memberships_device_id_group_id_key; "
@@ -473,9 +524,10 @@ TEST_CASE_METHOD(AdoptionTest, "rows that a key forbids are named, and nothing i
 TEST_CASE_METHOD(AdoptionTest, "a writer is not kept waiting while an index is built") {
   apply();
   sql.exec("DROP INDEX regroup_devices_in_group");
+  std::future<Lines> building; // outlives what it waits for, also when the test fails
   HeldTransaction writer{url}; // what building the index has to wait for
   writer.exec("UPDATE devices SET battery = 1");
-  auto building = std::async(std::launch::async, [this] { return apply(); });
+  building = std::async(std::launch::async, [this] { return apply(); });
   REQUIRE(eventually([&] {
     return sql.value<int>("SELECT count(*) FROM pg_stat_progress_create_index "
                           "WHERE datname = current_database()") == 1;
@@ -492,9 +544,10 @@ TEST_CASE_METHOD(AdoptionTest, "a writer is not kept waiting while an index is b
 
 TEST_CASE_METHOD(AdoptionTest,
                  "a change that has to wait for a table lets those behind it through") {
+  std::future<Lines> changing;
   HeldTransaction reader{url};
   reader.exec("SELECT count(*) FROM migration_audit_logs"); // adding a column waits for this
-  auto changing = std::async(std::launch::async, [this] { return apply(); });
+  changing = std::async(std::launch::async, [this] { return apply(); });
   Sql other{url};
   REQUIRE(eventually([&] {
     return other.value<int>("SELECT count(*) FROM pg_stat_activity WHERE datname = "
@@ -508,9 +561,9 @@ TEST_CASE_METHOD(AdoptionTest,
 }
 
 TEST_CASE_METHOD(AdoptionTest, "replicas that start together on an adopted database take turns") {
+  std::vector<std::future<Lines>> starting;
   HeldTransaction writer{url}; // keeps the first one at its first index until all are there
   writer.exec("UPDATE devices SET battery = 1");
-  std::vector<std::future<Lines>> starting;
   for (int i = 0; i < 4; ++i)
     starting.push_back(
         std::async(std::launch::async, [this] { return db::apply_schema(settings, log); }));
@@ -548,10 +601,11 @@ TEST_CASE_METHOD(AdoptionTest,
   apply();
   // The duplicate is not there yet when the rows are looked at.
   sql.exec("DROP INDEX regroup_one_success");
+  std::future<Lines> building;
   HeldTransaction rogue{url};
   rogue.exec("INSERT INTO migration_audit_logs (user_id, registration_group_id, status) "
              "SELECT id, 'lake-2024', 'success' FROM users LIMIT 1");
-  auto building = std::async(std::launch::async, [this] { return apply(); });
+  building = std::async(std::launch::async, [this] { return apply(); });
   REQUIRE(eventually([&] {
     return sql.value<int>("SELECT count(*) FROM pg_stat_progress_create_index "
                           "WHERE datname = current_database()") == 1;

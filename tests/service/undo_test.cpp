@@ -200,3 +200,51 @@ TEST_CASE("undo against migrate over three replicas ends as the answers tell, th
   CHECK(test.world.audits("rolled_back") > 0);
   CHECK(test.deadlocks() == deadlocks);
 }
+
+TEST_CASE(
+    "undo against bulk changes over three replicas: whoever is first, nothing is in between") {
+  UndoServiceTest test{3};
+  const int deadlocks = test.deadlocks();
+  const auto ids = [](const std::vector<domain::Uuid>& some) {
+    json list = json::array();
+    for (const auto& each : some)
+      list.push_back(each.text());
+    return json{{"device_ids", list}}.dump();
+  };
+  for (int round = 0; round < 20; ++round) {
+    const auto camp = "camp-" + std::to_string(round);
+    const auto lake = "lake-" + std::to_string(round);
+    const auto phones = test.world.add_devices(camp, 3, test.user);
+    const auto others = test.world.add_devices(lake, 4, test.user);
+    const auto done = migrate(test.service.port(), test.user, test.body(camp));
+    REQUIRE(status_of(done) == 201);
+    const std::string group = json::parse(done->body).at("authenticated_group_id");
+    const auto path = "/api/v1/groups/" + group + "/devices";
+    const auto bulk = [&](std::size_t replica, const char* what, std::string body) {
+      return std::function<Answered()>{[&test, replica, path = path + what, body] {
+        return HttpClient{test.service.replica(replica).port()}.post(path, body, bearer(test.user));
+      }};
+    };
+    const auto answers = at_once({
+        [&] { return test.undo(test.service.replica(0).port(), group, test.user); },
+        bulk(1, "/bulk-add", ids(others)),
+        bulk(2, "/bulk-remove", ids({phones[2], phones[0]})),
+    });
+    INFO("round " << round << ": " << Catch::Detail::stringify(tally(answers)));
+    const bool added = status_of(answers[1]) == 200;
+    const bool removed = status_of(answers[2]) == 200;
+    const int members = test.world.sql.value<int>(
+        "SELECT count(*) FROM device_group_memberships WHERE group_id = $1", group);
+    if (status_of(answers[0]) == 200) {
+      CHECK(is_error(answers[1], 404, "resource/not-found"));
+      CHECK(is_error(answers[2], 404, "resource/not-found"));
+      CHECK(members == 0);
+    } else {
+      CHECK(is_error(answers[0], 409, "migration/group-modified"));
+      CHECK((added || removed));
+      CHECK(members == 3 + (added ? 4 : 0) - (removed ? 2 : 0));
+    }
+    CHECK(test.world.devices_in(lake) == 4);
+  }
+  CHECK(test.deadlocks() == deadlocks);
+}

@@ -1,0 +1,173 @@
+#pragma once
+#include "db/catalogue.hpp"
+#include "db/inspection.hpp"
+#include "db/row_checks.hpp"
+#include "db/wanted_schema.hpp"
+
+#include <pqxx/transaction>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace regroup::db {
+
+using domain::Finding;
+
+inline constexpr const char* kAudit = "migration_audit_logs";
+inline constexpr const char* kOneSuccess = "regroup_one_success";
+
+bool is_one_of(const auto& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string joined(const auto& words, const char* between) {
+  std::string text;
+  for (const auto& word : words)
+    text += (text.empty() ? "" : between) + std::string{word};
+  return text;
+}
+
+inline std::string dotted(const std::string& table, const std::string& column) {
+  return table + "." + column;
+}
+
+/// What Regroup writes into a new row of a table; the rest is the table's own affair. `failed`
+/// audit rows have less than others.
+struct Written {
+  std::string_view table;
+  std::vector<std::string_view> columns;
+};
+const std::vector<Written>& written();
+
+/// Without the width: "varchar(255)" is "varchar".
+std::string type_name(const std::string& written_type);
+
+/// What to look for in the catalogue.
+CatalogueNames names_of(const std::vector<wanted::Statement>& statements);
+
+/// Holds one database's catalogue against the statements of db/schema/: the inside of
+/// inspection.hpp. Its parts are in inspection.cpp (the order of things, the record of steps, the
+/// role), comparison_types.cpp, comparison_objects.cpp (what is there and what is not) and
+/// comparison_rows.cpp (what stands against the rows that Regroup writes).
+class Comparison {
+public:
+  Comparison(pqxx::work& work, const config::Settings::Database& settings)
+      : work_(work), settings_(settings), statements_(wanted_schema()),
+        have_(read_catalogue(work, names_of(statements_))) {}
+  Inspection run();
+
+private:
+  void finding(Finding::Severity severity, const char* code, std::string what, std::string remedy) {
+    out_.findings.push_back({severity, code, std::move(what), std::move(remedy)});
+  }
+  void error(const char* code, std::string what, std::string remedy) {
+    finding(Finding::Severity::error, code, std::move(what), std::move(remedy));
+  }
+  void warning(const char* code, std::string what, std::string remedy) {
+    finding(Finding::Severity::warning, code, std::move(what), std::move(remedy));
+  }
+  void note(const char* code, std::string what) {
+    finding(Finding::Severity::note, code, std::move(what), {});
+  }
+  SchemaChange& change(SchemaChange::When when, std::string what, std::string sql,
+                       std::string table = {}) {
+    return out_.changes.emplace_back(
+        SchemaChange{when, std::move(what), std::move(sql), std::move(table)});
+  }
+  const Catalogue::Table* table(const std::string& name) const {
+    const auto found = have_.tables.find(name);
+    return found == have_.tables.end() ? nullptr : &found->second;
+  }
+  const Catalogue::Column* column(const std::string& of_table, const std::string& name) const {
+    const auto* there = table(of_table);
+    if (!there)
+      return nullptr;
+    const auto found = there->columns.find(name);
+    return found == there->columns.end() ? nullptr : &found->second;
+  }
+  bool has_columns(const std::string& of_table, const std::vector<std::string>& names) const {
+    return std::all_of(names.begin(), names.end(),
+                       [&](const auto& name) { return column(of_table, name) != nullptr; });
+  }
+
+  // The record of steps.
+  bool is_recorded(const SchemaStep* step) const {
+    return step ? have_.recorded.contains(std::string{step->name})
+                : table("regroup_schema") != nullptr;
+  }
+  void check_record();
+  void record(const SchemaStep* step);
+
+  // Types.
+  template <class Anything> void check_types(const Anything& /*unused*/) {}
+  void check_types(const wanted::Enum& type);
+  void check_types(const wanted::Table& wanted);
+  void check_types(const wanted::AddedColumns& added);
+  void check_column_types(const std::string& in, const std::vector<wanted::Column>& columns);
+  bool type_fits(const std::string& name, const Catalogue::Column& there,
+                 const std::string& wanted_type) const;
+  /// What does not fit is refused by PostgreSQL: that would be a 500.
+  void check_width(const std::string& in, const wanted::Column& wanted,
+                   const Catalogue::Column& there);
+  bool types_fit() const { return !has_error("schema/column-type"); }
+  bool has_error(std::string_view code) const;
+
+  // What is there and what is not.
+  void compare(const wanted::Statement& statement, const wanted::Enum& type);
+  void compare(const wanted::Statement& statement, const wanted::Table& wanted);
+  void compare(const wanted::Statement& statement, const wanted::AddedColumns& added);
+  void compare_columns(const std::string& in, const std::vector<wanted::Column>& columns);
+  /// Whether Regroup makes rows of the table without a value for the column.
+  static bool leaves_out(const std::string& in, const std::string& name);
+  void compare(const wanted::Statement& statement, const wanted::Function& function);
+  void compare(const wanted::Statement& statement, const wanted::Other& /*unused*/);
+
+  // Indexes.
+  void compare(const wanted::Statement& statement, const wanted::Index& index);
+  void compare_key(const std::string& in, const std::vector<std::string>& key);
+  static std::string announcement(const wanted::Index& index);
+  /// Without a lock that a writer waits for, after an attempt that was broken off is out of the
+  /// way.
+  void build(SchemaChange::When when, const wanted::Index& index);
+  /// False where the rows that are there make a unique index impossible.
+  bool unique_in_rows(const wanted::Index& index);
+  bool no_group_was_migrated_twice();
+
+  // Foreign keys.
+  void compare_reference(const std::string& in, const wanted::Reference& wanted);
+  bool no_orphans(const std::string& in, const wanted::Reference& reference,
+                  const std::string& name);
+
+  // What new and deleted rows meet.
+  void check_new_rows(const Written& each);
+  bool needs_value(const Written& each, const std::string& full, const std::string& name,
+                   const Catalogue::Column& column) const;
+  /// A failed migration has no group, and the backend's own columns are not ours to fill.
+  void lift_not_null(const std::string& name, const Catalogue::Column& column);
+  void report_unfilled(const std::string& in, const std::string& full, bool trigger_may);
+  void check_deletions();
+  /// Unique indexes that the contract does not have refuse rows that it lets in.
+  void check_other_keys();
+  /// What the CHECKs say to rows as Regroup writes them.
+  void check_checks();
+  std::vector<std::string> broken(const std::string& in, const Values& values);
+
+  // The role.
+  bool may(const SchemaChange& each) const;
+  void check_role();
+
+  pqxx::work& work_;
+  const config::Settings::Database& settings_;
+  const std::vector<wanted::Statement>& statements_;
+  Catalogue have_;
+  Inspection out_;
+  bool labels_pending_ = false;
+  std::set<std::string> given_default_; // "groups.is_active": will have one
+  std::set<std::string> lifted_;        // of the audit's columns: will be nullable
+};
+
+} // namespace regroup::db

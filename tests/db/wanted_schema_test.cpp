@@ -1,0 +1,86 @@
+// What db/schema/ says is read out of its SQL.
+#include "db/wanted_schema.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <set>
+
+using namespace regroup;
+using db::wanted_statements;
+namespace wanted = regroup::db::wanted;
+
+TEST_CASE("a table's columns, keys and references are read out of its SQL") {
+  const auto statements = wanted_statements(R"(
+-- a comment; with a semicolon, and a quote that's open
+CREATE TABLE IF NOT EXISTS things (
+  id uuid PRIMARY KEY DEFAULT gen_random_uuid(), -- not (a parenthesis
+  name varchar(100) NOT NULL UNIQUE,
+  price numeric(8, 2) NOT NULL DEFAULT 0 CHECK (price >= 0),
+  tags text[] NOT NULL DEFAULT '{a, (b; c}',
+  box_id uuid NOT NULL REFERENCES boxes (id) ON DELETE CASCADE,
+  made_by uuid REFERENCES users (id) ON DELETE SET NULL,
+  UNIQUE (box_id, name)
+);)");
+  REQUIRE(statements.size() == 1);
+  const auto& table = std::get<wanted::Table>(statements.front().what);
+  CHECK(table.name == "things");
+  REQUIRE(table.columns.size() == 6);
+  CHECK(table.columns[0].preset == "gen_random_uuid()");
+  CHECK(table.columns[1].type == "varchar(100)");
+  CHECK(table.columns[1].not_null);
+  CHECK(table.columns[2].type == "numeric(8, 2)");
+  CHECK(table.columns[2].preset == "0");
+  CHECK(table.columns[3].type == "text[]");
+  CHECK(table.columns[3].preset == "'{a, (b; c}'");
+  CHECK_FALSE(table.columns[5].not_null);
+  CHECK(table.keys == std::vector<std::vector<std::string>>{{"id"}, {"name"}, {"box_id", "name"}});
+  REQUIRE(table.references.size() == 2);
+  CHECK(table.references[0].to_table == "boxes");
+  CHECK(table.references[0].cascades);
+  CHECK_FALSE(table.references[1].cascades);
+}
+
+TEST_CASE(
+    "columns, indexes, types and functions are read, and what is none of them is told apart") {
+  const auto statements = wanted_statements(R"(
+ALTER TABLE things ADD COLUMN IF NOT EXISTS a int, ADD COLUMN b varchar(8) NOT NULL DEFAULT 'x;';
+CREATE UNIQUE INDEX IF NOT EXISTS one ON things (a, b) WHERE a > 1 AND b <> ';';
+CREATE TYPE colour AS ENUM ('red', 'dark blue');
+ALTER TYPE colour ADD VALUE IF NOT EXISTS 'green';
+CREATE OR REPLACE FUNCTION f(x text, y int) RETURNS int LANGUAGE sql AS $body$ SELECT 1; $body$;
+ALTER TABLE things ALTER COLUMN a SET NOT NULL;
+DO $$ BEGIN PERFORM 1; END $$;
+)");
+  REQUIRE(statements.size() == 7);
+  const auto& added = std::get<wanted::AddedColumns>(statements[0].what);
+  REQUIRE(added.columns.size() == 2);
+  CHECK(added.columns[1].preset == "'x;'");
+  const auto& index = std::get<wanted::Index>(statements[1].what);
+  CHECK(index.unique);
+  CHECK(index.columns == "a, b");
+  CHECK(index.predicate == "a > 1 AND b <> ';'");
+  CHECK(std::get<wanted::Enum>(statements[2].what).labels ==
+        std::vector<std::string>{"red", "dark blue"});
+  CHECK(std::get<wanted::Enum>(statements[3].what).added);
+  CHECK(std::get<wanted::Function>(statements[4].what).name == "f");
+  CHECK(statements[4].sql.ends_with("$body$ SELECT 1; $body$"));
+  CHECK(std::holds_alternative<wanted::Other>(statements[5].what));
+  CHECK(std::holds_alternative<wanted::Other>(statements[6].what));
+}
+
+TEST_CASE("what is open at the end of a step is an error, not a statement") {
+  CHECK_THROWS_AS(wanted_statements("CREATE TABLE t (a int"), std::logic_error);
+  CHECK_THROWS_AS(wanted_statements("SELECT 'a"), std::logic_error);
+  CHECK_THROWS_AS(wanted_statements("DO $$ BEGIN"), std::logic_error);
+}
+
+TEST_CASE("the contract's tables are found in the steps") {
+  std::set<std::string> tables;
+  for (const auto& statement : db::wanted_schema())
+    if (const auto* table = std::get_if<wanted::Table>(&statement.what))
+      tables.insert(table->name);
+  for (const char* name :
+       {"users", "devices", "groups", "group_memberships", "device_group_memberships",
+        "migration_audit_logs", "api_keys", "regroup_schema"})
+    CHECK(tables.contains(name));
+}
