@@ -317,7 +317,8 @@ Dump expected_after(Dump before, const Dump& after, const domain::MigrationComma
 
 } // namespace
 
-TEST_CASE_METHOD(NothingElseTest, "a migration touches what the contract says and nothing else") {
+TEST_CASE_METHOD(NothingElseTest,
+                 "UGM-5.4: a migration touches what the contract says and nothing else") {
   int completions = 0;
   for (int round = 0; round < kRounds; ++round) {
     INFO("REGROUP_TEST_SEED=" << seed << ", round " << round);

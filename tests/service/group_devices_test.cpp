@@ -98,7 +98,8 @@ std::vector<std::string> statuses_of(const json& results) {
 
 } // namespace
 
-TEST_CASE_METHOD(GroupsTest, "a device is put into a group, seen there and taken out again") {
+TEST_CASE_METHOD(GroupsTest,
+                 "UGM-3.2 to 3.7: a device is put into a group, seen there and taken out again") {
   const auto phone = phones("lake", 1, user)[0];
   const auto added = add(phone, user);
   REQUIRE(status_of(added) == 201);
@@ -131,7 +132,8 @@ TEST_CASE_METHOD(GroupsTest, "a migrated device that is taken out is where it wa
   CHECK(world.devices_in("chen-family") == 2);
 }
 
-TEST_CASE_METHOD(GroupsTest, "each refusal of a change has its code and changes nothing") {
+TEST_CASE_METHOD(GroupsTest,
+                 "UGM-3.2 to 3.7: each refusal of a change has its code and changes nothing") {
   const auto other = world.add_user();
   const auto phone = phones("lake", 1, user)[0];
   const auto theirs = phones("hut", 1, other)[0];
@@ -183,7 +185,8 @@ TEST_CASE_METHOD(GroupsTest, "the methods of a path are named, and the nearest p
   is_error(get("/api/v1/devices/me/groups", user), 400, "validation/invalid-request");
 }
 
-TEST_CASE_METHOD(GroupsTest, "several devices are added and removed with a result for each") {
+TEST_CASE_METHOD(GroupsTest,
+                 "UGM-6.4: several devices are added and removed with a result for each") {
   const auto mine = phones("lake", 3, user);
   const auto theirs = phones("hut", 1, world.add_user())[0];
   const auto whole = post(devices + "/bulk-add", several({mine[0], theirs, migrated[0]}), user);
@@ -218,7 +221,7 @@ TEST_CASE_METHOD(GroupsTest, "several devices are added and removed with a resul
 }
 
 TEST_CASE_METHOD(GroupsTest,
-                 "at most fifty devices are changed at once, and no group is overfull") {
+                 "UGM-6.4: at most fifty devices are changed at once, and no group is overfull") {
   const auto mine = phones("lake", 50, user);
   auto too_many = mine;
   too_many.push_back(domain::Uuid::random());
@@ -244,7 +247,9 @@ TEST_CASE_METHOD(GroupsTest,
   CHECK(members_of(group) == 2);
 }
 
-TEST_CASE_METHOD(GroupsTest, "members, groups and devices are listed for those whom they concern") {
+TEST_CASE_METHOD(
+    GroupsTest,
+    "UGM-3, UGM-5.8: members, groups and devices are listed for those whom they concern") {
   const auto other = world.add_user();
   join(other, "member");
   const auto phone = phones("lake", 1, user)[0];
@@ -364,7 +369,8 @@ TEST_CASE_METHOD(ReplicasTest, "a device that is added while it is migrated ends
   CHECK(this->deadlocks() == deadlocks);
 }
 
-TEST_CASE_METHOD(ReplicasTest, "bulk changes that meet are each whole, and nothing is in between") {
+TEST_CASE_METHOD(ReplicasTest,
+                 "UGM-6.4: bulk changes that meet are each whole, and nothing is in between") {
   const int deadlocks = this->deadlocks();
   world.sql.exec("UPDATE groups SET max_devices = 100");
   auto mine = phones("lake", 20, user);
