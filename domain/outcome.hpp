@@ -103,7 +103,7 @@ struct MigrationCompleted {
   bool replayed = false;                  // answered from an earlier request's Idempotency-Key
 };
 
-/// What a migration would do if it were asked for now.
+/// What a migration would do at this moment.
 struct MigrationPlan {
   std::optional<Refusal> obstacle; // what it would be told instead
   std::string registration_group_id;
