@@ -3,6 +3,7 @@
 #include "actors/group.hpp"
 #include "actors/system.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace regroup::actors {
@@ -13,7 +14,8 @@ using domain::MigrationPtr;
 using domain::Refusal;
 using domain::Refused;
 using domain::UndoPtr;
-using Self = DirectoryActor::stateful_pointer<DirectoryState>;
+using Self = DirectorySelf::stateful_pointer<DirectoryState>;
+using TimePoint = DirectoryState::TimePoint;
 
 Answer shutting_down() { return Refusal{.reason = Refused::shutting_down}; }
 
@@ -48,9 +50,36 @@ std::vector<DirectoryState::Request> forget(DirectoryState& state, caf::actor_id
   return waiting;
 }
 
+/// Makes sure that a tick comes when the first check is due, but no two of them within `apart`.
+void arm_tick(Self self, caf::timespan apart) {
+  auto& state = self->state;
+  if (state.checks.empty())
+    return;
+  const auto due = std::max(state.checks.begin()->first, state.last_tick + apart);
+  if (due >= state.next_tick)
+    return;
+  state.next_tick = due;
+  self->delayed_send(self, due - self->clock().now(), tick_atom::value);
+}
+
+void check_groups(Self self, caf::timespan apart) {
+  auto& state = self->state;
+  const auto now = self->clock().now();
+  if (now < state.next_tick)
+    return; // armed for later, when nothing was due sooner
+  state.last_tick = now;
+  state.next_tick = TimePoint::max();
+  const auto last = state.checks.upper_bound(now);
+  for (auto due = state.checks.begin(); due != last; ++due)
+    if (const auto name = state.names.find(due->second); name != state.names.end())
+      self->send(state.groups.at(name->second).actor, idle_check_atom::value);
+  state.checks.erase(state.checks.begin(), last);
+  arm_tick(self, apart);
+}
+
 } // namespace
 
-DirectoryActor::behavior_type directory(Self self, DispatcherActor dispatcher,
+DirectorySelf::behavior_type directory(Self self, DispatcherActor dispatcher,
                                         caf::timespan idle_timeout, domain::Metrics* metrics) {
   auto route = [=](DirectoryState::Request request) {
     auto& state = self->state;
@@ -69,6 +98,7 @@ DirectoryActor::behavior_type directory(Self self, DispatcherActor dispatcher,
     ++entry.routed;
     delegate(request, entry.actor);
   };
+  const caf::timespan apart = idle_timeout / 64;
   self->monitor(dispatcher);
   self->set_exit_handler([self](caf::exit_msg&) {
     auto& state = self->state;
@@ -106,12 +136,17 @@ DirectoryActor::behavior_type directory(Self self, DispatcherActor dispatcher,
   return {
       [=](migrate_atom, const MigrationPtr& migration) { return admit(migration); },
       [=](undo_atom, const UndoPtr& undo) { return admit(undo); },
+      [=](later_atom, caf::timespan delay) {
+        self->state.checks.emplace(self->clock().now() + delay, self->current_sender()->id());
+        arm_tick(self, apart);
+      },
       [=](idle_atom, const std::string& id, std::uint64_t served) {
         const auto found = self->state.groups.find(id);
         // A request that crossed the notice makes the counts differ: the group will say so again.
         if (found != self->state.groups.end() && found->second.routed == served)
           retire(self, found->second);
       },
+      [=](tick_atom) { check_groups(self, apart); },
   };
 }
 

@@ -56,10 +56,11 @@ void deliver_to_all(std::vector<Request>& requests, const Answer& answer) {
   requests.clear();
 }
 
-/// A delayed message cannot be taken back: one is armed, and again for what remains of the time.
+/// What was asked for cannot be taken back: one check at a time, and again for what remains of the
+/// time.
 void arm_idle_check(Self self, caf::timespan delay) {
   if (!std::exchange(self->state.check_armed, true))
-    self->delayed_send(self, delay, idle_check_atom::value);
+    self->send(self->state.directory, later_atom::value, delay);
 }
 
 void check_idle(Self self) {

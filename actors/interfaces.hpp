@@ -23,6 +23,8 @@ using execute_atom = caf::atom_constant<caf::atom("execute")>;
 using check_atom = caf::atom_constant<caf::atom("check")>;
 using refill_atom = caf::atom_constant<caf::atom("refill")>;
 using idle_check_atom = caf::atom_constant<caf::atom("idlecheck")>;
+using later_atom = caf::atom_constant<caf::atom("later")>;
+using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using idle_atom = caf::atom_constant<caf::atom("idle")>;
 using retire_atom = caf::atom_constant<caf::atom("retire")>;
 
@@ -53,15 +55,22 @@ using GroupActor = caf::typed_actor<
     // from the directory, in the name of the caller
     caf::replies_to<migrate_atom, domain::MigrationPtr>::with<domain::Answer>,
     caf::replies_to<undo_atom, domain::UndoPtr>::with<domain::Answer>,
-    caf::reacts_to<idle_check_atom>, // from itself: has it been quiet for long enough?
-    caf::reacts_to<retire_atom>>;    // from the directory: nothing more comes to you, end
+    // from the directory
+    caf::reacts_to<idle_check_atom>, // has it been quiet for long enough?
+    caf::reacts_to<retire_atom>>;    // nothing more comes to you, end
 
 /// The way in for every migration, and for every undo of one.
 using DirectoryActor = caf::typed_actor<
     // from `http/`
     caf::replies_to<migrate_atom, domain::MigrationPtr>::with<domain::Answer>,
     caf::replies_to<undo_atom, domain::UndoPtr>::with<domain::Answer>,
+    // from a group: send me an idle check when this time has passed
+    caf::reacts_to<later_atom, caf::timespan>,
     // from a group: its id, and how many requests it has taken from its mailbox
     caf::reacts_to<idle_atom, std::string, std::uint64_t>>;
+
+/// The directory as it knows itself.
+using DirectorySelf =
+    DirectoryActor::extend<caf::reacts_to<tick_atom>>; // from itself: idle checks are due
 
 } // namespace regroup::actors

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import procfs
-from cluster import BenchError
+from cluster import BenchError, run
 
 DEADLINE = 30  # seconds, to become ready and to stop
 
@@ -20,25 +20,23 @@ def free_port():
 
 
 class Program:
-    """A program that serves on a port of its own."""
+    """A program that serves on a port of its own. What it writes goes to nowhere."""
 
-    def __init__(self, words, log, environment=None):
+    def __init__(self, words, environment=None):
         self.port = None
-        self._words, self._log, self._environment = words, log, environment
+        self._words, self._environment = words, {**os.environ, **(environment or {})}
         self._process = None
 
     def __enter__(self):
         self.port = free_port()
         words = [str(word).replace("{port}", str(self.port)) for word in self._words]
         started = time.monotonic()
-        with open(self._log, "wb") as log:
-            self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=log,
-                                             env={**os.environ, **(self._environment or {})})
+        self._process = subprocess.Popen(words, stdout=subprocess.DEVNULL,
+                                         stderr=subprocess.DEVNULL, env=self._environment)
         try:
             while not self.answers():
                 if self._process.poll() is not None:
-                    lines = open(self._log, encoding="utf-8").read().strip().splitlines()
-                    raise BenchError(f"{words[0]} ended: {lines[-1] if lines else 'no word'}")
+                    raise BenchError(f"{words[0]} ended: {self._last_words(words)}")
                 if time.monotonic() > started + DEADLINE:
                     raise BenchError(f"{words[0]} was not ready within {DEADLINE} s")
                 time.sleep(0.002)
@@ -55,6 +53,14 @@ class Program:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def _last_words(self, words):
+        """Of a program that ends at its start: it is started once more, to be heard."""
+        try:
+            run(words, env=self._environment, timeout=DEADLINE)
+        except (BenchError, subprocess.TimeoutExpired) as why:
+            return str(why).splitlines()[-1]
+        return "without a word"
 
     @property
     def pid(self):
@@ -108,11 +114,10 @@ def regroup(bench, algorithm="HS256", database="bench", flags=()):
              "--http.request_timeout", "200s", "--migration.async_after", "190s",
              "--database.lock_timeout", "60s", "--database.statement_timeout", "60s",
              "--database.idle_in_transaction_timeout", "60s", "--log.format", "json", *flags]
-    return Program(words, bench.folder / "service.log", bench.tokens.environment(algorithm))
+    return Program(words, bench.tokens.environment(algorithm))
 
 
 def echo(bench, status_and_body):
     """Bare RESTinio that answers everything but the probe with this."""
     status, body = status_and_body
-    return Program([bench.binary("bench/regroup_bench_echo"), "{port}", status, body],
-                   bench.folder / "echo.log")
+    return Program([bench.binary("bench/regroup_bench_echo"), "{port}", status, body])

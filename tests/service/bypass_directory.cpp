@@ -24,6 +24,10 @@ DirectoryActor::behavior_type bypass(DirectoryActor::stateful_pointer<BypassStat
       [=](undo_atom, const domain::UndoPtr& undo) {
         return self->delegate(fresh(undo->registration_group_id), undo_atom::value, undo);
       },
+      [=](later_atom, caf::timespan delay) {
+        self->delayed_send(caf::actor_cast<GroupActor>(self->current_sender()), delay,
+                           idle_check_atom::value);
+      },
       // It has served its one request.
       [=](idle_atom, const std::string&, std::uint64_t) {
         self->send(caf::actor_cast<GroupActor>(self->current_sender()), retire_atom::value);

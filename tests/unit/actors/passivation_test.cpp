@@ -21,11 +21,17 @@ public:
     run();
     answer(to, refusal(Refused::no_devices));
   }
+  /// The idle checks that fall due are in their groups' mailboxes.
+  void pass_until_checked(caf::timespan time) {
+    pass(time);
+    let_run(directory);
+  }
   template <class Handle> void let_run(const Handle& actor) {
     REQUIRE(scheduler.prioritize(actor));
     step();
   }
   std::size_t groups() { return directory_state().groups.size(); }
+  std::size_t timers() { return scheduler.clock().schedule().size(); }
 
   HeldActor to;
 };
@@ -58,6 +64,40 @@ TEST_CASE_METHOD(PassivationTest, "a group that was asked meanwhile is idle from
   pass(10s);
   run();
   CHECK_FALSE(alive(actor));
+}
+
+TEST_CASE_METHOD(PassivationTest, "groups that fall idle within a moment share one timer") {
+  for (const auto* group : {"camping", "sailing", "skiing"}) {
+    asked(group);
+    pass(100ms);
+  }
+  CHECK(timers() == 1);
+  pass(29'700ms); // the first of them
+  run();
+  CHECK(groups() == 2);
+  CHECK(timers() == 1);
+  pass(500ms); // a 64th of the 30 s after it
+  run();
+  CHECK(groups() == 0);
+  CHECK(timers() == 0);
+}
+
+TEST_CASE_METHOD(PassivationTest, "a check that is due sooner than the armed one is in time") {
+  asked("camping");
+  pass(1s);
+  asked("camping");
+  pass(28'900ms);
+  asked("sailing");
+  pass(100ms);
+  run(); // camping is idle in a second, sailing's check is due in 29.9
+  CHECK(groups() == 2);
+  pass(1s);
+  run();
+  CHECK(groups() == 1);
+  pass(28'900ms);
+  run();
+  CHECK(groups() == 0);
+  CHECK(timers() == 0);
 }
 
 TEST_CASE_METHOD(PassivationTest, "a group is not idle while a migration runs, however long") {
@@ -103,7 +143,7 @@ TEST_CASE_METHOD(PassivationTest, "a request in a group's mailbox before its idl
   auto reply = migrate("camping");
   step();             // the client asks the directory
   let_run(directory); // the request is in the group's mailbox
-  pass(31s);          // and the idle check behind it
+  pass_until_checked(31s); // and the idle check behind it
   run();
   CHECK(alive(actor));
   answer(to, completed());
@@ -113,7 +153,7 @@ TEST_CASE_METHOD(PassivationTest, "a request in a group's mailbox before its idl
 TEST_CASE_METHOD(PassivationTest, "an idle notice that lost the race to a request is ignored") {
   asked("camping");
   const auto actor = group("camping");
-  pass(31s); // the idle check is in the group's mailbox
+  pass_until_checked(31s);
   auto reply = migrate("camping");
   scheduler.run_once_lifo(); // the client asks: first in the directory's mailbox
   let_run(actor);            // the group says idle, with a count that is now stale
@@ -135,7 +175,7 @@ TEST_CASE_METHOD(PassivationTest,
                  "a request behind the idle notice waits for the group that follows") {
   asked("camping");
   const auto actor = group("camping");
-  pass(31s);
+  pass_until_checked(31s);
   let_run(actor); // the notice is first in the directory's mailbox
   auto reply = migrate("camping");
   scheduler.run_once_lifo(); // the request behind it
@@ -153,7 +193,7 @@ TEST_CASE_METHOD(PassivationTest,
 
 TEST_CASE_METHOD(PassivationTest, "of several requests that wait for a group to end one is run") {
   asked("camping");
-  pass(31s);
+  pass_until_checked(31s);
   let_run(group("camping"));
   std::vector<ReplyPtr> replies;
   for (int client = 0; client < 3; ++client) {

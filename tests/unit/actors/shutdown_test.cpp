@@ -68,6 +68,8 @@ TEST_CASE_METHOD(ActorTest, "a request that waits for a group to end is answered
   answer(workers[0], completed());
   const auto actor = group("camping");
   pass(31s);
+  REQUIRE(scheduler.prioritize(directory));
+  step(); // the idle check is in the group's mailbox
   REQUIRE(scheduler.prioritize(actor));
   step(); // the idle notice is first in the directory's mailbox
   auto reply = migrate("camping");

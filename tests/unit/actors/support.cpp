@@ -153,7 +153,7 @@ void ActorTest::end(const caf::actor_addr& actor, caf::exit_reason reason) {
 }
 
 actors::DirectoryState& ActorTest::directory_state() {
-  return state_of<actors::DirectoryState, actors::DirectoryActor>(directory);
+  return state_of<actors::DirectoryState, actors::DirectorySelf>(directory);
 }
 
 actors::DispatcherState& ActorTest::dispatcher_state() {
