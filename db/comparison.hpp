@@ -121,6 +121,8 @@ private:
   void compare(const wanted::Statement& statement, const wanted::Table& wanted);
   void compare(const wanted::Statement& statement, const wanted::AddedColumns& added);
   void compare_columns(const std::string& in, const std::vector<wanted::Column>& columns);
+  void add_column(const std::string& in, const wanted::Column& wanted);
+  void give_default(const std::string& in, const wanted::Column& wanted);
   /// Whether Regroup makes rows of the table without a value for the column.
   static bool leaves_out(const std::string& in, const std::string& name);
   void compare(const wanted::Statement& statement, const wanted::Function& function);
@@ -144,6 +146,8 @@ private:
 
   // What new and deleted rows meet.
   void check_new_rows(const Written& each);
+  void check_not_null(const Written& each, const std::string& name, const Catalogue::Column& column,
+                      bool trigger_may);
   bool needs_value(const Written& each, const std::string& full, const std::string& name,
                    const Catalogue::Column& column) const;
   /// A failed migration has no group, and the backend's own columns are not ours to fill.

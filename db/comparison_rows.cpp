@@ -22,25 +22,28 @@ const std::vector<Written>& written() {
 }
 
 void Comparison::check_new_rows(const Written& each) {
-  const std::string in{each.table};
-  const auto* there = table(in);
+  const auto* there = table(std::string{each.table});
   if (!there)
     return;
-  for (const auto& [name, column] : there->columns) {
-    if (!column.not_null)
-      continue;
-    const std::string full = dotted(in, name);
-    constexpr std::array<std::string_view, 3> may_be_null{
-        "devices.fcm_token", "devices.owner_user_id", "devices.linked_at"};
-    if (is_one_of(may_be_null, full))
-      warning("schema/not-null", full + " is NOT NULL: a phone without one cannot register here",
-              "ALTER TABLE " + in + " ALTER COLUMN " + name + " DROP NOT NULL");
-    const bool never_filled = needs_value(each, full, name, column) && !there->fills_rows;
-    if (in == kAudit && (name == "authenticated_group_id" || never_filled))
-      lift_not_null(name, column);
-    else if (needs_value(each, full, name, column))
-      report_unfilled(in, full, there->fills_rows);
-  }
+  for (const auto& [name, column] : there->columns)
+    if (column.not_null)
+      check_not_null(each, name, column, there->fills_rows);
+}
+
+void Comparison::check_not_null(const Written& each, const std::string& name,
+                                const Catalogue::Column& column, bool trigger_may) {
+  const std::string in{each.table};
+  const std::string full = dotted(in, name);
+  constexpr std::array<std::string_view, 3> may_be_null{
+      "devices.fcm_token", "devices.owner_user_id", "devices.linked_at"};
+  if (is_one_of(may_be_null, full))
+    warning("schema/not-null", full + " is NOT NULL: a phone without one cannot register here",
+            "ALTER TABLE " + in + " ALTER COLUMN " + name + " DROP NOT NULL");
+  const bool unfilled = needs_value(each, full, name, column);
+  if (in == kAudit && (name == "authenticated_group_id" || (unfilled && !trigger_may)))
+    lift_not_null(name, column);
+  else if (unfilled)
+    report_unfilled(in, full, trigger_may);
 }
 
 bool Comparison::needs_value(const Written& each, const std::string& full, const std::string& name,
