@@ -81,7 +81,7 @@ void Comparison::give_default(const std::string& in, const wanted::Column& wante
   change(When::together, "gives " + dotted(in, wanted.name) + " the default " + wanted.preset,
          "ALTER TABLE " + in + " ALTER COLUMN " + wanted.name + " SET DEFAULT " + wanted.preset,
          in);
-  given_default_.insert(dotted(in, wanted.name));
+  given_defaults_[in].emplace(wanted.name, wanted.preset);
 }
 
 bool Comparison::leaves_out(const std::string& in, const std::string& name) {

@@ -39,16 +39,23 @@ void Comparison::check_not_null(const Written& each, const std::string& name,
   if (is_one_of(may_be_null, full))
     warning("schema/not-null", full + " is NOT NULL: a phone without one cannot register here",
             "ALTER TABLE " + in + " ALTER COLUMN " + name + " DROP NOT NULL");
-  const bool unfilled = needs_value(each, full, name, column);
+  const bool unfilled = needs_value(each, name, column);
   if (in == kAudit && (name == "authenticated_group_id" || (unfilled && !trigger_may)))
     lift_not_null(name, column);
   else if (unfilled)
     report_unfilled(in, full, trigger_may);
 }
 
-bool Comparison::needs_value(const Written& each, const std::string& full, const std::string& name,
+bool Comparison::needs_value(const Written& each, const std::string& name,
                              const Catalogue::Column& column) const {
-  return !is_one_of(each.columns, name) && !column.has_default && !given_default_.contains(full);
+  return !is_one_of(each.columns, name) && !column.has_default &&
+         !given_to(std::string{each.table}).contains(name);
+}
+
+const Values& Comparison::given_to(const std::string& in) const {
+  static const Values none;
+  const auto found = given_defaults_.find(in);
+  return found == given_defaults_.end() ? none : found->second;
 }
 
 void Comparison::lift_not_null(const std::string& name, const Catalogue::Column& column) {
@@ -159,8 +166,12 @@ void Comparison::check_checks() {
               "let it take the letters of every language");
 }
 
-std::vector<std::string> Comparison::broken(const std::string& in, const Values& values) {
-  return table(in) ? broken_checks(work_, in, values) : std::vector<std::string>{};
+std::vector<std::string> Comparison::broken(const std::string& in, Values values) {
+  if (!table(in))
+    return {};
+  const Values& given = given_to(in);
+  values.insert(given.begin(), given.end()); // what is named stays as it is
+  return broken_checks(work_, in, values);
 }
 
 } // namespace regroup::db
