@@ -16,10 +16,6 @@ using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 
-std::optional<std::string> text_of(const std::optional<domain::Uuid>& id) {
-  return id ? std::optional{id->text()} : std::nullopt;
-}
-
 /// Why the key does not do, or nothing.
 std::optional<Refused> refused(Transaction& transaction, const std::string& key_hash) {
   const auto rows = transaction.run(statements::find_api_key, key_hash);

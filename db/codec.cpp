@@ -68,4 +68,8 @@ std::optional<std::string> optional_text(const pqxx::field& field) {
   return field.is_null() ? std::nullopt : std::optional{std::string{field.c_str(), field.size()}};
 }
 
+std::optional<std::string> text_of(const std::optional<domain::Uuid>& id) {
+  return id ? std::optional{id->text()} : std::nullopt;
+}
+
 } // namespace regroup::db

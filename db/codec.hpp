@@ -26,6 +26,8 @@ std::optional<domain::Uuid> optional_uuid(const pqxx::field& field);
 std::optional<domain::Uuid> optional_uuid(const Reply& reply, std::size_t row, const char* column);
 std::optional<std::string> optional_text(const pqxx::field& field);
 
+std::optional<std::string> text_of(const std::optional<domain::Uuid>& id);
+
 /// A parameter that may be NULL; the optional outlives the call.
 inline const char* text_or_null(const std::optional<std::string>& text) {
   return text ? text->c_str() : nullptr;

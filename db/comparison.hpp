@@ -7,6 +7,7 @@
 #include <pqxx/transaction>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -121,6 +122,8 @@ private:
   void compare(const wanted::Statement& statement, const wanted::Table& wanted);
   void compare(const wanted::Statement& statement, const wanted::AddedColumns& added);
   void compare_columns(const std::string& in, const std::vector<wanted::Column>& columns);
+  void add_column(const std::string& in, const wanted::Column& wanted);
+  void give_default(const std::string& in, const wanted::Column& wanted);
   /// Whether Regroup makes rows of the table without a value for the column.
   static bool leaves_out(const std::string& in, const std::string& name);
   void compare(const wanted::Statement& statement, const wanted::Function& function);
@@ -144,8 +147,12 @@ private:
 
   // What new and deleted rows meet.
   void check_new_rows(const Written& each);
-  bool needs_value(const Written& each, const std::string& full, const std::string& name,
+  void check_not_null(const Written& each, const std::string& name, const Catalogue::Column& column,
+                      bool trigger_may);
+  bool needs_value(const Written& each, const std::string& name,
                    const Catalogue::Column& column) const;
+  /// The defaults that the table's columns are given.
+  const Values& given_to(const std::string& in) const;
   /// A failed migration has no group, and the backend's own columns are not ours to fill.
   void lift_not_null(const std::string& name, const Catalogue::Column& column);
   void report_unfilled(const std::string& in, const std::string& full, bool trigger_may);
@@ -154,7 +161,8 @@ private:
   void check_other_keys();
   /// What the CHECKs say to rows as Regroup writes them.
   void check_checks();
-  std::vector<std::string> broken(const std::string& in, const Values& values);
+  /// The CHECKs of the table, if it is there, that refuse such a row once our defaults are given.
+  std::vector<std::string> broken(const std::string& in, Values values);
 
   // The role.
   bool may(const SchemaChange& each) const;
@@ -166,8 +174,8 @@ private:
   Catalogue have_;
   Inspection out_;
   bool labels_pending_ = false;
-  std::set<std::string> given_default_; // "groups.is_active": will have one
-  std::set<std::string> lifted_;        // of the audit's columns: will be nullable
+  std::map<std::string, Values> given_defaults_; // by table: columns that will have one, and which
+  std::set<std::string> lifted_;                 // of the audit's columns: will be nullable
 };
 
 } // namespace regroup::db

@@ -59,23 +59,29 @@ void Comparison::compare_columns(const std::string& in,
                                  const std::vector<wanted::Column>& columns) {
   for (const auto& wanted : columns) {
     const auto* there = column(in, wanted.name);
-    if (!there) {
-      // Without a default the rows that are there could not have one.
-      const std::string definition =
-          wanted.name + " " + wanted.type +
-          (wanted.preset.empty()
-               ? ""
-               : " DEFAULT " + wanted.preset + (wanted.not_null ? " NOT NULL" : ""));
-      change(When::together, "adds the column " + in + "." + definition,
-             "ALTER TABLE " + in + " ADD COLUMN " + definition, in);
-    } else if (there->not_null && !there->has_default && !wanted.preset.empty() &&
-               leaves_out(in, wanted.name)) {
-      change(When::together, "gives " + dotted(in, wanted.name) + " the default " + wanted.preset,
-             "ALTER TABLE " + in + " ALTER COLUMN " + wanted.name + " SET DEFAULT " + wanted.preset,
-             in);
-      given_default_.insert(dotted(in, wanted.name));
-    }
+    if (!there)
+      add_column(in, wanted);
+    else if (there->not_null && !there->has_default && !wanted.preset.empty() &&
+             leaves_out(in, wanted.name))
+      give_default(in, wanted);
   }
+}
+
+void Comparison::add_column(const std::string& in, const wanted::Column& wanted) {
+  // Without a default the rows that are there could not have one.
+  const std::string definition =
+      wanted.name + " " + wanted.type +
+      (wanted.preset.empty() ? ""
+                             : " DEFAULT " + wanted.preset + (wanted.not_null ? " NOT NULL" : ""));
+  change(When::together, "adds the column " + in + "." + definition,
+         "ALTER TABLE " + in + " ADD COLUMN " + definition, in);
+}
+
+void Comparison::give_default(const std::string& in, const wanted::Column& wanted) {
+  change(When::together, "gives " + dotted(in, wanted.name) + " the default " + wanted.preset,
+         "ALTER TABLE " + in + " ALTER COLUMN " + wanted.name + " SET DEFAULT " + wanted.preset,
+         in);
+  given_defaults_[in].emplace(wanted.name, wanted.preset);
 }
 
 bool Comparison::leaves_out(const std::string& in, const std::string& name) {

@@ -22,30 +22,40 @@ const std::vector<Written>& written() {
 }
 
 void Comparison::check_new_rows(const Written& each) {
-  const std::string in{each.table};
-  const auto* there = table(in);
+  const auto* there = table(std::string{each.table});
   if (!there)
     return;
-  for (const auto& [name, column] : there->columns) {
-    if (!column.not_null)
-      continue;
-    const std::string full = dotted(in, name);
-    constexpr std::array<std::string_view, 3> may_be_null{
-        "devices.fcm_token", "devices.owner_user_id", "devices.linked_at"};
-    if (is_one_of(may_be_null, full))
-      warning("schema/not-null", full + " is NOT NULL: a phone without one cannot register here",
-              "ALTER TABLE " + in + " ALTER COLUMN " + name + " DROP NOT NULL");
-    const bool never_filled = needs_value(each, full, name, column) && !there->fills_rows;
-    if (in == kAudit && (name == "authenticated_group_id" || never_filled))
-      lift_not_null(name, column);
-    else if (needs_value(each, full, name, column))
-      report_unfilled(in, full, there->fills_rows);
-  }
+  for (const auto& [name, column] : there->columns)
+    if (column.not_null)
+      check_not_null(each, name, column, there->fills_rows);
 }
 
-bool Comparison::needs_value(const Written& each, const std::string& full, const std::string& name,
+void Comparison::check_not_null(const Written& each, const std::string& name,
+                                const Catalogue::Column& column, bool trigger_may) {
+  const std::string in{each.table};
+  const std::string full = dotted(in, name);
+  constexpr std::array<std::string_view, 3> may_be_null{
+      "devices.fcm_token", "devices.owner_user_id", "devices.linked_at"};
+  if (is_one_of(may_be_null, full))
+    warning("schema/not-null", full + " is NOT NULL: a phone without one cannot register here",
+            "ALTER TABLE " + in + " ALTER COLUMN " + name + " DROP NOT NULL");
+  const bool unfilled = needs_value(each, name, column);
+  if (in == kAudit && (name == "authenticated_group_id" || (unfilled && !trigger_may)))
+    lift_not_null(name, column);
+  else if (unfilled)
+    report_unfilled(in, full, trigger_may);
+}
+
+bool Comparison::needs_value(const Written& each, const std::string& name,
                              const Catalogue::Column& column) const {
-  return !is_one_of(each.columns, name) && !column.has_default && !given_default_.contains(full);
+  return !is_one_of(each.columns, name) && !column.has_default &&
+         !given_to(std::string{each.table}).contains(name);
+}
+
+const Values& Comparison::given_to(const std::string& in) const {
+  static const Values none;
+  const auto found = given_defaults_.find(in);
+  return found == given_defaults_.end() ? none : found->second;
 }
 
 void Comparison::lift_not_null(const std::string& name, const Catalogue::Column& column) {
@@ -156,8 +166,12 @@ void Comparison::check_checks() {
               "let it take the letters of every language");
 }
 
-std::vector<std::string> Comparison::broken(const std::string& in, const Values& values) {
-  return table(in) ? broken_checks(work_, in, values) : std::vector<std::string>{};
+std::vector<std::string> Comparison::broken(const std::string& in, Values values) {
+  if (!table(in))
+    return {};
+  const Values& given = given_to(in);
+  values.insert(given.begin(), given.end()); // what is named stays as it is
+  return broken_checks(work_, in, values);
 }
 
 } // namespace regroup::db

@@ -1,5 +1,6 @@
 #include "db/devices.hpp"
 
+#include "db/callers.hpp"
 #include "db/codec.hpp"
 
 #include <string_view>
@@ -10,15 +11,6 @@ namespace {
 using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
-
-/// The token of a user who was deactivated is still a token: the database has the last word.
-bool is_active(Transaction& transaction, const domain::Uuid& user) {
-  return !transaction.run(statements::user_is_active, user.text()).empty();
-}
-
-std::optional<std::string> text_of(const std::optional<domain::Uuid>& id) {
-  return id ? std::optional{id->text()} : std::nullopt;
-}
 
 domain::GroupDevice device_from(const pqxx::row& row) {
   domain::GroupDevice device;
@@ -69,8 +61,8 @@ Answer register_device(Session& session, const domain::RegisterDevice& command) 
 Answer find_registration_group(Session& session, const domain::FindRegistrationGroup& query) {
   const auto device = text_of(query.device_id);
   Transaction transaction{session};
-  if (!is_active(transaction, query.user_id))
-    return Refusal{Refused::unauthorized};
+  if (const auto refusal = refuse_inactive(transaction, query.user_id))
+    return *refusal;
   const auto rows = transaction.run(statements::find_registration_group, query.user_id.text(),
                                     text_or_null(device));
   if (rows.empty())
@@ -87,14 +79,8 @@ Answer find_registration_group(Session& session, const domain::FindRegistrationG
 
 Answer list_group_devices(Session& session, const domain::ListGroupDevices& query) {
   Transaction transaction{session};
-  if (!is_active(transaction, query.user_id))
-    return Refusal{Refused::unauthorized};
-  const auto membership =
-      transaction.run(statements::find_membership, query.group_id.text(), query.user_id.text());
-  if (membership.empty())
-    return Refusal{Refused::not_found};
-  if (!membership.front()["is_member"].as<bool>())
-    return Refusal{Refused::not_group_member};
+  if (const auto refusal = refuse_stranger(transaction, query.user_id, query.group_id))
+    return *refusal;
   domain::GroupDevicesPage page;
   page.page = query.page;
   page.per_page = query.per_page;

@@ -1,5 +1,6 @@
 #include "db/listings.hpp"
 
+#include "db/callers.hpp"
 #include "db/codec.hpp"
 #include "db/group_statements.hpp"
 
@@ -11,14 +12,6 @@ namespace {
 using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
-
-bool is_active(Transaction& transaction, const domain::Uuid& user) {
-  return !transaction.run(statements::user_is_active, user.text()).empty();
-}
-
-std::optional<std::string> text_of(const std::optional<domain::Uuid>& id) {
-  return id ? std::optional{id->text()} : std::nullopt;
-}
 
 std::optional<bool> optional_bool(const pqxx::field& field) {
   return field.is_null() ? std::nullopt : std::optional{field.as<bool>()};
@@ -94,13 +87,8 @@ domain::MyDevice my_device_from(const pqxx::row& row) {
 Answer list_group_members(Session& session, const domain::ListGroupMembers& query) {
   const auto group = query.group_id.text();
   Transaction transaction{session};
-  if (!is_active(transaction, query.user_id))
-    return Refusal{Refused::unauthorized};
-  const auto membership = transaction.run(statements::find_membership, group, query.user_id.text());
-  if (membership.empty())
-    return Refusal{Refused::not_found};
-  if (!membership.front()["is_member"].as<bool>())
-    return Refusal{Refused::not_group_member};
+  if (const auto refusal = refuse_stranger(transaction, query.user_id, query.group_id))
+    return *refusal;
   return page_of(transaction, query.page, transaction.run(statements::count_members, group),
                  member_from, statements::list_members, group);
 }
@@ -109,8 +97,8 @@ Answer list_groups(Session& session, const domain::ListGroups& query) {
   const auto user = query.user_id.text();
   const auto device = text_of(query.current_device);
   Transaction transaction{session};
-  if (!is_active(transaction, query.user_id))
-    return Refusal{Refused::unauthorized};
+  if (const auto refusal = refuse_inactive(transaction, query.user_id))
+    return *refusal;
   return page_of(transaction, query.page, transaction.run(statements::count_groups, user),
                  my_group_from, statements::list_groups, user, text_or_null(device));
 }
@@ -119,8 +107,8 @@ Answer list_groups_of_device(Session& session, const domain::ListGroupsOfDevice&
   const auto user = query.user_id.text();
   const auto device = query.device_id.text();
   Transaction transaction{session};
-  if (!is_active(transaction, query.user_id))
-    return Refusal{Refused::unauthorized};
+  if (const auto refusal = refuse_inactive(transaction, query.user_id))
+    return *refusal;
   const auto owner = transaction.run(statements::find_device_owner, device, user);
   if (owner.empty())
     return Refusal{Refused::not_found};
@@ -135,8 +123,8 @@ Answer list_devices(Session& session, const domain::ListDevices& query) {
   const auto user = query.user_id.text();
   const auto device = text_of(query.current_device);
   Transaction transaction{session};
-  if (!is_active(transaction, query.user_id))
-    return Refusal{Refused::unauthorized};
+  if (const auto refusal = refuse_inactive(transaction, query.user_id))
+    return *refusal;
   return page_of(transaction, query.page, transaction.run(statements::count_devices, user),
                  my_device_from, statements::list_devices, user, text_or_null(device));
 }

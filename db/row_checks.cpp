@@ -31,6 +31,17 @@ std::string imagined_row(pqxx::work& work, const std::string& table, const Value
   return row;
 }
 
+namespace {
+
+/// Whether `expression` is false for the row that the SELECT list gives; NULL is no refusal.
+bool is_false(pqxx::subtransaction& trial, const std::string& expression, const std::string& row) {
+  return trial.exec1("SELECT (" + expression + ") IS FALSE FROM (SELECT " + row + ") new_row")
+      .front()
+      .as<bool>();
+}
+
+} // namespace
+
 std::vector<std::string> broken_checks(pqxx::work& work, const std::string& table,
                                        const Values& values) {
   const auto checks = work.exec_params("SELECT conname, pg_get_expr(conbin, conrelid) "
@@ -44,10 +55,7 @@ std::vector<std::string> broken_checks(pqxx::work& work, const std::string& tabl
   for (const auto& check : checks)
     try {
       pqxx::subtransaction trial{work};
-      const std::string expression = check[1].c_str();
-      if (trial.exec1("SELECT (" + expression + ") IS FALSE FROM (SELECT " + row + ") new_row")
-              .front()
-              .as<bool>())
+      if (is_false(trial, check[1].c_str(), row))
         broken.emplace_back(check[0].c_str());
     } catch (const pqxx::sql_error&) {
       continue; // it calls what this role may not, or reads a column that is computed

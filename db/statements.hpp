@@ -163,7 +163,7 @@ inline constexpr Statement find_registration_group{
     "WHERE d.owner_user_id = $1 AND d.active AND ($2::uuid IS NULL OR d.device_id = $2) "
     "ORDER BY d.is_primary DESC, d.linked_at DESC NULLS LAST, d.device_id LIMIT 1"};
 
-/// devices.cpp, listings.cpp: is there such a group, and is the user a member? Takes no lock.
+/// callers.cpp: is there such a group, and is the user a member? Takes no lock.
 inline constexpr Statement find_membership{
     "regroup_find_membership",
     "SELECT m.user_id IS NOT NULL AS is_member FROM groups g "
@@ -185,7 +185,7 @@ inline constexpr Statement list_group_devices{
     "FROM device_group_memberships m JOIN devices d ON d.device_id = m.device_id "
     "WHERE m.group_id = $1 ORDER BY m.device_id LIMIT $2 OFFSET $3"};
 
-/// devices.cpp, listings.cpp: reads of a user who may have been deactivated. Takes no lock.
+/// callers.cpp: reads of a user who may have been deactivated. Takes no lock.
 inline constexpr Statement user_is_active{"regroup_user_is_active",
                                           "SELECT FROM users WHERE id = $1 AND is_active"};
 

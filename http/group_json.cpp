@@ -18,72 +18,52 @@ using Action = domain::ChangeGroupDevices::Action;
 
 constexpr std::size_t kMostDevices = 50;
 
-void add_optional(JsonObject& to, std::string_view name, const std::optional<std::string>& text) {
-  if (text)
-    to.add(name, *text);
-  else
-    to.add_null(name);
-}
-
-void add_optional(JsonObject& to, std::string_view name, const std::optional<domain::Uuid>& id) {
-  if (id)
-    to.add(name, id->text());
-  else
-    to.add_null(name);
-}
-
-template <class T> // bool or std::int64_t
-void add_optional(JsonObject& to, std::string_view name, const std::optional<T>& value) {
-  if (value)
-    to.add(name, *value);
-  else
-    to.add_null(name);
-}
-
 JsonObject object_of(const domain::GroupMember& member) {
-  JsonObject object;
-  object.add("user_id", member.user_id.text());
-  add_optional(object, "display_name", member.display_name);
-  return object.add("role", member.role)
+  return JsonObject{}
+      .add("user_id", member.user_id)
+      .add_or_null("display_name", member.display_name)
+      .add("role", member.role)
       .add("joined_at", member.joined_at)
       .add("device_count", member.device_count);
 }
 
-JsonObject object_of(const domain::MyGroup& group) {
-  JsonObject object;
-  object.add("authenticated_group_id", group.group_id.text())
+/// What every list of groups begins with.
+JsonObject head_of(const auto& group) {
+  return JsonObject{}
+      .add("authenticated_group_id", group.group_id)
       .add("name", group.name)
-      .add("slug", group.slug)
+      .add("slug", group.slug);
+}
+
+JsonObject object_of(const domain::MyGroup& group) {
+  return head_of(group)
       .add("role", group.role)
       .add("device_count", group.device_count)
-      .add("member_count", group.member_count);
-  add_optional(object, "max_devices", group.max_devices);
-  add_optional(object, "has_current_device", group.has_current_device);
-  return object.add("created_at", group.created_at).add("joined_at", group.joined_at);
+      .add("member_count", group.member_count)
+      .add_or_null("max_devices", group.max_devices)
+      .add_or_null("has_current_device", group.has_current_device)
+      .add("created_at", group.created_at)
+      .add("joined_at", group.joined_at);
 }
 
 JsonObject object_of(const domain::GroupOfDevice& group) {
-  JsonObject object;
-  object.add("authenticated_group_id", group.group_id.text())
-      .add("name", group.name)
-      .add("slug", group.slug);
-  add_optional(object, "role", group.role);
-  add_optional(object, "added_by", group.added_by);
-  return object.add("added_at", group.added_at);
+  return head_of(group)
+      .add_or_null("role", group.role)
+      .add_or_null("added_by", group.added_by)
+      .add("added_at", group.added_at);
 }
 
 JsonObject object_of(const domain::MyDevice& device) {
-  JsonObject object;
-  object.add("device_id", device.device_id.text())
+  return JsonObject{}
+      .add("device_id", device.device_id)
       .add("display_name", device.display_name)
       .add("group_id", device.group_id)
       .add("platform", device.platform)
       .add("active", device.active)
-      .add("is_primary", device.is_primary);
-  add_optional(object, "is_current", device.is_current);
-  add_optional(object, "linked_at", device.linked_at);
-  add_optional(object, "last_seen_at", device.last_seen_at);
-  return object;
+      .add("is_primary", device.is_primary)
+      .add_or_null("is_current", device.is_current)
+      .add_or_null("linked_at", device.linked_at)
+      .add_or_null("last_seen_at", device.last_seen_at);
 }
 
 template <class T> std::string page_json(const char* name, const domain::Page<T>& page) {
@@ -102,7 +82,7 @@ template <class T> std::string page_json(const char* name, const domain::Page<T>
 
 JsonObject object_of(const domain::DeviceResult& result, const char* done) {
   JsonObject object;
-  object.add("device_id", result.device_id.text());
+  object.add("device_id", result.device_id);
   if (!result.refused)
     return object.add("status", done);
   const auto& row = row_of(*result.refused);
@@ -140,8 +120,8 @@ Parsed<BulkBody> parse_bulk(std::string_view body, const domain::Unicode& unicod
 
 std::string one_change_json(Action action, const domain::GroupDevicesChanged& done) {
   return JsonObject{}
-      .add("authenticated_group_id", done.group_id.text())
-      .add("device_id", done.results.at(0).device_id.text())
+      .add("authenticated_group_id", done.group_id)
+      .add("device_id", done.results.at(0).device_id)
       .add(action == Action::add ? "added_at" : "removed_at", done.changed_at)
       .text();
 }
@@ -156,7 +136,7 @@ std::string bulk_change_json(Action action, const domain::GroupDevicesChanged& d
     results.push_back(object_of(each, adds ? "added" : "removed"));
   }
   return JsonObject{}
-      .add("authenticated_group_id", done.group_id.text())
+      .add("authenticated_group_id", done.group_id)
       .add(adds ? "devices_added" : "devices_removed", changed)
       .add("changed_at", done.changed_at)
       .add("results", results)

@@ -25,20 +25,6 @@ std::vector<std::string> texts(const std::vector<domain::Uuid>& ids) {
   return all;
 }
 
-void add_or_null(JsonObject& to, std::string_view name, const std::optional<domain::Uuid>& id) {
-  if (id)
-    to.add(name, id->text());
-  else
-    to.add_null(name);
-}
-
-void add_or_null(JsonObject& to, std::string_view name, const std::optional<std::int64_t>& number) {
-  if (number)
-    to.add(name, *number);
-  else
-    to.add_null(name);
-}
-
 /// 99 at most: all devices are through, and COMMIT is still to come.
 std::int64_t percent_of(const domain::MigrationReport& report) {
   const auto total = report.devices_total.value_or(0);
@@ -51,7 +37,7 @@ std::int64_t count_of(const std::vector<domain::Uuid>& ids) {
 
 /// All but `migration_id`, which stands first everywhere.
 void add_fields(JsonObject& to, const domain::MigrationCompleted& done) {
-  to.add("authenticated_group_id", done.authenticated_group_id.text())
+  to.add("authenticated_group_id", done.authenticated_group_id)
       .add("name", done.name)
       .add("slug", done.slug)
       .add("devices_migrated", count_of(done.device_ids))
@@ -61,17 +47,14 @@ void add_fields(JsonObject& to, const domain::MigrationCompleted& done) {
 }
 
 JsonObject object_of(const domain::GroupDevice& device) {
-  JsonObject object;
-  object.add("device_id", device.device_id.text())
+  return JsonObject{}
+      .add("device_id", device.device_id)
       .add("display_name", device.display_name)
-      .add("platform", device.platform);
-  add_or_null(object, "owner_user_id", device.owner_user_id);
-  object.add("active", device.active).add("added_at", device.added_at);
-  if (device.last_seen_at)
-    object.add("last_seen_at", *device.last_seen_at);
-  else
-    object.add_null("last_seen_at");
-  return object;
+      .add("platform", device.platform)
+      .add_or_null("owner_user_id", device.owner_user_id)
+      .add("active", device.active)
+      .add("added_at", device.added_at)
+      .add_or_null("last_seen_at", device.last_seen_at);
 }
 
 } // namespace
@@ -160,16 +143,17 @@ Parsed<std::string> parse_webhook(std::string_view body, const domain::Unicode& 
 
 std::string to_json(const domain::MigrationCompleted& done) {
   JsonObject body;
-  body.add("migration_id", done.migration_id.text());
+  body.add("migration_id", done.migration_id);
   add_fields(body, done);
   return body.text();
 }
 
 std::string to_json(const domain::MigrationPlan& plan) {
   JsonObject body;
-  body.add("dry_run", true).add("registration_group_id", plan.registration_group_id);
-  add_or_null(body, "authenticated_group_id", plan.authenticated_group_id);
-  body.add("name", plan.name)
+  body.add("dry_run", true)
+      .add("registration_group_id", plan.registration_group_id)
+      .add_or_null("authenticated_group_id", plan.authenticated_group_id)
+      .add("name", plan.name)
       .add("slug", plan.slug)
       .add("devices_to_migrate", count_of(plan.device_ids))
       .add("device_ids", texts(plan.device_ids))
@@ -184,9 +168,9 @@ std::string to_json(const domain::MigrationPlan& plan) {
 
 std::string to_json(const domain::MigrationUndone& undone) {
   return JsonObject{}
-      .add("migration_id", undone.migration_id.text())
+      .add("migration_id", undone.migration_id)
       .add("registration_group_id", undone.registration_group_id)
-      .add("authenticated_group_id", undone.authenticated_group_id.text())
+      .add("authenticated_group_id", undone.authenticated_group_id)
       .add("status", "rolled_back")
       .add("devices_restored", count_of(undone.device_ids))
       .add("device_ids", texts(undone.device_ids))
@@ -195,24 +179,24 @@ std::string to_json(const domain::MigrationUndone& undone) {
 }
 
 std::string to_json(const domain::DeviceRegistered& done) {
-  JsonObject body;
-  body.add("device_id", done.device_id.text())
+  return JsonObject{}
+      .add("device_id", done.device_id)
       .add("display_name", done.display_name)
       .add("group_id", done.group_id)
-      .add("platform", done.platform);
-  add_or_null(body, "owner_user_id", done.owner_user_id);
-  return body.text();
+      .add("platform", done.platform)
+      .add_or_null("owner_user_id", done.owner_user_id)
+      .text();
 }
 
 std::string to_json(const domain::RegistrationGroupFound& found) {
-  JsonObject body;
-  body.add("registration_group_id", found.registration_group_id)
-      .add("device_id", found.device_id.text())
+  return JsonObject{}
+      .add("registration_group_id", found.registration_group_id)
+      .add("device_id", found.device_id)
       .add("device_count", found.device_count)
-      .add("migrated", found.migration_id.has_value());
-  add_or_null(body, "authenticated_group_id", found.authenticated_group_id);
-  add_or_null(body, "migration_id", found.migration_id);
-  return body.text();
+      .add("migrated", found.migration_id.has_value())
+      .add_or_null("authenticated_group_id", found.authenticated_group_id)
+      .add_or_null("migration_id", found.migration_id)
+      .text();
 }
 
 std::string to_json(const domain::GroupDevicesPage& page) {
@@ -232,13 +216,14 @@ std::string to_json(const domain::GroupDevicesPage& page) {
 std::string to_json(const domain::MigrationReport& report) {
   using Status = domain::MigrationReport::Status;
   JsonObject body;
-  body.add("migration_id", report.result.migration_id.text())
+  body.add("migration_id", report.result.migration_id)
       .add("registration_group_id", report.registration_group_id);
-  if (report.status == Status::in_progress) {
-    body.add("status", "in_progress").add("progress_percent", percent_of(report));
-    add_or_null(body, "devices_total", report.devices_total);
-    return body.add("devices_processed", report.devices_processed).text();
-  }
+  if (report.status == Status::in_progress)
+    return body.add("status", "in_progress")
+        .add("progress_percent", percent_of(report))
+        .add_or_null("devices_total", report.devices_total)
+        .add("devices_processed", report.devices_processed)
+        .text();
   if (report.status == Status::failed)
     return body.add("status", "failed")
         .add("error",
@@ -253,15 +238,15 @@ std::string to_json(const domain::MigrationReport& report) {
 
 std::string in_progress_json(const domain::MigrationCommand& command) {
   const auto report = report_of(command);
-  JsonObject body;
-  body.add("migration_id", command.migration_id.text())
+  return JsonObject{}
+      .add("migration_id", command.migration_id)
       .add("status", "in_progress")
-      .add("status_url", status_url(command.migration_id));
-  add_or_null(body, "devices_total", report.devices_total);
-  body.add("devices_processed", report.devices_processed);
-  add_or_null(body, "estimated_completion_seconds",
-              command.progress ? command.progress->seconds_left() : std::nullopt);
-  return body.text();
+      .add("status_url", status_url(command.migration_id))
+      .add_or_null("devices_total", report.devices_total)
+      .add("devices_processed", report.devices_processed)
+      .add_or_null("estimated_completion_seconds",
+                   command.progress ? command.progress->seconds_left() : std::nullopt)
+      .text();
 }
 
 domain::MigrationReport report_of(const domain::MigrationCommand& running) {

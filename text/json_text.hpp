@@ -1,6 +1,9 @@
 #pragma once
+#include "domain/uuid.hpp"
+
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +31,14 @@ public:
   JsonObject& add(std::string_view name, std::int64_t value);
   JsonObject& add(std::string_view name, double value); // not finite: null
   JsonObject& add(std::string_view name, bool value);
+  JsonObject& add(std::string_view name, const domain::Uuid& value) {
+    return add(name, value.text());
+  }
   JsonObject& add_null(std::string_view name);
+  /// Of any type above.
+  template <class T> JsonObject& add_or_null(std::string_view name, const std::optional<T>& value) {
+    return value ? add(name, *value) : add_null(name);
+  }
   JsonObject& add(std::string_view name, const JsonObject& value);
   JsonObject& add(std::string_view name, const std::vector<std::string>& values);
   JsonObject& add(std::string_view name, const std::vector<JsonObject>& values);

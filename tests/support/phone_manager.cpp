@@ -23,7 +23,7 @@ std::string phone_manager_database(Postgres& server, const std::string& more) {
   text << std::ifstream{kFile}.rdbuf();
   if (text.view().empty())
     throw std::runtime_error{std::string{"cannot read "} + kFile};
-  const auto url = server.create_database();
+  auto url = server.create_database();
   Sql sql{url};
   sql.exec(text.str());
   if (!more.empty())

@@ -17,6 +17,8 @@ TEST_CASE("what is written member by member reads as it was meant") {
                                .add("none", std::numeric_limits<double>::quiet_NaN())
                                .add("yes", true)
                                .add_null("nothing")
+                               .add_or_null("absent", std::optional<bool>{})
+                               .add_or_null("present", std::optional{regroup::domain::Uuid{}})
                                .add("inner", JsonObject{}.add("a", "b"))
                                .add("empty", JsonObject{})
                                .add("texts", std::vector<std::string>{"x", "y"})
@@ -28,6 +30,8 @@ TEST_CASE("what is written member by member reads as it was meant") {
                                   {"none", nullptr},
                                   {"yes", true},
                                   {"nothing", nullptr},
+                                  {"absent", nullptr},
+                                  {"present", "00000000-0000-0000-0000-000000000000"},
                                   {"inner", {{"a", "b"}}},
                                   {"empty", json::object()},
                                   {"texts", {"x", "y"}},

@@ -29,7 +29,7 @@ const std::vector<Folder> kFolders{
     {"domain", {}, {}},
     {"text", {"domain/"}, {"utf8proc.h", "nlohmann/"}},
     {"config", {"domain/"}, {"toml++/", "posix"}},
-    {"telemetry", {"domain/", "text/json_text.hpp"}, {"nlohmann/", "posix"}},
+    {"telemetry", {"domain/", "text/json_text.hpp"}, {"nlohmann/", "prometheus/", "posix"}},
     {"db", {"domain/", "config/"}, {"pqxx/", "libpq-fe.h", "openssl/", "posix"}},
     {"actors", {"domain/"}, {"caf/"}},
     {"events", {"domain/"}, {"curl/", "openssl/", "posix"}},

@@ -18,8 +18,12 @@ namespace {
 
 using Catalogue = std::map<std::string, std::string>; // name -> type
 
+/// Of a replica that has answered a request and ended a migration.
 Catalogue served() {
-  std::istringstream lines{PrometheusMetrics{"1"}.exposition()};
+  PrometheusMetrics metrics{"1"};
+  metrics.request_answered("/a", "GET", 200, 5ms);
+  metrics.migration_ended(MigrationStatus::completed, "full");
+  std::istringstream lines{metrics.exposition()};
   Catalogue types;
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words{line};
@@ -61,10 +65,10 @@ TEST_CASE("requests are counted by route, method and status") {
   metrics.request_answered("/a/{id}", "GET", 200, 6ms);
   metrics.request_answered("/a/{id}", "GET", 404, 40s);
   metrics.request_answered("", "PUT", 404, 1ms);
-  const std::string ok = R"(route="/a/{id}",method="GET",status="200")";
-  const std::string absent = R"(route="/a/{id}",method="GET",status="404")";
+  const std::string ok = R"(method="GET",route="/a/{id}",status="200")";
+  const std::string absent = R"(method="GET",route="/a/{id}",status="404")";
   CHECK(has(metrics, "http_requests_total{" + ok + "} 2"));
-  CHECK(has(metrics, R"(http_requests_total{route="unmatched",method="PUT",status="404"} 1)"));
+  CHECK(has(metrics, R"(http_requests_total{method="PUT",route="unmatched",status="404"} 1)"));
   // A bucket holds what lies on its bound, and everything below.
   CHECK(has(metrics, "http_request_duration_seconds_bucket{" + ok + R"(,le="0.005"} 1)"));
   CHECK(has(metrics, "http_request_duration_seconds_bucket{" + ok + R"(,le="0.01"} 2)"));
@@ -82,14 +86,29 @@ TEST_CASE("migrations are counted by what became of them") {
   metrics.migration_committed(20ms, 3);
   metrics.doubt_ended(domain::Metrics::Doubt::committed);
   metrics.database_connection(domain::Metrics::Connected::again);
-  CHECK(has(metrics, R"(regroup_migrations_total{status="completed",reason="full"} 1)"));
+  CHECK(has(metrics, R"(regroup_migrations_total{reason="full",status="completed"} 1)"));
   CHECK(has(metrics,
-            R"(regroup_migrations_total{status="refused",reason="migration/in-progress"} 2)"));
+            R"(regroup_migrations_total{reason="migration/in-progress",status="refused"} 2)"));
   CHECK(has(metrics, R"(regroup_migration_devices_bucket{le="2"} 0)"));
   CHECK(has(metrics, R"(regroup_migration_devices_bucket{le="3"} 1)"));
   CHECK(has(metrics, "regroup_migration_duration_seconds_count 1"));
   CHECK(has(metrics, R"(regroup_in_doubt_resolutions_total{result="committed"} 1)"));
   CHECK(has(metrics, R"(regroup_database_connects_total{result="again"} 1)"));
+}
+
+TEST_CASE("many combinations of labels are told apart") {
+  PrometheusMetrics metrics{"1"};
+  for (int round = 0; round < 2; ++round)
+    for (int status = 100; status < 600; ++status) {
+      metrics.request_answered("/a", "GET", status, 1s);
+      metrics.request_answered("/a", "PUT", status, 1s);
+    }
+  const auto text = metrics.exposition();
+  for (int status = 100; status < 600; ++status) {
+    const auto labels = R"(route="/a",status=")" + std::to_string(status) + R"("} 2)";
+    REQUIRE(text.find(R"(http_requests_total{method="GET",)" + labels) != std::string::npos);
+    REQUIRE(text.find(R"(http_requests_total{method="PUT",)" + labels) != std::string::npos);
+  }
 }
 
 TEST_CASE("what several threads count at once is all counted") {
@@ -105,9 +124,9 @@ TEST_CASE("what several threads count at once is all counted") {
         }
       });
   }
-  CHECK(has(metrics, R"(http_requests_total{route="/a",method="GET",status="200"} 1336)"));
+  CHECK(has(metrics, R"(http_requests_total{method="GET",route="/a",status="200"} 1336)"));
   CHECK(has(metrics,
-            R"(http_request_duration_seconds_sum{route="/a",method="GET",status="201"} 1332)"));
-  CHECK(has(metrics, R"(regroup_migrations_total{status="completed",reason="full"} 4000)"));
+            R"(http_request_duration_seconds_sum{method="GET",route="/a",status="201"} 1332)"));
+  CHECK(has(metrics, R"(regroup_migrations_total{reason="full",status="completed"} 4000)"));
   CHECK(has(metrics, "regroup_rate_limited_total 4000"));
 }
