@@ -42,7 +42,8 @@ inline constexpr Statement read_live{"regroup_read_live", "SELECT regroup_live_v
 
 inline constexpr Statement publish_live{
     "regroup_publish_live",
-    "SELECT regroup_publish_live_v1($1, $2::uuid[], $3::uuid[], $4::text[], $5::bigint[])"};
+    "SELECT regroup_publish_live_v1($1, $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], "
+    "$6::text[])"};
 
 inline constexpr Statement cancel_migration{"regroup_cancel_migration",
                                             "SELECT regroup_cancel_migration_v1($1) AS outcome"};

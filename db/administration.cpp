@@ -53,15 +53,18 @@ Answer publish_live(Transaction& transaction, const domain::PublishLive& what) {
   std::vector<domain::Uuid> ids;
   std::vector<domain::Uuid> users;
   std::vector<std::string> groups;
+  std::vector<std::string> trace_ids;
   std::string ages = "{";
   for (const auto& each : what.running) {
     ids.push_back(each.migration_id);
     users.push_back(each.user_id);
     groups.push_back(each.registration_group_id);
+    trace_ids.push_back(each.trace_id);
     ages += (ages.size() > 1 ? "," : "") + std::to_string(each.age.count());
   }
   transaction.run(statements::publish_live, what.replica, uuid_array_text(ids),
-                  uuid_array_text(users), text_array_text(groups), ages + "}");
+                  uuid_array_text(users), text_array_text(groups), ages + "}",
+                  text_array_text(trace_ids));
   transaction.commit();
   return AdminDocument{"{}"};
 }

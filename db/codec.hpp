@@ -4,6 +4,8 @@
 
 #include <pqxx/result>
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +29,16 @@ std::optional<domain::Uuid> optional_uuid(const Reply& reply, std::size_t row, c
 std::optional<std::string> optional_text(const pqxx::field& field);
 
 std::optional<std::string> text_of(const std::optional<domain::Uuid>& id);
+
+/// How long ago something was, as a parameter: statements are told times so, since clocks differ.
+inline std::int64_t microseconds(std::chrono::steady_clock::duration span) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(span).count();
+}
+
+/// A parameter that is NULL where the text is empty.
+inline std::optional<std::string> text_if_any(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional{text};
+}
 
 /// A parameter that may be NULL; the optional outlives the call.
 inline const char* text_or_null(const std::optional<std::string>& text) {

@@ -13,7 +13,7 @@ const std::vector<Written>& written() {
       {"device_group_memberships", {"id", "device_id", "group_id", "added_by"}},
       {kAudit,
        {"id", "user_id", "registration_group_id", "status", "error_code", "error_message",
-        "duration_ms"}},
+        "duration_ms", "trace_id", "received_at", "started_at"}},
       {"devices",
        {"device_id", "display_name", "group_id", "platform", "fcm_token", "owner_user_id",
         "linked_at", "last_seen_at"}},

@@ -76,9 +76,32 @@ MigrationCompleted completed_from_audit(const pqxx::row& row) {
   return done;
 }
 
+/// Tells the migration's progress when a worker took it up, the first time, and for how long it
+/// was with workers.
+class WorkerTime {
+public:
+  WorkerTime(const MigrationCommand& command, Clock::time_point started) : command_(command) {
+    std::int64_t not_yet = -1;
+    if (command.progress)
+      command.progress->queue_us.compare_exchange_strong(not_yet,
+                                                         microseconds(started - command.received));
+  }
+  ~WorkerTime() {
+    if (command_.progress)
+      command_.progress->database_us =
+          microseconds(Clock::now() - command_.received) - command_.progress->queue_us;
+  }
+  WorkerTime(const WorkerTime&) = delete;
+  WorkerTime& operator=(const WorkerTime&) = delete;
+
+private:
+  const MigrationCommand& command_;
+};
+
 /// From BEGIN to COMMIT in one round trip: see one_trip.hpp, and 004_migrate.sql for why a COMMIT
 /// that follows a refusal commits nothing.
-Answer attempt(Session& session, const SchemaFacts& facts, const MigrationCommand& command) {
+Answer attempt(Session& session, const SchemaFacts& facts, const MigrationCommand& command,
+               Clock::time_point started) {
   std::optional<std::string> device_ids;
   if (command.device_ids)
     device_ids = uuid_array_text(*command.device_ids);
@@ -89,6 +112,8 @@ Answer attempt(Session& session, const SchemaFacts& facts, const MigrationComman
     request_hash = given->request_hash;
   }
   const std::int64_t limit = std::min(command.max_devices, facts.most_devices);
+  session.open(); // before the clock is looked at: connecting takes its time
+  const auto now = Clock::now();
   const Reply reply = run_in_one_trip(
       session, statements::migrate,
       {command.migration_id.text(), command.authenticated_group_id.text(), command.user_id.text(),
@@ -96,7 +121,11 @@ Answer attempt(Session& session, const SchemaFacts& facts, const MigrationComman
        domain::cut_slug(command.slug, facts.slug_width), std::move(device_ids),
        std::to_string(limit), std::to_string(facts.default_max_devices), std::move(key),
        std::move(request_hash), domain::name_of(command.require_owner),
-       command.into_group ? "true" : "false"});
+       command.into_group ? "true" : "false", text_if_any(command.trace_id),
+       std::to_string(microseconds(now - command.received)),
+       std::to_string(microseconds(now - started))});
+  if (command.progress && !reply.is_null(0, "lock_us"))
+    command.progress->lock_us = reply.number(0, "lock_us");
   const std::string_view outcome = reply.text(0, "outcome");
   if (outcome != "completed" && outcome != "replayed")
     return refusal_of(outcome, reply, command, limit);
@@ -124,13 +153,17 @@ bool was_cancelled(Session& session, const MigrationCommand& command) {
 
 /// False when the migration's id has a row already.
 bool insert_failure(Session& session, const MigrationCommand& command, Refused reason,
-                    std::int64_t took_ms) {
+                    Clock::time_point started) {
+  const auto trace_id = text_if_any(command.trace_id);
   Transaction transaction{session};
-  const auto written = transaction.run(statements::record_failure, command.migration_id.text(),
-                                       command.user_id.text(), command.registration_group_id,
-                                       reason == Refused::internal ? "server/internal"
-                                                                   : "server/database-unavailable",
-                                       std::string{public_message(reason)}, took_ms);
+  const auto now = Clock::now();
+  const auto took = microseconds(now - started);
+  const auto written = transaction.run(
+      statements::record_failure, command.migration_id.text(), command.user_id.text(),
+      command.registration_group_id,
+      reason == Refused::internal ? "server/internal" : "server/database-unavailable",
+      std::string{public_message(reason)}, took / 1000, text_or_null(trace_id),
+      microseconds(now - command.received), took);
   transaction.commit();
   return written.affected_rows() > 0;
 }
@@ -140,14 +173,13 @@ bool insert_failure(Session& session, const MigrationCommand& command, Refused r
 /// reached there is none: then the log alone tells.
 Refused record_failure(Session& session, domain::Log& log, const MigrationCommand& command,
                        Refused reason, Clock::time_point started) {
-  const auto took =
-      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started).count();
   try {
-    if (!insert_failure(session, command, reason, took) && was_cancelled(session, command))
+    if (!insert_failure(session, command, reason, started) && was_cancelled(session, command))
       return Refused::cancelled;
   } catch (const std::exception& why) {
     log.event(domain::LogLevel::warning, "migration.failure_not_recorded",
               {{"migration_id", std::string_view{command.migration_id.text()}},
+               {"trace_id", domain::if_any(command.trace_id)},
                {"error", std::string_view{why.what()}}});
   }
   return reason;
@@ -159,6 +191,7 @@ void log_failure(domain::Log& log, const MigrationCommand& command, std::string_
   log.event(domain::LogLevel::error, "migration.failed",
             {{"migration_id", std::string_view{id}},
              {"registration_group_id", std::string_view{command.registration_group_id}},
+             {"trace_id", domain::if_any(command.trace_id)},
              {"sqlstate", sqlstate},
              {"error", std::string_view{what}},
              {"attempts", std::int64_t{attempts}}});
@@ -204,11 +237,12 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
 Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
                domain::Metrics& metrics, const MigrationCommand& command) {
   const auto started = Clock::now();
+  const WorkerTime time{command, started};
   const ProgressWatch watch{session, command.progress.get()};
   for (int attempts = 1;; ++attempts) {
     const bool again = attempts < kMostAttempts && Clock::now() < command.deadline;
     try {
-      return attempt(session, facts, command);
+      return attempt(session, facts, command, started);
     } catch (const CommitInDoubt& why) {
       log_failure(log, command, "08007", why.what(), attempts);
       return resolve(session, log, metrics, command);
@@ -242,6 +276,7 @@ Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,
   // rolled back: once we hold that lock, what we read is final. The id that we look for was chosen
   // before the migration began.
   const auto started = Clock::now();
+  const WorkerTime time{command, started};
   for (int attempts = 1; Clock::now() < command.deadline; ++attempts) {
     try {
       Transaction transaction{session};
@@ -257,6 +292,7 @@ Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,
       }
       log.event(domain::LogLevel::warning, "migration.doubt_resolved",
                 {{"migration_id", std::string_view{command.migration_id.text()}},
+                 {"trace_id", domain::if_any(command.trace_id)},
                  {"committed", found},
                  {"attempts", std::int64_t{attempts}}});
       metrics.doubt_ended(found ? Doubt::committed : Doubt::rolled_back);

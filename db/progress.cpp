@@ -6,6 +6,7 @@
 
 namespace regroup::db {
 
+using Clock = std::chrono::steady_clock;
 using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
@@ -15,12 +16,14 @@ Answer note_running(Session& session, const domain::NoteRunning& job) {
   std::optional<std::string> device_ids;
   if (migration.device_ids)
     device_ids = uuid_array_text(*migration.device_ids);
+  const auto trace_id = text_if_any(migration.trace_id);
   Transaction transaction{session};
   transaction.run(statements::promise_nothing);
   const auto total =
       transaction
           .run(statements::note_running, migration.migration_id.text(), migration.user_id.text(),
-               migration.registration_group_id, text_or_null(device_ids))
+               migration.registration_group_id, text_or_null(device_ids), text_or_null(trace_id),
+               microseconds(Clock::now() - migration.received))
           .front()
           .front()
           .as<std::int64_t>();
@@ -45,12 +48,18 @@ Answer tell_progress(Session& session, const domain::TellProgress& job) {
 
 Answer end_running(Session& session, const domain::EndRunning& job) {
   const auto& migration = *job.migration;
+  const auto trace_id = text_if_any(migration.trace_id);
+  const auto received = microseconds(Clock::now() - migration.received);
+  std::optional<std::string> started; // not all come to a worker
+  if (migration.progress && migration.progress->has_run())
+    started = std::to_string(received - migration.progress->queue_us);
   Transaction transaction{session};
   transaction.run(statements::promise_nothing);
   if (!job.error_code.empty())
     transaction.run(statements::record_failure, migration.migration_id.text(),
                     migration.user_id.text(), migration.registration_group_id, job.error_code,
-                    job.error_message, nullptr);
+                    job.error_message, nullptr, text_or_null(trace_id), received,
+                    text_or_null(started));
   transaction.run(statements::forget_running, migration.migration_id.text());
   transaction.commit();
   return domain::Done{};

@@ -34,16 +34,20 @@ inline constexpr Statement rollback{"regroup_rollback", "ROLLBACK"};
 inline constexpr Statement migrate{
     "regroup_migrate",
     "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, "
-    "o_ignored, o_device_count, o_linked, o_owned "
-    "FROM regroup_migrate_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"};
+    "o_ignored, o_device_count, o_linked, o_owned, "
+    "(date_part('epoch', o_locked_at - now()) * 1000000)::bigint AS lock_us "
+    "FROM regroup_migrate_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
+    "$16)"};
 
 /// migration.cpp, in a transaction of its own after a migration was rolled back. Takes no lock. The
-/// conflict is a migration that was thought lost and had committed: its row stays.
+/// conflict is a migration that was thought lost and had committed: its row stays. The last two
+/// parameters: how long ago, in microseconds, the request was received and a worker took it up.
 inline constexpr Statement record_failure{
     "regroup_record_failure",
     "INSERT INTO migration_audit_logs (id, user_id, registration_group_id, status, error_code, "
-    "error_message, duration_ms) VALUES ($1, $2, $3, 'failed', $4, $5, $6) "
-    "ON CONFLICT (id) DO NOTHING"};
+    "error_message, duration_ms, trace_id, received_at, started_at) "
+    "VALUES ($1, $2, $3, 'failed', $4, $5, $6, $7, now() - $8::bigint * interval '1 us', "
+    "now() - $9::bigint * interval '1 us') ON CONFLICT (id) DO NOTHING"};
 
 /// migration.cpp, to learn what became of a COMMIT: waits (up to lock_timeout) until the backend
 /// that may still be committing has let go of the registration group.
@@ -91,7 +95,7 @@ inline constexpr Statement promise_nothing{
 
 /// progress.cpp. Takes no lock; see 006_group_life.sql.
 inline constexpr Statement note_running{"regroup_note_running",
-                                        "SELECT regroup_note_running_v1($1, $2, $3, $4)"};
+                                        "SELECT regroup_note_running_v1($1, $2, $3, $4, $5, $6)"};
 
 /// progress.cpp, once a second for all migrations that this replica has noted. Locks their rows,
 /// which nobody else writes while the replica is heard of.
@@ -129,7 +133,7 @@ inline constexpr Statement undo{
     "regroup_undo",
     "SELECT outcome, o_migration_id, o_device_ids, "
     "to_char(o_rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
-    "AS o_rolled_back_at FROM regroup_undo_v1($1, $2, $3, $4, $5, $6)"};
+    "AS o_rolled_back_at FROM regroup_undo_v1($1, $2, $3, $4, $5, $6, $7)"};
 
 /// undo.cpp, after wait_for_group, to learn what became of a COMMIT.
 inline constexpr Statement find_undo{

@@ -78,11 +78,11 @@ Refusal refusal_from(const Reply& reply, const UndoCommand& command, std::string
 
 /// From BEGIN to COMMIT in one round trip, as a migration.
 Answer attempt(Session& session, const UndoCommand& command) {
-  const Reply reply =
-      run_in_one_trip(session, statements::undo,
-                      {command.undo_id.text(), command.authenticated_group_id.text(),
-                       command.user_id.text(), command.registration_group_id,
-                       std::to_string(command.window.count()), command.idempotency_key});
+  const Reply reply = run_in_one_trip(
+      session, statements::undo,
+      {command.undo_id.text(), command.authenticated_group_id.text(), command.user_id.text(),
+       command.registration_group_id, std::to_string(command.window.count()),
+       command.idempotency_key, text_if_any(command.trace_id)});
   const std::string_view outcome = reply.text(0, "outcome");
   if (outcome != "rolled_back" && outcome != "replayed")
     return refusal_from(reply, command, outcome);
@@ -98,6 +98,7 @@ void log_failure(domain::Log& log, const UndoCommand& command, std::string_view 
   log.event(domain::LogLevel::error, "undo.failed",
             {{"authenticated_group_id", std::string_view{id}},
              {"registration_group_id", std::string_view{command.registration_group_id}},
+             {"trace_id", domain::if_any(command.trace_id)},
              {"sqlstate", sqlstate},
              {"error", std::string_view{what}},
              {"attempts", std::int64_t{attempts}}});
@@ -156,7 +157,9 @@ Answer resolve_undo(Session& session, domain::Log& log, domain::Metrics& metrics
         transaction.commit();
       }
       log.event(domain::LogLevel::warning, "undo.doubt_resolved",
-                {{"committed", !rows.empty()}, {"attempts", std::int64_t{attempts}}});
+                {{"trace_id", domain::if_any(command.trace_id)},
+                 {"committed", !rows.empty()},
+                 {"attempts", std::int64_t{attempts}}});
       metrics.doubt_ended(rows.empty() ? Doubt::rolled_back : Doubt::committed);
       if (rows.empty())
         return Refusal{Refused::database_unavailable};

@@ -46,6 +46,7 @@ struct LiveMigration {
   Uuid user_id;
   std::string registration_group_id;
   std::chrono::milliseconds age{}; // since its request was received
+  std::string trace_id{};          // empty: none
 };
 
 /// From a replica about itself: these run here, and no others of those it told of before.

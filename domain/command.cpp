@@ -16,6 +16,7 @@ MigrationCommand make_migration_command(MigrationRequest request, const Uuid& us
   command.authenticated_group_id =
       command.into_group ? *request.authenticated_group_id : Uuid::time_ordered();
   command.user_id = user_id;
+  command.received = std::chrono::steady_clock::now();
   command.registration_group_id = unicode.encode(request.registration_group_id);
   // An id of white space alone is allowed, and so is a name that was cut there: cut, not trimmed.
   const std::u32string name =

@@ -38,7 +38,9 @@ struct MigrationCommand {
   std::optional<IdempotencyKey> idempotency;
   std::int64_t max_devices = 100;
   RequireOwner require_owner = RequireOwner::any;
-  std::shared_ptr<MigrationProgress> progress{}; // where somebody may ask for it
+  std::shared_ptr<MigrationProgress> progress{};  // where somebody may ask for it
+  std::string trace_id;                           // of the request: 32 hex digits; empty: none
+  std::chrono::steady_clock::time_point received; // the request
   Deadline deadline; // past it nobody waits for the outcome any more: do not begin
 };
 using MigrationPtr = std::shared_ptr<const MigrationCommand>;
@@ -51,7 +53,7 @@ struct MigrationRequest {
   std::optional<Uuid> authenticated_group_id{}; // into that one; then without group_name
 };
 
-/// Chooses the ids, the default name and the slug.
+/// Chooses the ids, the default name and the slug. It is received now.
 MigrationCommand make_migration_command(MigrationRequest request, const Uuid& user_id,
                                         const Unicode& unicode);
 
@@ -69,6 +71,7 @@ struct UndoCommand {
   std::string registration_group_id;
   std::chrono::milliseconds window;           // how long after a migration it can be undone
   std::optional<std::string> idempotency_key; // as an IdempotencyKey's; the group is the request
+  std::string trace_id;                       // as a MigrationCommand's
   Deadline deadline;
 };
 using UndoPtr = std::shared_ptr<const UndoCommand>;

@@ -55,8 +55,7 @@ Reply still_running(const domain::MigrationCommand& command) {
 Api::Api(const ApiSettings& settings, const ApiParts& parts)
     : settings_(settings), max_devices_per_group_(settings.max_devices_per_group), parts_(parts),
       teller_(parts.gateway, running_, parts.lifecycle),
-      feed_({settings.replica, settings.request_timeout}, parts.gateway, parts.lifecycle,
-            running_) {}
+      feed_({settings.replica}, parts.gateway, parts.lifecycle, running_) {}
 
 std::optional<Uuid> Api::user_of(const Request& request) const {
   const std::string_view token = bearer(request.authorization);
@@ -132,12 +131,13 @@ void Api::migrate(const Request& request, const Respond& respond) {
         domain::make_migration_command(std::move(body.request), user, parts_.unicode));
     command->max_devices = max_devices_per_group_;
     command->require_owner = settings_.require_owner;
+    command->received = request.received;
+    command->trace_id = request.trace_id;
     command->deadline = request.received + settings_.request_timeout;
     if (auto& text = std::get<0>(key))
       command->idempotency = {std::move(*text), std::move(body.hash)};
 
     command->progress = std::make_shared<domain::MigrationProgress>();
-    command->progress->begun = request.received;
     if (std::get<bool>(dry_run))
       return rehearse(command, respond);
     running_.add(command);

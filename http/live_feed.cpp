@@ -134,11 +134,11 @@ void LiveFeed::publish() {
   domain::PublishLive what{settings_.replica, {}};
   const auto now = Clock::now();
   for (const auto& migration : running_.all()) {
-    const auto age = now - (migration->deadline - settings_.request_timeout);
+    const auto age = now - migration->received;
     if (age >= kWorthTelling)
-      what.running.push_back({migration->migration_id, migration->user_id,
-                              migration->registration_group_id,
-                              std::chrono::duration_cast<std::chrono::milliseconds>(age)});
+      what.running.push_back(
+          {migration->migration_id, migration->user_id, migration->registration_group_id,
+           std::chrono::duration_cast<std::chrono::milliseconds>(age), migration->trace_id});
   }
   if (what.running.size() > kMostTold) {
     std::nth_element(what.running.begin(), what.running.begin() + kMostTold, what.running.end(),

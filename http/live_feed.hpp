@@ -21,8 +21,7 @@ namespace regroup::http {
 class LiveFeed {
 public:
   struct Settings {
-    std::string replica;                       // its name
-    std::chrono::milliseconds request_timeout; // from a request's arrival to its deadline
+    std::string replica; // its name
   };
 
   /// What is referred to outlives stop().

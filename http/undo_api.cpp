@@ -43,6 +43,7 @@ void Api::undo(const Request& request, const Respond& respond) {
                  .registration_group_id = {},
                  .window = settings_.rollback_window,
                  .idempotency_key = std::move(std::get<0>(key)),
+                 .trace_id = std::string{request.trace_id},
                  .deadline = request.received + settings_.request_timeout},
                 request, respond);
   });

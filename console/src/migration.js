@@ -4,7 +4,8 @@ import * as format from "./format.js";
 
 const events = {
   received: ["Received", "A replica took the request."],
-  begun: ["Left the queue", "A connection was free; its transaction and its lock began."],
+  started: ["Left the queue", "A database worker was free, and took it up."],
+  locked: ["Locked", "It had the registration group's lock and its devices' rows."],
   committed: ["Written and committed", "Group, memberships, devices and record became true at once."],
   failed: ["Failed", "Nothing was changed."],
   cancelled: ["Cancelled", "An administrator took its id. Nothing was changed."],
@@ -40,7 +41,9 @@ function page(migration, link) {
         fact("In the database", format.duration(migration.duration_ms)),
         fact("Asked for by", h("a", { href: "#/history?" + new URLSearchParams({ user_id: migration.user_id ?? "" }) }, code(migration.user_id))),
         fact("Group id", code(migration.authenticated_group_id)),
-        fact("Migration id", code(migration.migration_id)))),
+        fact("Migration id", code(migration.migration_id)),
+        fact("Trace", code(migration.trace_id)),
+        migration.rollback_trace_id ? fact("Trace of the undo", code(migration.rollback_trace_id)) : null)),
     ),
     migration.device_ids?.length ? h("div", { class: "card" },
       h("h2", {}, "Devices"), h("ul", { class: "ids" }, migration.device_ids.map((id) => h("li", {}, h("code", {}, id))))) : null,

@@ -92,7 +92,8 @@ CREATE TABLE IF NOT EXISTS api_keys (
 );
 
 -- What this service adds to the audit: enough to answer the same 201 again, word for word, to a
--- caller's retry or to whoever asks for a migration's status.
+-- caller's retry or to whoever asks for a migration's status. And how it came about: the times are all
+-- by this server's clock, told from how long ago the replica says that it was.
 ALTER TABLE migration_audit_logs
   ADD COLUMN IF NOT EXISTS error_code varchar(64),
   ADD COLUMN IF NOT EXISTS duration_ms integer,
@@ -101,4 +102,8 @@ ALTER TABLE migration_audit_logs
   ADD COLUMN IF NOT EXISTS group_name varchar(100),
   ADD COLUMN IF NOT EXISTS group_slug varchar(120),
   ADD COLUMN IF NOT EXISTS devices_remaining bigint,
-  ADD COLUMN IF NOT EXISTS ignored_device_ids uuid[];
+  ADD COLUMN IF NOT EXISTS ignored_device_ids uuid[],
+  ADD COLUMN IF NOT EXISTS trace_id varchar(32), -- of the request's W3C traceparent
+  ADD COLUMN IF NOT EXISTS received_at timestamptz, -- the request
+  ADD COLUMN IF NOT EXISTS started_at timestamptz, -- by a replica's database worker
+  ADD COLUMN IF NOT EXISTS locked_at timestamptz; -- the registration group and its devices' rows

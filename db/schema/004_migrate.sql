@@ -32,6 +32,9 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   p_request_hash text,
   p_require_owner text DEFAULT 'any', -- migration.require_owner; 'majority', 'all_linked'
   p_into_group boolean DEFAULT false, -- into a group that is there: its owner or admin must ask
+  p_trace_id text DEFAULT NULL,    -- of the request
+  p_received_us bigint DEFAULT 0,  -- how long ago its replica received it,
+  p_started_us bigint DEFAULT 0,   -- and a worker took it up
   OUT outcome text,
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
@@ -42,7 +45,8 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   OUT o_ignored uuid[],
   OUT o_device_count bigint,
   OUT o_linked bigint, -- devices of the registration group that belong to somebody,
-  OUT o_owned bigint   -- and to the caller
+  OUT o_owned bigint,  -- and to the caller
+  OUT o_locked_at timestamptz -- when all locks were held; NULL: it did not come to that
 ) LANGUAGE plpgsql VOLATILE
 AS $$
 #variable_conflict use_column
@@ -131,6 +135,7 @@ BEGIN
               OFFSET 0)
           ORDER BY uuid_send(d.device_id)
           FOR UPDATE OF d) l;
+    o_locked_at := clock_timestamp();
 
     IF o_device_count = 0 THEN
       -- Nothing to migrate: never was there anything, or an earlier migration took all of it?
@@ -188,6 +193,7 @@ BEGIN
     SELECT g.name, g.slug INTO o_name, o_slug FROM groups g
     WHERE g.id = p_group_id AND g.is_active
     FOR NO KEY UPDATE;
+    o_locked_at := clock_timestamp();
     IF NOT FOUND THEN
       outcome := 'group_not_found';
       RETURN;
@@ -249,10 +255,13 @@ BEGIN
   INSERT INTO migration_audit_logs (
     id, user_id, registration_group_id, authenticated_group_id, devices_migrated, device_ids,
     status, duration_ms, idempotency_key, request_hash, group_name, group_slug,
-    devices_remaining, ignored_device_ids, excluded_device_ids)
+    devices_remaining, ignored_device_ids, excluded_device_ids, trace_id, received_at, started_at,
+    locked_at)
   VALUES (p_migration_id, p_user_id, p_registration_group_id, p_group_id, o_device_count,
     o_device_ids, kind, (extract(epoch FROM clock_timestamp() - now()) * 1000)::int,
-    p_idempotency_key, p_request_hash, o_name, o_slug, o_remaining, o_ignored, remaining)
+    p_idempotency_key, p_request_hash, o_name, o_slug, o_remaining, o_ignored, remaining,
+    p_trace_id, now() - p_received_us * interval '1 us', now() - p_started_us * interval '1 us',
+    o_locked_at)
   ON CONFLICT DO NOTHING
   RETURNING EXISTS (SELECT FROM webhook_endpoints w WHERE w.is_active) INTO is_followed;
   IF NOT FOUND THEN

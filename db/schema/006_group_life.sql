@@ -7,6 +7,8 @@ ALTER TABLE migration_audit_logs
   ADD COLUMN IF NOT EXISTS rolled_back_at timestamptz,
   ADD COLUMN IF NOT EXISTS rolled_back_by uuid,
   ADD COLUMN IF NOT EXISTS rollback_key varchar(255), -- the undo's Idempotency-Key
+  ADD COLUMN IF NOT EXISTS rollback_trace_id varchar(32), -- of the undo's request; trace_id is the
+                                                          -- migration's
   ADD COLUMN IF NOT EXISTS excluded_device_ids uuid[]; -- what a partial migration left behind
 
 -- What became of a group that is gone.
@@ -36,6 +38,7 @@ CREATE OR REPLACE FUNCTION regroup_undo_v1(
   p_registration_group_id text,
   p_window_ms bigint,     -- migration.rollback_window
   p_idempotency_key text, -- NULL: none
+  p_trace_id text DEFAULT NULL, -- of the request
   OUT outcome text,
   OUT o_migration_id uuid,
   OUT o_device_ids uuid[],
@@ -151,7 +154,8 @@ BEGIN
   -- forbid that it goes, or take the row along.
   UPDATE migration_audit_logs a
   SET status = 'rolled_back', rollback_id = p_undo_id, rolled_back_at = now(),
-      rolled_back_by = p_user_id, rollback_key = p_idempotency_key, undone_group_id = p_group_id,
+      rolled_back_by = p_user_id, rollback_key = p_idempotency_key, rollback_trace_id = p_trace_id,
+      undone_group_id = p_group_id,
       authenticated_group_id = CASE
         WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint c
                      WHERE c.contype = 'f' AND c.conrelid = 'migration_audit_logs'::regclass
@@ -299,13 +303,15 @@ CREATE TABLE IF NOT EXISTS regroup_running (
   registration_group_id varchar(255) NOT NULL,
   devices_total bigint NOT NULL,
   devices_processed bigint NOT NULL DEFAULT 0,
-  started_at timestamptz NOT NULL DEFAULT now(),
+  received_at timestamptz NOT NULL DEFAULT now(), -- the request
+  trace_id varchar(32), -- of its traceparent
   told_at timestamptz NOT NULL DEFAULT now() -- when its replica was last heard of
 );
 
 -- db/progress.cpp: a 202 is about to be sent. Returns how many devices there are to migrate.
 CREATE OR REPLACE FUNCTION regroup_note_running_v1(
-  p_migration_id uuid, p_user_id uuid, p_registration_group_id text, p_device_ids uuid[])
+  p_migration_id uuid, p_user_id uuid, p_registration_group_id text, p_device_ids uuid[],
+  p_trace_id text DEFAULT NULL, p_received_us bigint DEFAULT 0) -- how long ago
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -316,8 +322,10 @@ BEGIN
   WHERE d.group_id = p_registration_group_id AND d.active
     AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
     AND NOT regroup_is_migrated(d.device_id);
-  INSERT INTO regroup_running (migration_id, user_id, registration_group_id, devices_total)
-  SELECT p_migration_id, p_user_id, p_registration_group_id, total
+  INSERT INTO regroup_running (
+    migration_id, user_id, registration_group_id, devices_total, received_at, trace_id)
+  SELECT p_migration_id, p_user_id, p_registration_group_id, total,
+    now() - p_received_us * interval '1 us', p_trace_id
   WHERE NOT EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id) -- ended since
   ON CONFLICT (migration_id) DO NOTHING;
   -- Of replicas that died, and that nobody asked about.
@@ -359,9 +367,9 @@ BEGIN
     RETURN;
   END IF;
   INSERT INTO migration_audit_logs (id, user_id, registration_group_id, status, error_code,
-                                    error_message)
+                                    error_message, trace_id, received_at)
   VALUES (p_migration_id, noted.user_id, noted.registration_group_id, 'failed', 'server/internal',
-          'The migration came to no end, and changed nothing')
+          'The migration came to no end, and changed nothing', noted.trace_id, noted.received_at)
   ON CONFLICT (id) DO NOTHING; -- or it has ended since
   DELETE FROM regroup_running r WHERE r.migration_id = p_migration_id;
   outcome := 'settled';

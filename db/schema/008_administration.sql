@@ -24,6 +24,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS regroup_live_migrations (
   replica varchar(128) NOT NULL,
   lock_key bigint NOT NULL,
   received_at timestamptz NOT NULL,
+  trace_id varchar(32), -- of the request's traceparent
   seen_at timestamptz NOT NULL DEFAULT now() -- its replica still said so
 );
 
@@ -46,11 +47,12 @@ BEGIN
                 THEN 'not_cancellable' ELSE 'not_found' END;
   END IF;
   INSERT INTO migration_audit_logs (
-    id, user_id, registration_group_id, status, error_code, error_message, duration_ms)
+    id, user_id, registration_group_id, status, error_code, error_message, duration_ms, trace_id,
+    received_at)
   VALUES (
     p_migration_id, live.user_id, live.registration_group_id, 'failed', 'migration/cancelled',
     'An administrator cancelled the migration',
-    (extract(epoch FROM now() - live.received_at) * 1000)::int)
+    (extract(epoch FROM now() - live.received_at) * 1000)::int, live.trace_id, live.received_at)
   ON CONFLICT (id) DO NOTHING;
   RETURN CASE WHEN FOUND THEN 'cancelled' ELSE 'not_cancellable' END;
 EXCEPTION WHEN lock_not_available THEN
@@ -75,31 +77,32 @@ AS $$
     'error', CASE WHEN a.status = 'failed' THEN json_build_object(
       'code', coalesce(a.error_code, 'server/internal'),
       'message', coalesce(a.error_message, 'The migration failed')) END,
-    'duration_ms', a.duration_ms, 'created_at', regroup_utc_text(a.created_at))
+    'duration_ms', a.duration_ms, 'trace_id', a.trace_id,
+    'created_at', regroup_utc_text(a.created_at))
 $$;
 
--- One migration with its timeline. When its request was received is in its id (UUID version 7), by the
--- replica's clock; all else is the database's. created_at is the BEGIN of what was committed, and the
--- end of what failed.
+-- One migration with its timeline, all by the database's clock; of a row that another program wrote
+-- less is known. created_at is the BEGIN of what was committed, and the end of what failed. duration_ms
+-- is rounded, so with it alone a quick migration could seem to be committed before it had its locks.
 CREATE OR REPLACE FUNCTION regroup_migration_json(a migration_audit_logs) RETURNS json
 LANGUAGE sql STABLE
 AS $$
   SELECT (regroup_history_json(a)::jsonb || jsonb_build_object(
     'device_ids', to_jsonb(a.device_ids), 'devices_remaining', coalesce(a.devices_remaining, 0),
     'ignored_device_ids', to_jsonb(coalesce(a.ignored_device_ids, '{}')),
+    'rollback_trace_id', a.rollback_trace_id,
     'timeline', (
       SELECT jsonb_agg(jsonb_build_object('event', e.event, 'at', regroup_utc_text(e.at))
                        ORDER BY e.place)
       FROM (VALUES
-        (1, 'received', CASE WHEN substr(a.id::text, 15, 1) = '7' THEN least(a.created_at,
-           to_timestamp(('x' || replace(substr(a.id::text, 1, 13), '-', ''))::bit(48)::bigint
-                        / 1000.0)) END),
-        (2, 'begun', CASE WHEN a.status <> 'failed' THEN a.created_at END),
-        (3, 'committed', CASE WHEN a.status <> 'failed'
-                              THEN a.created_at + a.duration_ms * interval '1 ms' END),
-        (4, CASE WHEN a.error_code = 'migration/cancelled' THEN 'cancelled' ELSE 'failed' END,
+        (1, 'received', a.received_at),
+        (2, 'started', a.started_at),
+        (3, 'locked', a.locked_at),
+        (4, 'committed', CASE WHEN a.status <> 'failed' THEN greatest(
+           a.locked_at, a.created_at + coalesce(a.duration_ms, 0) * interval '1 ms') END),
+        (5, CASE WHEN a.error_code = 'migration/cancelled' THEN 'cancelled' ELSE 'failed' END,
             CASE WHEN a.status = 'failed' THEN a.created_at END),
-        (5, 'rolled_back', a.rolled_back_at)
+        (6, 'rolled_back', a.rolled_back_at)
       ) AS e(place, event, at)
       WHERE e.at IS NOT NULL)))::json
 $$;
@@ -187,7 +190,8 @@ $$;
 -- A replica tells what runs there, and with it what runs there no longer. Rows of replicas that ended
 -- without a word go after a minute.
 CREATE OR REPLACE FUNCTION regroup_publish_live_v1(
-  p_replica text, p_migration_ids uuid[], p_user_ids uuid[], p_groups text[], p_ages_ms bigint[])
+  p_replica text, p_migration_ids uuid[], p_user_ids uuid[], p_groups text[], p_ages_ms bigint[],
+  p_trace_ids text[]) -- an empty one: none
 RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
@@ -195,11 +199,12 @@ AS $$
   WHERE (l.replica = p_replica AND l.migration_id <> ALL (p_migration_ids))
      OR l.seen_at < now() - interval '1 minute';
   INSERT INTO regroup_live_migrations AS l (
-    migration_id, registration_group_id, user_id, replica, lock_key, received_at)
+    migration_id, registration_group_id, user_id, replica, lock_key, received_at, trace_id)
   SELECT m.id, m.registration_group_id, m.user_id, p_replica,
-    regroup_lock_key(m.registration_group_id), now() - m.age * interval '1 ms'
-  FROM unnest(p_migration_ids, p_user_ids, p_groups, p_ages_ms)
-    AS m(id, user_id, registration_group_id, age)
+    regroup_lock_key(m.registration_group_id), now() - m.age * interval '1 ms',
+    nullif(m.trace_id, '')
+  FROM unnest(p_migration_ids, p_user_ids, p_groups, p_ages_ms, p_trace_ids)
+    AS m(id, user_id, registration_group_id, age, trace_id)
   ON CONFLICT (migration_id) DO UPDATE SET seen_at = now()
   WHERE l.seen_at < now() - interval '2 seconds';
 $$;
@@ -216,7 +221,8 @@ LANGUAGE sql VOLATILE -- the sessions' state is of now, not of the transaction's
 AS $$
   SELECT coalesce(json_agg(json_build_object(
     'migration_id', l.migration_id, 'registration_group_id', l.registration_group_id,
-    'user_id', l.user_id, 'replica', l.replica, 'received_at', regroup_utc_text(l.received_at),
+    'user_id', l.user_id, 'replica', l.replica, 'trace_id', l.trace_id,
+    'received_at', regroup_utc_text(l.received_at),
     'state', CASE WHEN h.pid IS NULL THEN 'queued'
                   WHEN h.wait_event = 'SyncRep' OR h.query ILIKE 'commit%' THEN 'committing'
                   WHEN h.wait_event_type = 'Lock' THEN 'waiting'

@@ -161,7 +161,7 @@ try {
   step("its page tells its timeline");
   await page.getByRole("link", { name: group }).click();
   await heading(group).waitFor();
-  for (const event of ["Received", "Left the queue", "Written and committed"]) await page.getByText(event, { exact: true }).waitFor();
+  for (const event of ["Received", "Left the queue", "Locked", "Written and committed"]) await page.getByText(event, { exact: true }).waitFor();
   await look("migration");
 
   step("failed ones are found by their outcome");

@@ -193,6 +193,8 @@ TEST_CASE_METHOD(AdoptionTest,
   const auto lines = announced();
   CHECK(mentions(lines, "adds the column devices.is_primary boolean DEFAULT false NOT NULL"));
   CHECK(mentions(lines, "adds the column migration_audit_logs.created_at"));
+  CHECK(mentions(lines, "adds the column migration_audit_logs.trace_id varchar(32)"));
+  CHECK(mentions(lines, "adds the column migration_audit_logs.locked_at timestamptz"));
   CHECK(mentions(lines, "builds the unique index regroup_key_groups_slug on groups (slug)"));
   apply();
   CHECK(announced() == Lines{});

@@ -136,7 +136,7 @@ TEST_CASE("UGM-2.4: an administrator reads the history, filtered, page by page")
   CHECK(test.read("/migrations?from=2020-01-01")["migrations"].size() == kGroups + 1);
 
   const auto detail = test.read("/migrations/" + one[0]["migration_id"].get<std::string>());
-  CHECK(detail["timeline"].size() == 3);
+  CHECK(detail["timeline"].size() == 4);
   CHECK(detail["device_ids"].size() == 2);
   CHECK(code_of(test.get("/migrations/" + domain::Uuid::random().text())) == "resource/not-found");
   for (const char* wrong :

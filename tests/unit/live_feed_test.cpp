@@ -99,7 +99,7 @@ struct LiveFeedTest {
   FakeGateway gateway;
   Lifecycle lifecycle;
   RunningMigrations running;
-  LiveFeed feed{{"host:8080", 30s}, gateway, lifecycle, running};
+  LiveFeed feed{{"host:8080"}, gateway, lifecycle, running};
 
   std::shared_ptr<FakeStream> watch() {
     auto stream = std::make_shared<FakeStream>();
@@ -111,7 +111,7 @@ struct LiveFeedTest {
     auto migration = std::make_shared<domain::MigrationCommand>();
     migration->migration_id = domain::Uuid::random();
     migration->registration_group_id = "camping-2025";
-    migration->deadline = std::chrono::steady_clock::now() + 30s - age;
+    migration->received = std::chrono::steady_clock::now() - age;
     running.add(migration);
     return migration;
   }
