@@ -100,8 +100,14 @@ Uuid Uuid::time_ordered() {
 }
 
 std::string Uuid::text() const {
+  const auto text = characters();
+  return {text.data(), text.size()};
+}
+
+std::array<char, 36> Uuid::characters() const {
   static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text(kTextLength, '-');
+  std::array<char, kTextLength> text{};
+  text.fill('-');
   std::size_t at = 0;
   for (const std::uint8_t byte : bytes_) {
     if (is_dash(at))

@@ -27,6 +27,9 @@ public:
   /// 36 characters, lower case.
   std::string text() const;
 
+  /// The same, without a string: no zero byte at its end.
+  std::array<char, 36> characters() const;
+
   /// The same for equal UUIDs, spread evenly for those whose last bytes are random.
   std::size_t hash() const;
 

@@ -76,6 +76,7 @@ void Api::admin_history(const Request& request, const Respond& respond) {
 
 void Api::admin_migration(const Request& request, const Respond& respond) {
   with_path_id("migration_id", request, respond, [&](const domain::Uuid& id) {
+    request.facts.migration_id = id;
     administer(request, respond, domain::ReadMigration{id},
                [respond](const AdminDocument& found) { respond(private_reply(found.json)); });
   });
@@ -110,6 +111,7 @@ void Api::admin_live_events(const Request& request, const Respond& respond) {
 
 void Api::admin_cancel(const Request& request, const Respond& respond) {
   with_path_id("migration_id", request, respond, [&](const domain::Uuid& id) {
+    request.facts.migration_id = id;
     administer(request, respond, domain::CancelMigration{id},
                [respond](const AdminDocument& done) { respond(private_reply(done.json)); });
   });

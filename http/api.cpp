@@ -45,9 +45,17 @@ Reply reply_to_migration(const Answer& answer) {
 Reply still_running(const domain::MigrationCommand& command) {
   Reply reply;
   reply.status = 202;
+  reply.outcome = "in_progress";
   reply.body = in_progress_json(command);
   reply.headers.emplace_back("Location", status_url(command.migration_id));
   return reply;
+}
+
+/// No field where it has not come to that.
+domain::LogValue milliseconds(std::int64_t microseconds) {
+  if (microseconds < 0)
+    return std::monostate{};
+  return static_cast<double>(microseconds) / 1000;
 }
 
 } // namespace
@@ -91,10 +99,13 @@ bool Api::refuse_body(const Request& request, const Respond& respond) const {
 void Api::with_user(const Request& request, const Respond& respond,
                     const std::function<void(const Uuid&)>& go_on) {
   const auto user = user_of(request);
-  if (!user)
+  if (!user) {
     respond(refused(Refused::unauthorized));
-  else if (!refuse_user(*user, respond))
-    go_on(*user);
+  } else {
+    request.facts.user_id = user;
+    if (!refuse_user(*user, respond))
+      go_on(*user);
+  }
 }
 
 void Api::with_key(const Request& request, const Respond& respond, int timeout_retry_after,
@@ -134,29 +145,39 @@ void Api::migrate(const Request& request, const Respond& respond) {
     command->received = request.received;
     command->trace_id = request.trace_id;
     command->deadline = request.received + settings_.request_timeout;
+    request.facts.registration_group_id = {command, &command->registration_group_id};
     if (auto& text = std::get<0>(key))
       command->idempotency = {std::move(*text), std::move(body.hash)};
 
     command->progress = std::make_shared<domain::MigrationProgress>();
     if (std::get<bool>(dry_run))
       return rehearse(command, respond);
+    request.facts.migration_id = command->migration_id;
     running_.add(command);
+    // The request is there for as long as these, since one of them has its Respond.
     parts_.gateway.migrate(
         command, settings_.async_after, settings_.request_timeout,
-        {[respond](const Answer& outcome) { respond(reply_to_migration(outcome)); },
+        {[respond, &request](const Answer& outcome) {
+           if (const auto* done = std::get_if<domain::MigrationCompleted>(&outcome))
+             request.facts.migration_id = done->migration_id; // a replay's is the first one's
+           respond(reply_to_migration(outcome));
+         },
          [this, respond, command] {
            teller_.note(command, [respond, command] { respond(still_running(*command)); });
          },
-         [this, command, logged = request](const Answer& outcome) {
+         [this, command, &request](const Answer& outcome) {
            teller_.end(command, outcome);
-           log_migration(*command, logged, outcome);
-           measure_migration(*command, logged, outcome);
+           log_migration(*command, request, outcome);
+           measure_migration(*command, request, outcome);
          }});
   });
 }
 
 void Api::log_migration(const domain::MigrationCommand& command, const Request& request,
                         const Answer& outcome) const {
+  const auto& progress = *command.progress;
+  if (!progress.has_run())
+    return;
   const auto* done = std::get_if<domain::MigrationCompleted>(&outcome);
   const auto* refusal = std::get_if<Refusal>(&outcome);
   const std::chrono::duration<double, std::milli> took = Clock::now() - request.received;
@@ -173,6 +194,9 @@ void Api::log_migration(const domain::MigrationCommand& command, const Request& 
                     {"outcome", said},
                     {"replayed", done != nullptr && done->replayed},
                     {"devices", done ? static_cast<std::int64_t>(done->device_ids.size()) : 0},
+                    {"queue_ms", milliseconds(progress.queue_us)},
+                    {"lock_ms", milliseconds(progress.lock_us)},
+                    {"database_ms", milliseconds(progress.database_us)},
                     {"duration_ms", took.count()}});
 }
 
@@ -194,12 +218,14 @@ void Api::measure_migration(const domain::MigrationCommand& command, const Reque
 }
 
 void Api::migration_status(const Request& request, const Respond& respond) {
-  const auto go_on = [this, respond, as_stream = wants_events(request.accept),
-                      parameter = request.parameters.at(0)](std::optional<Uuid> initiator) {
-    const auto id = Uuid::parse(parameter);
+  // The request is there for as long as its Respond.
+  const auto go_on = [this, respond, &request](std::optional<Uuid> initiator) {
+    const auto id = Uuid::parse(request.parameters.at(0));
     if (!id)
       return respond(to_reply(invalid("migration_id", "must be a UUID")));
-    report({*id, initiator, Clock::now() + settings_.request_timeout}, as_stream, respond);
+    request.facts.migration_id = id;
+    report({*id, initiator, Clock::now() + settings_.request_timeout}, wants_events(request.accept),
+           respond);
   };
   if (request.api_key.empty())
     return with_user(request, respond, go_on);
@@ -230,7 +256,7 @@ void Api::report(const domain::FindMigration& query, bool as_stream, const Respo
 }
 
 void Api::register_device(const Request& request, const Respond& respond) {
-  const auto go_on = [this, request, respond](std::optional<Uuid> user) {
+  const auto go_on = [this, &request, respond](std::optional<Uuid> user) {
     if (refuse_body(request, respond))
       return;
     auto parsed = parse_registration(request.body, parts_.unicode);
@@ -238,6 +264,8 @@ void Api::register_device(const Request& request, const Respond& respond) {
       return respond(to_reply(*refusal));
     auto& command = std::get<domain::RegisterDevice>(parsed);
     command.user_id = user;
+    request.facts.registration_group_id =
+        std::make_shared<const std::string>(command.registration_group_id);
     submit_registration(std::move(command), respond);
   };
   if (!request.authorization.empty() || request.api_key.empty())

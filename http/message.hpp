@@ -1,9 +1,11 @@
 #pragma once
+#include "domain/uuid.hpp"
 #include "http/event_stream.hpp"
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,7 +13,16 @@
 
 namespace regroup::http {
 
-/// A request as the handlers see it. The views stay valid for as long as its Respond lives.
+/// What a request was about, for its line in the log: what its handler has learnt by the time that
+/// it answers.
+struct RequestFacts {
+  std::optional<domain::Uuid> user_id;
+  std::shared_ptr<const std::string> registration_group_id;
+  std::optional<domain::Uuid> migration_id;
+};
+
+/// A request as the handlers see it. It stays valid, and so do its views, for as long as its
+/// Respond lives.
 struct Request {
   std::string_view method; // "POST"
   std::string_view route;  // "/api/v1/groups/{id}/devices": for logs, never the raw path
@@ -28,6 +39,7 @@ struct Request {
   std::string request_id;     // X-Request-Id: the caller's own where it is fit, else a new one
   std::vector<std::string> parameters; // of the path, as they came, from left to right
   std::chrono::steady_clock::time_point received;
+  mutable RequestFacts facts; // filled in by handlers, who change nothing else
 };
 
 struct Reply {
@@ -38,6 +50,8 @@ struct Reply {
   bool close = false; // the connection, after this answer
   /// In place of a body: called once the head is on its way, before the answer is sent.
   std::function<void(std::shared_ptr<EventStream>)> stream{};
+  /// For the log: a text that is there for ever. The code of an error.
+  std::string_view outcome = "completed";
 };
 
 /// Sends the answer; to be called exactly once, from any thread.

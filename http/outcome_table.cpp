@@ -128,6 +128,7 @@ Reply to_reply(const Refusal& refusal, std::optional<int> retry_after) {
   const int wait = retry_after.value_or(row.retry_after);
   Reply reply;
   reply.status = row.status;
+  reply.outcome = row.code;
   // What a caller sent comes back to it: replaced, not thrown at, should it not be UTF-8.
   reply.body = JsonObject{}.add("error", error_of(refusal, retry_after)).text();
   if (wait > 0)

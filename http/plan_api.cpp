@@ -5,9 +5,13 @@
 namespace regroup::http {
 
 void Api::rehearse(const domain::MigrationPtr& command, const Respond& respond) {
-  parts_.gateway.ask(
-      domain::PlanMigration{command}, settings_.request_timeout,
-      answer_with<domain::MigrationPlan>(respond, kRetryReadAfter, ok<domain::MigrationPlan>));
+  parts_.gateway.ask(domain::PlanMigration{command}, settings_.request_timeout,
+                     answer_with<domain::MigrationPlan>(respond, kRetryReadAfter,
+                                                        [](const domain::MigrationPlan& plan) {
+                                                          Reply reply = ok(plan);
+                                                          reply.outcome = "rehearsed";
+                                                          return reply;
+                                                        }));
 }
 
 } // namespace regroup::http

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -153,6 +154,22 @@ private:
   std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };
 
+/// An id, where there is one, as the log takes it.
+class LoggedId {
+public:
+  explicit LoggedId(const std::optional<domain::Uuid>& id) : is_there_(id.has_value()) {
+    if (id)
+      text_ = id->characters();
+  }
+  domain::LogValue value() const {
+    return domain::if_any({text_.data(), is_there_ ? text_.size() : 0});
+  }
+
+private:
+  bool is_there_;
+  std::array<char, 36> text_{};
+};
+
 /// A request on its way to its answer. Dropped unanswered, it answers 500: a caller is never left
 /// waiting for a connection that says nothing.
 class Pending {
@@ -189,12 +206,19 @@ private:
   void send(Reply reply) {
     const std::chrono::duration<double, std::milli> took = Clock::now() - request.received;
     metrics_.request_answered(request.route, request.method, reply.status, took);
+    const LoggedId user{request.facts.user_id};
+    const LoggedId migration{request.facts.migration_id};
+    const auto* group = request.facts.registration_group_id.get();
     log_.event(domain::LogLevel::info, "request",
                {{"request_id", std::string_view{request.request_id}},
                 {"trace_id", domain::if_any(request.trace_id)},
                 {"method", request.method},
                 {"route", request.route},
+                {"user_id", user.value()},
+                {"registration_group_id", domain::if_any(group ? *group : std::string_view{})},
+                {"migration_id", migration.value()},
                 {"status", std::int64_t{reply.status}},
+                {"outcome", reply.outcome},
                 {"duration_ms", took.count()}});
     if (reply.status >= 400 && wants_problem(header_of(*handle_, "Accept")))
       to_problem(reply, reason_of(reply.status));

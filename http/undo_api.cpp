@@ -14,8 +14,11 @@ using domain::Refused;
 using domain::Uuid;
 using Clock = std::chrono::steady_clock;
 
+constexpr std::string_view kUndone = "rolled_back";
+
 Reply reply_to_undo(const domain::MigrationUndone& undone) {
   Reply reply{200, to_json(undone)};
+  reply.outcome = kUndone;
   if (undone.replayed)
     reply.headers.emplace_back("Idempotency-Replayed", "true");
   return reply;
@@ -50,35 +53,40 @@ void Api::undo(const Request& request, const Respond& respond) {
 }
 
 void Api::submit_undo(domain::UndoCommand command, const Request& request, const Respond& respond) {
-  const auto log = [this, id = request.request_id, respond](const domain::UndoCommand& what,
-                                                            const Answer& answer) {
+  const auto log = [this, &request, respond](const domain::UndoCommand& what,
+                                             const Answer& answer) {
     const auto* refusal = std::get_if<Refusal>(&answer);
-    const bool done = std::holds_alternative<domain::MigrationUndone>(answer);
+    const auto* done = std::get_if<domain::MigrationUndone>(&answer);
     const std::string user = what.user_id.text();
     const std::string group = what.authenticated_group_id.text();
+    const std::string migration = done ? done->migration_id.text() : std::string{};
+    if (done)
+      request.facts.migration_id = done->migration_id;
     parts_.log.event(
         domain::LogLevel::info, "undo",
-        {{"request_id", std::string_view{id}},
+        {{"request_id", std::string_view{request.request_id}},
+         {"trace_id", domain::if_any(request.trace_id)},
+         {"migration_id", domain::if_any(migration)},
          {"authenticated_group_id", std::string_view{group}},
          {"registration_group_id", std::string_view{what.registration_group_id}},
          {"user_id", std::string_view{user}},
-         {"outcome", done ? std::string_view{"rolled_back"}
-                          : row_of(refusal ? refusal->reason : Refused::internal).code}});
+         {"outcome", done ? kUndone : row_of(refusal ? refusal->reason : Refused::internal).code}});
     answer_with<domain::MigrationUndone>(respond, kRetryWriteAfter, reply_to_undo)(answer);
   };
   // Which registration group's actor and lock it is about, is on record and does not change.
   const domain::FindOrigin origin{command.authenticated_group_id, command.deadline};
-  parts_.gateway.ask(origin, settings_.request_timeout,
-                     [this, log, command = std::move(command)](const Answer& answer) mutable {
-                       const auto* found = std::get_if<domain::GroupOrigin>(&answer);
-                       if (found == nullptr)
-                         return log(command, answer);
-                       command.registration_group_id = found->registration_group_id;
-                       const auto undo = std::make_shared<const domain::UndoCommand>(command);
-                       parts_.gateway.ask(
-                           undo, settings_.request_timeout,
+  parts_.gateway.ask(
+      origin, settings_.request_timeout,
+      [this, log, &request, command = std::move(command)](const Answer& answer) mutable {
+        const auto* found = std::get_if<domain::GroupOrigin>(&answer);
+        if (found == nullptr)
+          return log(command, answer);
+        command.registration_group_id = found->registration_group_id;
+        const auto undo = std::make_shared<const domain::UndoCommand>(command);
+        request.facts.registration_group_id = {undo, &undo->registration_group_id};
+        parts_.gateway.ask(undo, settings_.request_timeout,
                            [log, undo](const Answer& outcome) { log(*undo, outcome); });
-                     });
+      });
 }
 
 } // namespace regroup::http

@@ -131,16 +131,6 @@ TEST_CASE("an error is a problem for whoever asks for one, whatever the route") 
     CHECK(json::parse(answer->body).at("status") == status_of(answer));
     CHECK(json::parse(answer->body).contains("code"));
   }
-  // One request can be followed by its trace: both its lines have it.
-  test.world.add_devices("camping-2025", 3, user);
-  const auto done =
-      test.migrate(test.service.port(), user, test.body("camping-2025"),
-                   {{"traceparent", "00-0123456789abcdef0123456789abcdef-00f067aa0ba902b7-01"}});
-  REQUIRE(status_of(done) == 201);
-  REQUIRE(test.service.replica().wait_for_log(
-      R"("event":"migration",.*"trace_id":"0123456789abcdef0123456789abcdef")"));
-  REQUIRE(test.service.replica().wait_for_log(
-      R"("event":"request",.*"trace_id":"0123456789abcdef0123456789abcdef")"));
 }
 
 TEST_CASE("an answer that is not as documented is told from one that is") {
