@@ -112,6 +112,7 @@ struct LiveFeedTest {
     migration->migration_id = domain::Uuid::random();
     migration->registration_group_id = "camping-2025";
     migration->received = std::chrono::steady_clock::now() - age;
+    migration->trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
     running.add(migration);
     return migration;
   }
@@ -176,6 +177,7 @@ TEST_CASE_METHOD(LiveFeedTest,
   const auto first = gateway.told().front();
   REQUIRE(first.size() == 1);
   CHECK(first[0].migration_id == old->migration_id);
+  CHECK(first[0].trace_id == old->trace_id);
   CHECK(first[0].age >= 1s);
   REQUIRE(eventually([&] { return gateway.told().back().size() == 2; }));
   running.remove(young->migration_id);
