@@ -27,7 +27,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION net)
 # The libraries that the binary is linked to, by dpkg-shlibdeps.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # For the embedded PostgreSQL alone.
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "postgresql-15, haproxy, pgbouncer, prometheus")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "postgresql, haproxy, pgbouncer, prometheus")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
     ${PROJECT_SOURCE_DIR}/deploy/debian/conffiles ${PROJECT_SOURCE_DIR}/deploy/debian/postinst

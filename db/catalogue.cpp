@@ -1,5 +1,8 @@
 #include "db/catalogue.hpp"
 
+#include "versions/libpqxx.hpp"
+
+#include <pqxx/array>
 #include <pqxx/result>
 
 #include <stdexcept>
@@ -17,7 +20,7 @@ std::string array_text(const std::set<std::string>& names) {
 
 std::vector<std::string> array(const pqxx::field& field) {
   std::vector<std::string> items;
-  auto parser = field.as_array();
+  pqxx::array_parser parser{field.c_str()}; // of text in UTF-8: a quote is never part of a letter
   for (auto next = parser.get_next(); next.first != pqxx::array_parser::juncture::done;
        next = parser.get_next())
     if (next.first == pqxx::array_parser::juncture::string_value)
@@ -32,10 +35,11 @@ std::set<std::string> as_set(const pqxx::field& field) {
 
 void read_role(pqxx::work& work, Catalogue& found) {
   const auto row =
-      work.exec1("SELECT current_user, current_schema(), current_schema() IS NOT NULL "
-                 "AND has_schema_privilege(current_schema(), 'CREATE'), "
-                 "to_regclass('regroup_schema') IS NOT NULL, "
-                 "coalesce(has_table_privilege(to_regclass('regroup_schema'), 'SELECT'), true)");
+      work.exec("SELECT current_user, current_schema(), current_schema() IS NOT NULL "
+                "AND has_schema_privilege(current_schema(), 'CREATE'), "
+                "to_regclass('regroup_schema') IS NOT NULL, "
+                "coalesce(has_table_privilege(to_regclass('regroup_schema'), 'SELECT'), true)")
+          .at(0);
   if (row[1].is_null())
     throw std::runtime_error("database: no schema of the role's search_path is there");
   found.role = row[0].c_str();
@@ -48,7 +52,8 @@ void read_role(pqxx::work& work, Catalogue& found) {
 }
 
 void read_tables(pqxx::work& work, const std::string& names, Catalogue& found) {
-  for (const auto& row : work.exec_params(
+  for (const auto& row : versions::exec_params(
+           work,
            "SELECT w.name, pg_get_userbyid(c.relowner), pg_has_role(c.relowner, 'USAGE'), "
            "c.relkind = 'r', c.relrowsecurity, "
            "EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled <> 'D' "
@@ -62,7 +67,8 @@ void read_tables(pqxx::work& work, const std::string& names, Catalogue& found) {
     table.row_security = row[4].as<bool>();
     table.fills_rows = row[5].as<bool>();
   }
-  for (const auto& row : work.exec_params(
+  for (const auto& row : versions::exec_params(
+           work,
            "SELECT w.name, a.attname, format_type(b.base, NULL), "
            "format_type(a.atttypid, a.atttypmod), "
            "CASE WHEN b.base IN ('varchar'::regtype, 'bpchar'::regtype) AND b.modifier > 4 "
@@ -89,7 +95,8 @@ void read_tables(pqxx::work& work, const std::string& names, Catalogue& found) {
 }
 
 void read_indexes(pqxx::work& work, const std::string& names, Catalogue& found) {
-  for (const auto& row : work.exec_params(
+  for (const auto& row : versions::exec_params(
+           work,
            "SELECT w.name, c.relname, i.indisvalid AND i.indisready, i.indisunique, "
            "i.indisvalid AND i.indisunique AND i.indimmediate AND i.indpred IS NULL "
            "  AND i.indexprs IS NULL, "
@@ -113,7 +120,8 @@ void read_references(pqxx::work& work, const std::string& names, Catalogue& foun
            ") WITH ORDINALITY k(number, place) JOIN pg_attribute a ON a.attrelid = c." + relation +
            " AND a.attnum = k.number ORDER BY k.place)";
   };
-  for (const auto& row : work.exec_params(
+  for (const auto& row : versions::exec_params(
+           work,
            "SELECT c.conname, w.name, " + columns_of("conkey", "conrelid") + ", r.relname, " +
                columns_of("confkey", "confrelid") +
                ", c.confdeltype, c.convalidated "
@@ -133,7 +141,8 @@ void read_references(pqxx::work& work, const std::string& names, Catalogue& foun
 }
 
 void read_types(pqxx::work& work, const CatalogueNames& names, Catalogue& found) {
-  for (const auto& row : work.exec_params(
+  for (const auto& row : versions::exec_params(
+           work,
            "SELECT w.name, pg_get_userbyid(t.typowner), pg_has_role(t.typowner, 'USAGE'), "
            "t.typtype = 'e', "
            "ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid) "
@@ -145,15 +154,18 @@ void read_types(pqxx::work& work, const CatalogueNames& names, Catalogue& found)
     type.is_enum = row[3].as<bool>();
     type.labels = as_set(row[4]);
   }
-  for (const auto& row : work.exec_params("SELECT name, format_type(to_regtype(name), NULL) "
-                                          "FROM unnest($1::text[]) w(name) "
-                                          "WHERE to_regtype(name) IS NOT NULL",
-                                          array_text(names.types)))
+  for (const auto& row : versions::exec_params(work,
+                                               "SELECT name, format_type(to_regtype(name), NULL) "
+                                               "FROM unnest($1::text[]) w(name) "
+                                               "WHERE to_regtype(name) IS NOT NULL",
+                                               array_text(names.types)))
     found.canonical[row[0].c_str()] = row[1].c_str();
-  for (const auto& row : work.exec_params("SELECT DISTINCT proname FROM pg_proc "
-                                          "WHERE pronamespace = to_regnamespace($2) "
-                                          "AND proname = ANY ($1::text[])",
-                                          array_text(names.functions), "\"" + found.schema + "\""))
+  for (const auto& row :
+       versions::exec_params(work,
+                             "SELECT DISTINCT proname FROM pg_proc "
+                             "WHERE pronamespace = to_regnamespace($2) "
+                             "AND proname = ANY ($1::text[])",
+                             array_text(names.functions), "\"" + found.schema + "\""))
     found.functions.insert(row[0].c_str());
 }
 

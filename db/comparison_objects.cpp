@@ -202,7 +202,7 @@ bool Comparison::no_group_was_migrated_twice() {
                 (allowed ? ""
                          : "; or set database.allow_recorded_duplicates = true, which goes on "
                            "without the unique index that guards against more of them"));
-  if (!twice.empty() && twice.front()[3].as<std::size_t>() > twice.size())
+  if (!twice.empty() && twice.front()[3].as<pqxx::result::size_type>() > twice.size())
     note("schema/duplicates", std::string{twice.front()[3].c_str()} +
                                   " registration groups in all were migrated more than once");
   return twice.empty();
@@ -242,7 +242,7 @@ bool Comparison::no_orphans(const std::string& in, const wanted::Reference& refe
   const std::string orphan = "FROM " + in + " o WHERE o." + reference.column +
                              " IS NOT NULL AND NOT EXISTS (SELECT FROM " + reference.to_table +
                              " r WHERE r." + reference.to_column + " = o." + reference.column + ")";
-  const auto count = work_.exec1("SELECT count(*) " + orphan).front().as<std::int64_t>();
+  const auto count = work_.exec("SELECT count(*) " + orphan).at(0).front().as<std::int64_t>();
   if (count == 0)
     return true;
   std::vector<std::string> some;

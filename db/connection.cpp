@@ -37,19 +37,10 @@ void Connection::hear(void* heard, const pg_result* notice) {
     take_progress(text, *here.progress);
 }
 
-Connection::Connection(const std::string& conninfo)
-    : connection_base(policy_), conninfo_(conninfo), policy_(conninfo_) {
-  init();
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-  // Deprecated, but the one way to stop libpqxx 6 from reconnecting behind our back.
-  inhibit_reactivation(true);
-#pragma GCC diagnostic pop
+Connection::Connection(const std::string& conninfo) : LibpqConnection(conninfo) {
   // In place of libpqxx's own, which hands on the text alone and prints it.
   PQsetNoticeReceiver(handle(), &Connection::hear, &heard_);
 }
-
-Connection::~Connection() { close(); }
 
 bool Connection::is_interrupted() const {
   pollfd socket{PQsocket(handle()), POLLIN, 0};

@@ -1,10 +1,8 @@
 #pragma once
 #include "domain/progress.hpp"
+#include "versions/libpqxx.hpp"
 
-#include <pqxx/connection>
-#include <pqxx/connection_base>
-#include <pqxx/connectionpolicy>
-
+#include <functional>
 #include <set>
 #include <string>
 
@@ -12,18 +10,13 @@ struct pg_result;
 
 namespace regroup::db {
 
-/// A libpqxx connection whose libpq handle can be reached: libpqxx 6 waits for the answer to each
+/// A libpqxx connection whose libpq handle can be reached: libpqxx waits for the answer to each
 /// statement before it sends the next one, libpq need not (db/pipeline.hpp). It opens at once and
 /// never again: what broke stays broken.
-class Connection final : public pqxx::connection_base {
+class Connection final : public versions::LibpqConnection {
 public:
   /// Throws pqxx::broken_connection when it cannot be opened.
   explicit Connection(const std::string& conninfo);
-  ~Connection();
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  pqxx::internal::pq::PGconn* handle() const { return policy_.handle; }
 
   /// Whether the server says something though nothing was asked: that it ends the session, or the
   /// end itself.
@@ -49,21 +42,6 @@ private:
   };
   static void hear(void* heard, const pg_result* notice);
 
-  struct Policy final : pqxx::connect_direct {
-    using connect_direct::connect_direct;
-    pqxx::internal::pq::PGconn* do_startconnect(pqxx::internal::pq::PGconn* before) override {
-      return handle = connect_direct::do_startconnect(before);
-    }
-    pqxx::internal::pq::PGconn*
-    do_disconnect(pqxx::internal::pq::PGconn* before) noexcept override {
-      handle = nullptr;
-      return connect_direct::do_disconnect(before);
-    }
-    pqxx::internal::pq::PGconn* handle = nullptr;
-  };
-
-  std::string conninfo_;
-  Policy policy_; // the base keeps a reference to it, and uses it from init() to close()
   std::set<std::string, std::less<>> prepared_;
   Heard heard_;
 };

@@ -3,6 +3,7 @@
 #include "db/conninfo.hpp"
 #include "db/inspection.hpp"
 #include "db/schema.hpp"
+#include "versions/libpqxx.hpp"
 
 #include <pqxx/connection>
 #include <pqxx/except>
@@ -42,7 +43,7 @@ std::string first_line(const std::exception& why) {
 }
 
 std::string setting(pqxx::work& work, const std::string& name) {
-  return work.exec_params1("SELECT current_setting($1)", name).front().c_str();
+  return versions::exec_params(work, "SELECT current_setting($1)", name).at(0).front().c_str();
 }
 
 /// One check on a connection of its own, so that a check that breaks leaves the next alone.
@@ -75,7 +76,9 @@ Finding transactions(pqxx::connection& connection) {
                        "transaction or session, or connect directly";
   try {
     pqxx::work work{connection};
-    const auto backend = [&] { return work.exec1("SELECT pg_backend_pid()").front().as<int>(); };
+    const auto backend = [&] {
+      return work.exec("SELECT pg_backend_pid()").at(0).front().as<int>();
+    };
     const int first = backend();
     work.exec("SET LOCAL lock_timeout = 4321");
     const bool kept = setting(work, "lock_timeout") == "4321ms";
@@ -89,7 +92,7 @@ Finding transactions(pqxx::connection& connection) {
 
 Finding writable(pqxx::connection& connection) {
   pqxx::work work{connection};
-  if (work.exec1("SELECT pg_is_in_recovery()").front().as<bool>())
+  if (work.exec("SELECT pg_is_in_recovery()").at(0).front().as<bool>())
     return error("this is a standby: it takes no writes",
                  "name all hosts in database.url and add target_session_attrs=read-write");
   if (setting(work, "transaction_read_only") == "on")
@@ -108,9 +111,10 @@ Finding lock_excludes(const config::Settings::Database& settings) {
 Finding lock_is_genuine(pqxx::connection& connection) {
   pqxx::work work{connection};
   const auto found =
-      work.exec1("SELECT n.nspname FROM pg_catalog.pg_proc p "
-                 "JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
-                 "WHERE p.oid = 'pg_try_advisory_xact_lock(bigint)'::pg_catalog.regprocedure")
+      work.exec("SELECT n.nspname FROM pg_catalog.pg_proc p "
+                "JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
+                "WHERE p.oid = 'pg_try_advisory_xact_lock(bigint)'::pg_catalog.regprocedure")
+          .at(0)
           .front()
           .as<std::string>();
   if (found == "pg_catalog")
@@ -127,14 +131,14 @@ Finding prepared(const config::Settings::Database& settings, pqxx::connection& c
     connection.prepare("regroup_doctor", "SELECT $1::int");
     for (int round = 0; round < 4; ++round) {
       pqxx::work mine{connection};
-      mine.exec_prepared1("regroup_doctor", round);
+      versions::exec_prepared(mine, "regroup_doctor", round);
       mine.commit();
       // Takes the session that was just given back, so that a pooler must give us another.
       pqxx::connection other{conninfo(settings)};
       pqxx::work taken{other};
       taken.exec("SELECT 1");
       pqxx::work next{connection};
-      next.exec_prepared1("regroup_doctor", round);
+      versions::exec_prepared(next, "regroup_doctor", round);
     }
     return good("named prepared statements work");
   } catch (const pqxx::failure& why) {
@@ -155,7 +159,7 @@ Finding schema(const config::Settings::Database& settings) {
 
 Finding duplicates(pqxx::connection& connection) {
   pqxx::work work{connection};
-  if (work.exec1("SELECT to_regclass('migration_audit_logs')").front().is_null())
+  if (work.exec("SELECT to_regclass('migration_audit_logs')").at(0).front().is_null())
     return note("no migrations are recorded yet");
   const auto twice =
       work.exec("SELECT registration_group_id FROM migration_audit_logs WHERE status = 'success' "
@@ -206,7 +210,7 @@ constexpr const char* kLacking =
 
 Finding privileges(pqxx::connection& connection) {
   pqxx::work work{connection};
-  const auto lacking = work.exec1(kLacking).front();
+  const auto lacking = work.exec(kLacking).at(0).front();
   if (lacking.is_null())
     return good("the role may do what the service does");
   return error("the role lacks " + lacking.as<std::string>(),
@@ -221,7 +225,7 @@ Finding clock(pqxx::connection& connection) {
   pqxx::work work{connection};
   const double before = seconds_since_1970();
   const auto theirs =
-      work.exec1("SELECT extract(epoch FROM clock_timestamp())::float8").front().as<double>();
+      work.exec("SELECT extract(epoch FROM clock_timestamp())::float8").at(0).front().as<double>();
   const double after = seconds_since_1970();
   const double apart = std::max({0.0, before - theirs, theirs - after});
   const std::string text =
@@ -276,7 +280,7 @@ constexpr const char* kRoom =
 Finding connections(const config::Settings::Database& settings, unsigned replicas,
                     pqxx::connection& connection) {
   pqxx::work work{connection};
-  const auto room = work.exec1(kRoom).front().as<std::int64_t>();
+  const auto room = work.exec(kRoom).at(0).front().as<std::int64_t>();
   const std::int64_t wanted =
       (std::int64_t{settings.pool_size} + settings.beside_the_pool) * replicas;
   const std::string text = std::to_string(wanted) + " connections for " + std::to_string(replicas) +

@@ -2,6 +2,7 @@
 
 #include "db/comparison.hpp"
 #include "db/conninfo.hpp"
+#include "versions/libpqxx.hpp"
 
 #include <pqxx/connection>
 #include <pqxx/except>
@@ -49,8 +50,10 @@ void Comparison::check_record() {
     if (found == have_.recorded.end())
       continue;
     // PostgreSQL computes the checksum, so that it can be verified there as well.
-    const auto ours = work_.exec_params1("SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex')",
-                                         std::string{step.sql});
+    const auto ours =
+        versions::exec_params(work_, "SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex')",
+                              std::string{step.sql})
+            .at(0);
     if (found->second != ours.front().c_str())
       error("schema/other-version",
             "the schema step " + name + " was applied by another version of Regroup",

@@ -2,6 +2,7 @@
 
 #include "db/conninfo.hpp"
 #include "db/inspection.hpp"
+#include "versions/libpqxx.hpp"
 
 #include <pqxx/connection>
 #include <pqxx/except>
@@ -66,7 +67,8 @@ public:
     work_->exec("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
                 "SET LOCAL idle_in_transaction_session_timeout = 0");
     // Any constant will do that no registration group's key is likely to be: "regroup" in ASCII.
-    if (work_->exec1("SELECT pg_catalog.pg_try_advisory_xact_lock(32196575270896000)")
+    if (work_->exec("SELECT pg_catalog.pg_try_advisory_xact_lock(32196575270896000)")
+            .at(0)
             .front()
             .as<bool>())
       return true;
@@ -80,8 +82,9 @@ public:
   /// Whether somebody builds an index here: of one that held the lock and lost it, perhaps.
   bool somebody_builds() {
     return work_
-        ->exec1("SELECT EXISTS (SELECT FROM pg_stat_progress_create_index "
-                "WHERE datname = current_database())")
+        ->exec("SELECT EXISTS (SELECT FROM pg_stat_progress_create_index "
+               "WHERE datname = current_database())")
+        .at(0)
         .front()
         .as<bool>();
   }
@@ -145,10 +148,11 @@ private:
           if (!each.sql.empty())
             work.exec(each.sql);
           if (each.step)
-            work.exec_params("INSERT INTO regroup_schema (step, name, checksum) "
-                             "VALUES ($1, $2, encode(sha256(convert_to($3, 'UTF8')), 'hex'))",
-                             std::stoi(std::string{each.step->name}), std::string{each.step->name},
-                             std::string{each.step->sql});
+            versions::exec_params(work,
+                                  "INSERT INTO regroup_schema (step, name, checksum) "
+                                  "VALUES ($1, $2, encode(sha256(convert_to($3, 'UTF8')), 'hex'))",
+                                  std::stoi(std::string{each.step->name}),
+                                  std::string{each.step->name}, std::string{each.step->sql});
         }
         work.commit();
         return;
@@ -164,8 +168,9 @@ private:
     try {
       pqxx::nontransaction session{connection_};
       const bool limited = session
-                               .exec1("SELECT current_setting('statement_timeout') <> '0' "
-                                      "OR current_setting('lock_timeout') <> '0'")
+                               .exec("SELECT current_setting('statement_timeout') <> '0' "
+                                     "OR current_setting('lock_timeout') <> '0'")
+                               .at(0)
                                .front()
                                .as<bool>();
       if (limited) // of the role or the database: an index may take longer
@@ -183,9 +188,10 @@ private:
 
   static bool is_valid(pqxx::nontransaction& session, const std::string& index) {
     return session
-        .exec1("SELECT coalesce((SELECT indisvalid AND indisready FROM pg_index "
-               "WHERE indexrelid = to_regclass(" +
-               session.quote(index) + ")), false)")
+        .exec("SELECT coalesce((SELECT indisvalid AND indisready FROM pg_index "
+              "WHERE indexrelid = to_regclass(" +
+              session.quote(index) + ")), false)")
+        .at(0)
         .front()
         .as<bool>();
   }
@@ -276,15 +282,16 @@ bool advisory_lock_excludes(const config::Settings::Database& settings) {
   try {
     // A key of this try's own, so that replicas that start together do not exclude each other.
     const auto try_lock = [](pqxx::work& work, const std::string& key) {
-      return work
-          .exec_params1("SELECT pg_catalog.pg_try_advisory_xact_lock(hashtextextended($1, 0))", key)
+      return versions::exec_params(
+                 work, "SELECT pg_catalog.pg_try_advisory_xact_lock(hashtextextended($1, 0))", key)
+          .at(0)
           .front()
           .as<bool>();
     };
     pqxx::connection first{conninfo(settings)};
     pqxx::connection second{conninfo(settings)};
     pqxx::work holder{first};
-    const auto key = holder.exec1("SELECT gen_random_uuid()::text").front().as<std::string>();
+    const auto key = holder.exec("SELECT gen_random_uuid()::text").at(0).front().as<std::string>();
     if (!try_lock(holder, key))
       return false;
     {

@@ -1,6 +1,7 @@
 #include "db/conninfo.hpp"
 #include "db/row_checks.hpp"
 #include "db/schema.hpp"
+#include "versions/libpqxx.hpp"
 
 #include <pqxx/connection>
 #include <pqxx/except>
@@ -20,9 +21,10 @@ constexpr std::int64_t kMostDevices = 1000000;
 std::size_t slug_width(pqxx::work& work, std::size_t ours) {
   // A varchar's width is its type modifier less the 4 bytes of a header; text has none.
   const auto width =
-      work.exec1("SELECT min(CASE WHEN atttypmod > 0 THEN atttypmod - 4 END) FROM pg_attribute "
-                 "WHERE (attrelid, attname) IN (('devices'::regclass, 'group_id'), "
-                 "('groups'::regclass, 'slug'))")
+      work.exec("SELECT min(CASE WHEN atttypmod > 0 THEN atttypmod - 4 END) FROM pg_attribute "
+                "WHERE (attrelid, attname) IN (('devices'::regclass, 'group_id'), "
+                "('groups'::regclass, 'slug'))")
+          .at(0)
           .front();
   return width.is_null() ? ours : std::min(ours, width.as<std::size_t>());
 }
@@ -52,8 +54,8 @@ std::string checked_numbers(pqxx::work& work) {
 std::optional<std::int64_t> first_number(pqxx::work& work, const std::string& numbers,
                                          const char* condition, std::int64_t from,
                                          std::int64_t to) {
-  const auto found = work.exec_params(
-      "SELECT number FROM (" + numbers + ") n WHERE " + condition + " LIMIT 1", from, to);
+  const auto found = versions::exec_params(
+      work, "SELECT number FROM (" + numbers + ") n WHERE " + condition + " LIMIT 1", from, to);
   return found.empty() ? std::nullopt : std::optional{found.front().front().as<std::int64_t>()};
 }
 
@@ -61,13 +63,15 @@ std::optional<std::int64_t> first_number(pqxx::work& work, const std::string& nu
 /// numbers that begins there, and ends where a CHECK or the column's type does.
 void read_max_devices(pqxx::work& work, SchemaFacts& facts) {
   const auto column =
-      work.exec1("SELECT pg_get_expr(d.adbin, d.adrelid), "
-                 "coalesce(nullif(t.typbasetype, 0), t.oid) = 'smallint'::regtype "
-                 "FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
-                 "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
-                 "WHERE a.attrelid = 'groups'::regclass AND a.attname = 'max_devices'");
+      work.exec("SELECT pg_get_expr(d.adbin, d.adrelid), "
+                "coalesce(nullif(t.typbasetype, 0), t.oid) = 'smallint'::regtype "
+                "FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+                "LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum "
+                "WHERE a.attrelid = 'groups'::regclass AND a.attname = 'max_devices'")
+          .at(0);
   if (!column[0].is_null()) {
-    const auto preset = work.exec1("SELECT (" + column[0].as<std::string>() + ")::integer").front();
+    const auto preset =
+        work.exec("SELECT (" + column[0].as<std::string>() + ")::integer").at(0).front();
     facts.default_max_devices = preset.is_null() ? 0 : preset.as<int>();
   }
   if (column[1].as<bool>())

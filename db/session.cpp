@@ -136,8 +136,7 @@ pqxx::result Transaction::send(const std::string& sql) {
 }
 
 void Transaction::prepare(const Statement& statement) {
-  // Kept by libpqxx for each connection; a second call with the same text is nothing.
-  session_.connection_->prepare(statement.name, statement.sql);
+  session_.connection_->prepare_once(statement.name, statement.sql);
 }
 
 void Transaction::commit() {

@@ -7,6 +7,7 @@
 #include "domain/log.hpp"
 #include "domain/metrics.hpp"
 #include "domain/progress.hpp"
+#include "versions/libpqxx.hpp"
 
 #include <pqxx/nontransaction>
 #include <pqxx/result>
@@ -88,9 +89,9 @@ public:
   template <class... Args> pqxx::result run(const Statement& statement, const Args&... args) {
     return guarded([&] {
       if (!session_.prepared_)
-        return work_->exec_params(statement.sql, args...);
+        return versions::exec_params(*work_, statement.sql, args...);
       prepare(statement);
-      return work_->exec_prepared(statement.name, args...);
+      return versions::exec_prepared(*work_, statement.name, args...);
     });
   }
 

@@ -22,11 +22,16 @@ as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
-# The packages of the named groups of scripts/packages.
+# The packages of the named groups of scripts/packages, as this Debian names them.
 packages_of() {
-  local group
+  local group debian
+  debian=$(. /etc/os-release && echo "$VERSION_ID")
   for group in "$@"; do
-    awk -v group="[$group]" '/^\[/ { here = ($0 == group) } /^[a-z]/ && here' "$root/scripts/packages"
+    awk -v group="[$group]" -v debian="$debian" '
+      FNR == NR { if ($1 == debian) other[$2] = $3; next }
+      /^\[/ { here = ($0 == group) }
+      /^[a-z]/ && here { print $0 in other ? other[$0] : $0 }
+    ' "$root/versions/packages" "$root/scripts/packages"
   done
 }
 
@@ -51,7 +56,7 @@ ensure_packages() {
 
 # ensure_node: node and npm, from wherever they come; Debian's where there are none.
 ensure_node() {
-  command -v node >/dev/null && command -v npm >/dev/null || ensure_packages node
+  command -v node >/dev/null && command -v npm >/dev/null || ensure_packages node npm
 }
 
 # As many compilers as there are cores, but no more than the memory holds: one that reads RESTinio

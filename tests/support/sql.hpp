@@ -1,4 +1,6 @@
 #pragma once
+#include "versions/libpqxx.hpp"
+
 #include <pqxx/pqxx>
 
 #include <string>
@@ -17,7 +19,7 @@ public:
     if constexpr (sizeof...(parameters) == 0)
       return session.exec(sql); // may hold several statements
     else
-      return session.exec_params(sql, parameters...);
+      return versions::exec_params(session, sql, parameters...);
   }
 
   /// The first column of the first row: `value<int>("SELECT count(*) FROM groups")`.
@@ -41,7 +43,7 @@ public:
     if constexpr (sizeof...(parameters) == 0)
       return work_.exec(sql);
     else
-      return work_.exec_params(sql, parameters...);
+      return versions::exec_params(work_, sql, parameters...);
   }
 
   /// Its server process: `pid` in pg_locks and pg_stat_activity.

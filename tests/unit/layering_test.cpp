@@ -30,13 +30,14 @@ const std::vector<Folder> kFolders{
     {"text", {"domain/"}, {"utf8proc.h", "nlohmann/"}},
     {"config", {"domain/"}, {"toml++/", "posix"}},
     {"telemetry", {"domain/", "text/json_text.hpp"}, {"nlohmann/", "prometheus/", "posix"}},
-    {"db", {"domain/", "config/"}, {"pqxx/", "libpq-fe.h", "openssl/", "posix"}},
+    {"db", {"domain/", "config/", "versions/"}, {"pqxx/", "libpq-fe.h", "openssl/", "posix"}},
     {"actors", {"domain/"}, {"caf/"}},
     {"events", {"domain/"}, {"curl/", "openssl/", "posix"}},
     {"http",
      {"domain/", "config/", "actors/interfaces.hpp", "text/json_text.hpp"},
      {"restinio/", "nlohmann/", "cjose/", "openssl/", "posix"}},
     {"app", {kAnything}, {kAnything}},
+    {"versions", {}, {"pqxx/", "libpq-fe.h", "catch2/"}},
 };
 
 /// Files that may include more than their folder: each is the one place for what it adds.

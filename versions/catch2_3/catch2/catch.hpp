@@ -1,0 +1,28 @@
+#pragma once
+// Catch2 3 under the name and with the words of Catch2 2, which the tests are written in. Only a
+// build with Catch2 3 has this folder in its include path (versions/libraries.cmake).
+#include <catch2/catch_approx.hpp>
+#include <catch2/catch_message.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/catch_tostring.hpp>
+#include <catch2/generators/catch_generators_all.hpp>
+#include <catch2/matchers/catch_matchers.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <catch2/reporters/catch_reporter_event_listener.hpp>
+#include <catch2/reporters/catch_reporter_registrars.hpp>
+
+#include <string>
+
+namespace Catch {
+
+// The matchers have a namespace of their own now, and Contains is a word for ranges there.
+using Matchers::EndsWith;
+using Matchers::Matches;
+using Matchers::StartsWith;
+inline auto Contains(const std::string& part) { return Matchers::ContainsSubstring(part); }
+
+using TestEventListenerBase = EventListenerBase;
+
+} // namespace Catch
+
+using Catch::Approx; // which version 2 leaves in the global namespace
