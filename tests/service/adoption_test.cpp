@@ -1,4 +1,5 @@
 // The whole program on a database that the backend of a phone manager has made.
+#include "tests/service/command.hpp"
 #include "tests/service/support.hpp"
 #include "tests/support/phone_manager.hpp"
 
@@ -10,21 +11,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Said {
-  int status = -1;
-  std::string text;
-};
-
-Said schema(const std::string& action, const std::string& url, const std::string& more = {}) {
-  std::vector<std::string> arguments{"schema", action, "--database.url=" + url,
-                                     "--auth.jwt_algorithm=HS256",
-                                     "--auth.jwt_secret=" + std::string(40, 's')};
-  if (!more.empty())
-    arguments.push_back(more);
-  Process process{regroup_binary(), arguments};
-  const auto status = process.wait(60s);
-  REQUIRE(status);
-  return {*status, process.output() + process.errors()};
+Said schema(const std::string& action, const std::string& url) {
+  return run_command(with_settings({"schema", action}, url));
 }
 
 /// What a replica that does not start says; the test fails where it does start.
@@ -47,13 +35,13 @@ TEST_CASE("a role without rights on the schema serves what its owner has let Reg
 
   const auto status = schema("status", url);
   CHECK(status.status == 0);
-  CHECK_THAT(status.text,
+  CHECK_THAT(status.text(),
              Catch::Contains("\n  adds the value rolled_back to the type migration_status\n") &&
                  Catch::Contains("\n  warning schema/set-null: ") && Catch::Contains(" -> ALTER"));
   const auto applied = schema("apply", url);
   CHECK(applied.status == 0);
-  CHECK_THAT(applied.text, Catch::Contains("\n  builds the unique index regroup_one_success on"));
-  CHECK_THAT(schema("status", url).text, Catch::Contains("in the database: nothing\n"));
+  CHECK_THAT(applied.text(), Catch::Contains("\n  builds the unique index regroup_one_success on"));
+  CHECK_THAT(schema("status", url).text(), Catch::Contains("in the database: nothing\n"));
 
   CHECK_THAT(refusal_of(limited), Catch::Contains("may not read the table regroup_schema"));
   limited_role_url(url); // grants it what is new
@@ -102,8 +90,9 @@ TEST_CASE("serve names the groups that were migrated twice, and starts when it i
                                               "00000000-0000-4000-a000-000000000001"));
   const auto status = schema("status", url);
   CHECK(status.status == 1);
-  CHECK_THAT(status.text, Catch::Contains("\n  error   schema/duplicates: lake-2024"));
-  CHECK(schema("status", url, "--database.allow_recorded_duplicates=true").status == 0);
+  CHECK_THAT(status.text(), Catch::Contains("\n  error   schema/duplicates: lake-2024"));
+  const std::string allow = "--database.allow_recorded_duplicates=true";
+  CHECK(run_command(with_settings({"schema", "status", allow}, url)).status == 0);
 
   Replica replica{url, {{"database.allow_recorded_duplicates", "true"}}};
   replica.wait_until_ready();

@@ -1,4 +1,5 @@
 // What an operator is given beside the program: it names what there is.
+#include "tests/service/command.hpp"
 #include "tests/service/support.hpp"
 
 #include <catch2/catch.hpp>
@@ -59,9 +60,9 @@ TEST_CASE(
   environment["REGROUP_AUTH_JWT_ALGORITHM"] = "HS256";
   environment["REGROUP_AUTH_JWT_SECRET"] = std::string(32, 's');
   environment["REGROUP_HTTP_ADDRESS"] = "0.0.0.0";
-  Process check{regroup_binary(), {"serve", "--check-config"}, environment};
-  CHECK(check.wait(60s) == 0);
-  CHECK(check.errors().empty());
+  const auto checked = run_command({"serve", "--check-config"}, environment);
+  CHECK(checked.status == 0);
+  CHECK(checked.errors.empty());
 
   CHECK(compose.find("./haproxy.cfg:") != std::string::npos);
   auto expected = text_of("deploy/haproxy.cfg");

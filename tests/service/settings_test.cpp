@@ -1,4 +1,5 @@
 // What an operator sets, asks about, and changes in a running service.
+#include "tests/service/command.hpp"
 #include "tests/service/support.hpp"
 #include "tests/support/jwt_setup.hpp"
 
@@ -17,19 +18,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Ended {
-  int status = -1;
-  std::string output;
-  std::string errors;
-};
-
-Ended check_config(const std::vector<std::string>& flags, const Process::Environment& environment) {
+Said check_config(const std::vector<std::string>& flags, const Process::Environment& environment) {
   std::vector<std::string> arguments{"serve", "--check-config"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
-  Process process{regroup_binary(), arguments, environment};
-  const auto status = process.wait(60s);
-  REQUIRE(status);
-  return {*status, process.output(), process.errors()};
+  return run_command(arguments, environment);
 }
 
 /// A service with a settings file and a key file, each written anew by the test.
@@ -136,7 +128,7 @@ TEST_CASE("serve --check-config shows no secret, and refuses what the start woul
       {"REGROUP_AUTH_JWT_SECRET", secret}};
   const auto checked = check_config({}, environment);
   CHECK(checked.status == 0);
-  CHECK((checked.output + checked.errors).find("hunter2") == std::string::npos);
+  CHECK(checked.text().find("hunter2") == std::string::npos);
   CHECK(checked.output.find("postgresql://u:***@nowhere/db") != std::string::npos);
 
   auto short_secret = environment;

@@ -89,8 +89,11 @@ std::vector<pid_t> children_of(pid_t parent) {
     const auto name = entry.path().filename().string();
     if (name.find_first_not_of("0123456789") != name.npos)
       continue;
-    std::ifstream file{entry.path() / "stat"}; // "123 (name with spaces) S 1 ..."
-    const std::string text{std::istreambuf_iterator<char>{file}, {}};
+    // "123 (name with spaces) S 1 ...", or nothing when the process has just ended: reading by
+    // iterators would throw then.
+    std::ostringstream read;
+    read << std::ifstream{entry.path() / "stat"}.rdbuf();
+    const std::string text = read.str();
     std::istringstream after_name{text.substr(std::min(text.rfind(')') + 1, text.size()))};
     char state = 0;
     pid_t ppid = 0;
