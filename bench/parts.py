@@ -1,5 +1,5 @@
 """The parts of the bench. Each has lanes that are measured in turn, round by round, and ratios
-between the lanes' medians."""
+between the lanes."""
 import dataclasses
 import json
 import random

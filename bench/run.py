@@ -78,13 +78,16 @@ def measure(bench, part):
     return {"title": part.title, "axis": part.axis,
             "at": {lane.name: lane.at for lane in part.lanes},
             "samples": samples, "medians": medians,
-            "ratios": [ratio_of(each, medians) for each in part.ratios]}
+            "ratios": [ratio_of(each, samples, bench.options.rounds) for each in part.ratios]}
 
 
-def ratio_of(ratio, medians):
-    over, under = (max(medians[name][ratio.key] for name in names)
-                   for names in (ratio.over, ratio.under))
-    return {"name": ratio.name, "value": over / under, "goal": ratio.goal}
+def ratio_of(ratio, samples, rounds):
+    """The median of the rounds' ratios: a machine that is slower for some minutes is so for both."""
+    def best(names, number):
+        return max(samples[name][number][ratio.key] for name in names)
+    value = statistics.median(best(ratio.over, number) / best(ratio.under, number)
+                              for number in range(rounds))
+    return {"name": ratio.name, "value": value, "goal": ratio.goal}
 
 
 def main(words):
