@@ -80,7 +80,7 @@ void check_groups(Self self, caf::timespan apart) {
 } // namespace
 
 DirectorySelf::behavior_type directory(Self self, DispatcherActor dispatcher,
-                                        caf::timespan idle_timeout, domain::Metrics* metrics) {
+                                       caf::timespan idle_timeout, domain::Metrics* metrics) {
   auto route = [=](DirectoryState::Request request) {
     auto& state = self->state;
     const auto& id = group_of(request);

@@ -44,9 +44,9 @@ struct DirectoryState {
 /// for the actor that follows. That it does not wait long is why a group that says "idle, I have
 /// served N" is told to retire only if exactly N were routed to it: it has nothing more to do.
 ///
-/// It keeps the time for all groups. Each delayed message wakes CAF's clock, a thread of its own: one
-/// for each group was a tenth of what a migration cost the service. So the checks that are due within
-/// a 64th of `idle_timeout` share one.
+/// It keeps the time for all groups. Each delayed message wakes CAF's clock, a thread of its own:
+/// one for each group was a tenth of what a migration cost the service. So the checks that are due
+/// within a 64th of `idle_timeout` share one.
 DirectorySelf::behavior_type directory(DirectorySelf::stateful_pointer<DirectoryState> self,
                                        DispatcherActor dispatcher, caf::timespan idle_timeout,
                                        domain::Metrics* metrics);

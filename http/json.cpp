@@ -245,7 +245,8 @@ std::string in_progress_json(const domain::MigrationCommand& command) {
       .add_or_null("devices_total", report.devices_total)
       .add("devices_processed", report.devices_processed)
       .add_or_null("estimated_completion_seconds",
-                   command.progress ? command.progress->seconds_left(command.received) : std::nullopt)
+                   command.progress ? command.progress->seconds_left(command.received)
+                                    : std::nullopt)
       .text();
 }
 

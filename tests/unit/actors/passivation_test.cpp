@@ -141,8 +141,8 @@ TEST_CASE_METHOD(PassivationTest, "a request in a group's mailbox before its idl
   asked("camping");
   const auto actor = group("camping");
   auto reply = migrate("camping");
-  step();             // the client asks the directory
-  let_run(directory); // the request is in the group's mailbox
+  step();                  // the client asks the directory
+  let_run(directory);      // the request is in the group's mailbox
   pass_until_checked(31s); // and the idle check behind it
   run();
   CHECK(alive(actor));
