@@ -15,6 +15,8 @@ namespace regroup::db {
 using Severity = Finding::Severity;
 using When = SchemaChange::When;
 
+constexpr int kMostInspections = 10;
+
 Inspection Comparison::run() {
   if (!have_.reads_record) {
     error("schema/role", "the role " + have_.role + " may not read the table regroup_schema",
@@ -109,14 +111,30 @@ std::string Inspection::stop() const {
                      : " (and " + std::to_string(count - 1) + " more: `regroup schema status`)");
 }
 
+namespace {
+
+Inspection inspect_once(const config::Settings::Database& settings) {
+  pqxx::connection connection{conninfo(settings)};
+  pqxx::work work{connection};
+  // READ COMMITTED, and no longer than it takes: an index that is built meanwhile waits for
+  // whoever holds a snapshot that is older than it is.
+  work.exec("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0");
+  return Comparison{work, settings}.run();
+}
+
+} // namespace
+
 Inspection inspect_schema(const config::Settings::Database& settings) {
   try {
-    pqxx::connection connection{conninfo(settings)};
-    pqxx::work work{connection};
-    // READ COMMITTED, and no longer than it takes: an index that is built meanwhile waits for
-    // whoever holds a snapshot that is older than it is.
-    work.exec("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0");
-    return Comparison{work, settings}.run();
+    // Somebody who alters several tables at once may wait for one that was read here and hold one
+    // that is to be read next; PostgreSQL then ends either wait.
+    for (int tries = 1; tries < kMostInspections; ++tries)
+      try {
+        return inspect_once(settings);
+      } catch (const pqxx::deadlock_detected&) {
+        continue; // a second has passed: PostgreSQL looks for deadlocks no sooner
+      }
+    return inspect_once(settings);
   } catch (const pqxx::failure& why) {
     const std::string line = why.what();
     throw std::runtime_error("database: " + line.substr(0, line.find('\n')));

@@ -49,6 +49,24 @@ TEST_CASE_METHOD(AdoptionTest,
   CHECK(changing.get().size() > 20);
 }
 
+TEST_CASE_METHOD(AdoptionTest, "an inspection that PostgreSQL ends over a deadlock is made again") {
+  std::future<Lines> inspecting;
+  Sql other{url};
+  HeldTransaction changer{url};
+  changer.exec("SET deadlock_timeout = '1min'"); // the inspection's wait is the one that is ended
+  changer.exec("LOCK TABLE devices IN ACCESS EXCLUSIVE MODE");
+  inspecting = std::async(std::launch::async, [this] { return announced(); });
+  const std::string of_waiting =
+      "FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relkind = 'r' "
+      "AND c.relnamespace = 'public'::regnamespace AND l.granted AND EXISTS (SELECT FROM pg_locks "
+      "w WHERE w.pid = l.pid AND NOT w.granted AND w.relation = 'devices'::regclass)";
+  REQUIRE(eventually([&] { return other.value<int>("SELECT count(*) " + of_waiting) > 0; }));
+  const auto read = other.value<std::string>("SELECT min(c.relname) " + of_waiting);
+  changer.exec("LOCK TABLE " + read + " IN ACCESS EXCLUSIVE MODE"); // waits for the end of it
+  changer.commit();
+  CHECK(inspecting.get().size() > 20);
+}
+
 TEST_CASE_METHOD(AdoptionTest, "replicas that start together on an adopted database take turns") {
   std::vector<std::future<Lines>> starting;
   HeldTransaction writer{url}; // keeps the first one at its first index until all are there
