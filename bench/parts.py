@@ -37,6 +37,7 @@ class Part:
     lanes: list
     ratios: list = dataclasses.field(default_factory=list)
     axis: str = ""  # of a growth plot; empty: no such plot
+    once: bool = False  # takes long, and is the same each time: one round
     needs: object = None  # (bench): what it prepares, once
 
 

@@ -13,6 +13,7 @@ import sys
 
 import growth
 import machine
+import memory
 import page
 import parts
 import report
@@ -31,6 +32,7 @@ PARTS = {
     "replicas": growth.replica_counts,
     "pool": growth.pools,
     "watched": lambda options: watched.watched(),
+    "memory": memory.memory,
 }
 
 
@@ -67,18 +69,19 @@ def measure(bench, part):
     if part.needs:
         part.needs(bench)
     samples = {lane.name: [] for lane in part.lanes}
-    for number in range(bench.options.rounds):
+    rounds = 1 if part.once else bench.options.rounds
+    for number in range(rounds):
         for lane in part.lanes if number % 2 == 0 else reversed(part.lanes):
             sample = lane.measure(bench)
             samples[lane.name].append(sample)
-            bench.say(f"round {number + 1}/{bench.options.rounds}  {part.name}: {lane.name}  " +
+            bench.say(f"round {number + 1}/{rounds}  {part.name}: {lane.name}  " +
                       report.one_line(sample))
     medians = {name: {key: statistics.median(each[key] for each in some) for key in some[0]}
                for name, some in samples.items()}
     return {"title": part.title, "axis": part.axis,
             "at": {lane.name: lane.at for lane in part.lanes},
             "samples": samples, "medians": medians,
-            "ratios": [ratio_of(each, samples, bench.options.rounds) for each in part.ratios]}
+            "ratios": [ratio_of(each, samples, rounds) for each in part.ratios]}
 
 
 def ratio_of(ratio, samples, rounds):

@@ -1,6 +1,6 @@
 -- wrk -t 1 -s success.lua URL -- TOKENS FIRST NAMES BEGIN END
 -- Migrates the groups FIRST + BEGIN to FIRST + END - 1, each once with the token of its owner (the
--- line of TOKENS), and ends when all are answered: a fixed amount of work, so that what was
+-- line of TOKENS; where there are fewer, they take turns), and ends when all are answered: a fixed amount of work, so that what was
 -- answered can be compared with the database. Prints one line of JSON.
 local ffi = require("ffi")
 ffi.cdef [[
@@ -10,7 +10,7 @@ ffi.cdef [[
 
 local forever = 1000000000
 local tokens, first, names, next_one, last = {}, 0, 0, 0, 0
-local asked, answered, statuses, unexpected = 0, 0, {}, nil
+local asked, answered, statuses, unexpected, owners = 0, 0, {}, nil, 0
 local verified, began = false, nil
 
 local function now()
@@ -27,6 +27,7 @@ function init(words)
     tokens[index] = line
     index = index + 1
   end
+  owners = index
 end
 
 -- wrk asks for a delay before each request: with none left the connection sleeps on.
@@ -41,7 +42,7 @@ local function request_for(index)
     names + first + index)
   return string.format("POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n" ..
     "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", wrk.path, wrk.host,
-    tokens[index], #body, body)
+    tokens[index % owners], #body, body)
 end
 
 local given = 0
