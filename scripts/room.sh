@@ -16,6 +16,7 @@ make_room() {
   room=$above/$suite
   # shellcheck disable=SC2064  # this folder, whatever `above` is at the end
   trap "rm -rf --one-file-system '$above'" EXIT
+  trap 'exit 1' INT TERM HUP
   sed "s/\b$here\b/$suite/g" /etc/apt/sources.list.d/debian.sources >"$above/debian.sources"
   mmdebstrap --quiet --variant=minbase --mode=root "$suite" "$room" "$above/debian.sources"
   cp -L /etc/resolv.conf /etc/hosts "$room/etc/"
