@@ -261,6 +261,8 @@ TEST_CASE_METHOD(GroupDevicesTest, "a group takes no more devices than it may ha
 }
 
 TEST_CASE_METHOD(GroupDevicesTest, "two who want the last place do not both get it") {
+  settings.lock_timeout = settings.statement_timeout =
+      std::chrono::seconds{60}; // until both are there
   world->sql.exec("UPDATE groups SET max_devices = 3");
   const auto mine = phones("lake", 2, user);
   HeldTransaction holder{url};
