@@ -1,4 +1,4 @@
-# What the libraries of Debian 12 and Debian 13 differ in, as far as CMake goes; libpqxx.hpp, catch2_3/
+# What the libraries and compilers of Debian 12 and Debian 13 differ in, as far as CMake goes; libpqxx.hpp, catch2_3/
 # and packages beside this file are the rest of it. Asked of the libraries themselves: a newer one on
 # Debian 12 is taken as it is.
 
