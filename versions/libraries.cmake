@@ -1,6 +1,6 @@
-# What the libraries and compilers of Debian 12 and Debian 13 differ in, as far as CMake goes; libpqxx.hpp, catch2_3/
-# and packages beside this file are the rest of it. Asked of the libraries themselves: a newer one on
-# Debian 12 is taken as it is.
+# What the libraries and compilers of Debian 12 and Debian 13 differ in, as far as CMake goes;
+# libpqxx.hpp, catch2_3/ and packages beside this file are the rest of it. Asked of the libraries
+# themselves: a newer one on Debian 12 is taken as it is.
 
 regroup_folder(versions SOURCES versions/libpqxx.cpp PUBLIC PkgConfig::PQXX PRIVATE PkgConfig::PQ)
 
