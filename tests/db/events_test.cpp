@@ -111,14 +111,8 @@ TEST_CASE_METHOD(EventsTest, "an undo is told after its migration, a refused one
   world->add_devices("camping", 2, user);
   const auto done = migrate(command("camping", user));
   REQUIRE(completed(done));
-  domain::UndoCommand undo;
-  undo.undo_id = Uuid::time_ordered();
-  undo.authenticated_group_id = completed(done)->authenticated_group_id;
-  undo.user_id = user;
-  undo.registration_group_id = "camping";
-  undo.window = 1h;
-  undo.deadline = std::chrono::steady_clock::now() + 30s;
-  const auto request = std::make_shared<const domain::UndoCommand>(undo);
+  const auto request =
+      std::make_shared<const domain::UndoCommand>(undo_of(*completed(done), user, "camping"));
   REQUIRE(std::holds_alternative<domain::MigrationUndone>(store->execute(request)));
   CHECK(std::holds_alternative<domain::Refusal>(store->execute(request)));
   CHECK(pending() == 2);

@@ -28,6 +28,19 @@ public:
              std::initializer_list<domain::LogField>) noexcept override {}
 };
 
+/// Of a migration that was completed an hour ago at most.
+inline domain::UndoCommand undo_of(const domain::MigrationCompleted& done, const domain::Uuid& user,
+                                   const std::string& registration_group) {
+  domain::UndoCommand undo;
+  undo.undo_id = domain::Uuid::time_ordered();
+  undo.authenticated_group_id = done.authenticated_group_id;
+  undo.user_id = user;
+  undo.registration_group_id = registration_group;
+  undo.window = std::chrono::hours{1};
+  undo.deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+  return undo;
+}
+
 /// A database of a test's own, with the schema, and what a worker has: a store on it.
 class DatabaseTest {
 public:

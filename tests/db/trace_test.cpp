@@ -147,14 +147,8 @@ TEST_CASE_METHOD(TraceTest, "what was undone has the trace of its migration and 
   const auto what = traced();
   const auto done = migrate(what);
   REQUIRE(completed(done));
-  domain::UndoCommand undo;
-  undo.undo_id = Uuid::time_ordered();
-  undo.authenticated_group_id = completed(done)->authenticated_group_id;
-  undo.user_id = user;
-  undo.registration_group_id = "camping-2025";
-  undo.window = 1h;
+  auto undo = undo_of(*completed(done), user, "camping-2025");
   undo.trace_id = "0123456789abcdef0123456789abcdef";
-  undo.deadline = std::chrono::steady_clock::now() + 30s;
   const auto answer = new_store()->execute(std::make_shared<const domain::UndoCommand>(undo));
   REQUIRE(std::holds_alternative<domain::MigrationUndone>(answer));
   CHECK(row(what, "status = 'rolled_back'"));
