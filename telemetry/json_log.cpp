@@ -6,9 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <climits>
+#include <mutex>
 #include <string>
 #include <type_traits>
+#include <unistd.h>
 #include <utility>
 #include <variant>
 
@@ -21,8 +25,8 @@ constexpr std::array<std::string_view, 4> kJsonLevels{"debug", "info", "warning"
 constexpr std::array<std::string_view, 4> kTextLevels{"DEBUG", "INFO ", "WARN ", "ERROR"};
 
 /// Where no line can be made, since there is no memory for it.
-constexpr const char* kLostEvent = R"({"level":"error","event":"an event is missing here"})"
-                                   "\n";
+constexpr std::string_view kLostEvent = R"({"level":"error","event":"an event is missing here"})"
+                                        "\n";
 
 /// Without the fraction: lines of the same second share it.
 std::string text_of_second(std::chrono::sys_seconds time) {
@@ -148,21 +152,33 @@ std::string text_line(std::size_t level, std::string_view name,
 } // namespace
 
 StreamLog::StreamLog(std::FILE* stream, Format format, domain::LogLevel level)
-    : stream_(stream), format_(format), level_(level) {
-  // Without a buffer a line goes to the kernel in one write(2), however long it is: so lines of
-  // processes that share the file do not mix either, and none is lost when this one is killed.
-  static_cast<void>(std::setvbuf(stream_, nullptr, _IONBF, 0));
-}
+    : file_(::fileno(stream)), format_(format), level_(level) {}
 
 void StreamLog::event(domain::LogLevel level, std::string_view name,
                       std::initializer_list<domain::LogField> fields) noexcept try {
   if (level < level_.load(std::memory_order_relaxed))
     return;
   const auto make_line = format_ == Format::json ? json_line : text_line;
-  const std::string line = make_line(static_cast<std::size_t>(level), name, fields);
-  static_cast<void>(std::fwrite(line.data(), 1, line.size(), stream_)); // nobody else to tell
+  write(make_line(static_cast<std::size_t>(level), name, fields));
 } catch (const std::exception&) {
-  static_cast<void>(std::fputs(kLostEvent, stream_));
+  write(kLostEvent);
+}
+
+/// A stream's own lock would have threads wait for each other's system calls: a twentieth of what a
+/// refusal cost. Up to PIPE_BUF bytes need none (POSIX, write()).
+void StreamLog::write(std::string_view line) noexcept {
+  std::shared_lock together{whole_, std::defer_lock};
+  std::unique_lock alone{whole_, std::defer_lock};
+  if (line.size() <= PIPE_BUF)
+    together.lock();
+  else
+    alone.lock();
+  while (!line.empty()) {
+    const auto written = ::write(file_, line.data(), line.size());
+    if (written < 0 && errno != EINTR)
+      return; // nobody else to tell
+    line.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+  }
 }
 
 } // namespace regroup::telemetry

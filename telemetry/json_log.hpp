@@ -3,13 +3,15 @@
 
 #include <atomic>
 #include <cstdio>
+#include <shared_mutex>
 #include <string_view>
 
 namespace regroup::telemetry {
 
 /// domain::Log on a stream: one JSON object a line (`{"ts": RFC 3339 with milliseconds, "level",
-/// "event", …fields}`), or a readable line of text for terminals. A line is one write, so lines of
-/// several threads never mix.
+/// "event", …fields}`), or a readable line of text for terminals. A line is one write(2), so lines
+/// of several threads, or of processes that share the file, do not mix, and none is lost when this
+/// one is killed.
 class StreamLog final : public domain::Log {
 public:
   enum class Format { text, json };
@@ -22,7 +24,10 @@ public:
   void set_level(domain::LogLevel level) noexcept { level_.store(level); }
 
 private:
-  std::FILE* stream_;
+  void write(std::string_view line) noexcept;
+
+  int file_;
+  std::shared_mutex whole_; // held alone by a line that the kernel may write in parts
   Format format_;
   std::atomic<domain::LogLevel> level_;
 };
