@@ -42,9 +42,11 @@ Connection::Connection(const std::string& conninfo) : LibpqConnection(conninfo) 
   PQsetNoticeReceiver(handle(), &Connection::hear, &heard_);
 }
 
+int Connection::socket() const { return PQsocket(handle()); }
+
 bool Connection::is_interrupted() const {
-  pollfd socket{PQsocket(handle()), POLLIN, 0};
-  return ::poll(&socket, 1, 0) != 0;
+  pollfd polled{socket(), POLLIN, 0};
+  return ::poll(&polled, 1, 0) != 0;
 }
 
 } // namespace regroup::db

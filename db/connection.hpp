@@ -18,6 +18,9 @@ public:
   /// Throws pqxx::broken_connection when it cannot be opened.
   explicit Connection(const std::string& conninfo);
 
+  /// What tells that the server has said something: libpq's, and only to be waited on.
+  int socket() const;
+
   /// Whether the server says something though nothing was asked: that it ends the session, or the
   /// end itself.
   bool is_interrupted() const;

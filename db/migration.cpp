@@ -1,7 +1,6 @@
 #include "db/migration.hpp"
 
 #include "db/codec.hpp"
-#include "db/one_trip.hpp"
 #include "db/progress.hpp"
 #include "db/retry.hpp"
 #include "domain/names.hpp"
@@ -98,10 +97,12 @@ private:
   const MigrationCommand& command_;
 };
 
-/// From BEGIN to COMMIT in one round trip: see one_trip.hpp, and 004_migrate.sql for why a COMMIT
-/// that follows a refusal commits nothing.
-Answer attempt(Session& session, const SchemaFacts& facts, const MigrationCommand& command,
-               Clock::time_point started) {
+std::int64_t limit_for(const MigrationCommand& command, const SchemaFacts& facts) {
+  return std::min(command.max_devices, facts.most_devices);
+}
+
+Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& facts,
+                         Clock::time_point started) {
   std::optional<std::string> device_ids;
   if (command.device_ids)
     device_ids = uuid_array_text(*command.device_ids);
@@ -111,24 +112,31 @@ Answer attempt(Session& session, const SchemaFacts& facts, const MigrationComman
     key = given->key;
     request_hash = given->request_hash;
   }
-  const std::int64_t limit = std::min(command.max_devices, facts.most_devices);
-  session.open(); // before the clock is looked at: connecting takes its time
   const auto now = Clock::now();
-  const Reply reply = run_in_one_trip(
-      session, statements::migrate,
-      {command.migration_id.text(), command.authenticated_group_id.text(), command.user_id.text(),
-       command.registration_group_id, command.group_name,
-       domain::cut_slug(command.slug, facts.slug_width), std::move(device_ids),
-       std::to_string(limit), std::to_string(facts.default_max_devices), std::move(key),
-       std::move(request_hash), domain::name_of(command.require_owner),
-       command.into_group ? "true" : "false", text_if_any(command.trace_id),
-       std::to_string(microseconds(now - command.received)),
-       std::to_string(microseconds(now - started))});
+  return {command.migration_id.text(),
+          command.authenticated_group_id.text(),
+          command.user_id.text(),
+          command.registration_group_id,
+          command.group_name,
+          domain::cut_slug(command.slug, facts.slug_width),
+          std::move(device_ids),
+          std::to_string(limit_for(command, facts)),
+          std::to_string(facts.default_max_devices),
+          std::move(key),
+          std::move(request_hash),
+          domain::name_of(command.require_owner),
+          command.into_group ? "true" : "false",
+          text_if_any(command.trace_id),
+          std::to_string(microseconds(now - command.received)),
+          std::to_string(microseconds(now - started))};
+}
+
+Answer answer_of(const Reply& reply, const MigrationCommand& command, const SchemaFacts& facts) {
   if (command.progress && !reply.is_null(0, "lock_us"))
     command.progress->lock_us = reply.number(0, "lock_us");
   const std::string_view outcome = reply.text(0, "outcome");
   if (outcome != "completed" && outcome != "replayed")
-    return refusal_of(outcome, reply, command, limit);
+    return refusal_of(outcome, reply, command, limit_for(command, facts));
   if (reply.is_null(0, "o_group_id")) { // replayed, and another program has deleted the group since
     Refusal refusal = about(command, Refused::already_migrated);
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
@@ -197,6 +205,89 @@ void log_failure(domain::Log& log, const MigrationCommand& command, std::string_
              {"attempts", std::int64_t{attempts}}});
 }
 
+/// From a worker's taking it up to its outcome. Each attempt goes from BEGIN to COMMIT in one round
+/// trip: see one_trip.hpp, and 004_migrate.sql for why a COMMIT that follows a refusal commits
+/// nothing.
+class Migration final : public UnderWay {
+public:
+  Migration(const MigrationTools& tools, domain::MigrationPtr command)
+      : tools_(tools), command_(std::move(command)), time_(*command_, started_),
+        watch_(tools.session, command_->progress.get()) {}
+
+  /// Over a session that is ready.
+  void send() {
+    trip_.emplace(tools_.session, statements::migrate,
+                  parameters_of(*command_, tools_.facts, started_));
+  }
+
+  bool has_arrived() override { return trip_->has_arrived(); }
+
+  std::optional<Answer> answer() override {
+    if (!trip_->went_well())
+      return std::nullopt;
+    return read();
+  }
+
+  Answer finish() override {
+    for (int attempts = 1;; ++attempts) {
+      try {
+        if (!trip_) {
+          tools_.session.open();
+          send();
+        }
+        return read();
+      } catch (const std::exception&) {
+        trip_.reset();
+        if (auto failed = answer_to_failure(attempts))
+          return *std::move(failed);
+      }
+      pause_before_retry(attempts, command_->deadline);
+    }
+  }
+
+private:
+  Answer read() { return answer_of(trip_->finish(), *command_, tools_.facts); }
+
+  /// Within the handler of the attempt's exception: nothing when it is worth another attempt.
+  std::optional<Answer> answer_to_failure(int attempts) {
+    const bool again = attempts < kMostAttempts && Clock::now() < command_->deadline;
+    try {
+      throw;
+    } catch (const CommitInDoubt& why) {
+      log_failure(tools_.log, *command_, "08007", why.what(), attempts);
+      return resolve(tools_.session, tools_.log, tools_.metrics, *command_);
+    } catch (const ConnectionLost& why) {
+      // PostgreSQL did not come to COMMIT, so it has rolled back or will.
+      if (again)
+        return std::nullopt;
+      log_failure(tools_.log, *command_, "08006", why.what(), attempts);
+      return failed(Refused::database_unavailable);
+    } catch (const StatementFailed& why) {
+      if (why.sqlstate() == kIdTaken)
+        return failed(Refused::database_unavailable);
+      if (!again || !is_worth_retrying(why.sqlstate())) {
+        log_failure(tools_.log, *command_, why.sqlstate(), why.what(), attempts);
+        return failed(refusal_for(why.sqlstate()));
+      }
+      if (why.sqlstate() == "25006")
+        tools_.session.drop(); // look for the primary again
+      return std::nullopt;
+    }
+  }
+
+  Answer failed(Refused reason) {
+    return about(*command_,
+                 record_failure(tools_.session, tools_.log, *command_, reason, started_));
+  }
+
+  MigrationTools tools_;
+  domain::MigrationPtr command_;
+  Clock::time_point started_ = Clock::now();
+  WorkerTime time_;
+  ProgressWatch watch_;
+  std::optional<OneTrip> trip_;
+};
+
 } // namespace
 
 Refusal refusal_of(std::string_view outcome, const Reply& reply, const MigrationCommand& command,
@@ -234,39 +325,15 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
   return refusal;
 }
 
-Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
-               domain::Metrics& metrics, const MigrationCommand& command) {
-  const auto started = Clock::now();
-  const WorkerTime time{command, started};
-  const ProgressWatch watch{session, command.progress.get()};
-  for (int attempts = 1;; ++attempts) {
-    const bool again = attempts < kMostAttempts && Clock::now() < command.deadline;
-    try {
-      return attempt(session, facts, command, started);
-    } catch (const CommitInDoubt& why) {
-      log_failure(log, command, "08007", why.what(), attempts);
-      return resolve(session, log, metrics, command);
-    } catch (const ConnectionLost& why) {
-      // PostgreSQL did not come to COMMIT, so it has rolled back or will.
-      if (!again) {
-        log_failure(log, command, "08006", why.what(), attempts);
-        return about(command,
-                     record_failure(session, log, command, Refused::database_unavailable, started));
-      }
-    } catch (const StatementFailed& why) {
-      if (why.sqlstate() == kIdTaken)
-        return about(command,
-                     record_failure(session, log, command, Refused::database_unavailable, started));
-      if (!again || !is_worth_retrying(why.sqlstate())) {
-        const Refused reason = refusal_for(why.sqlstate());
-        log_failure(log, command, why.sqlstate(), why.what(), attempts);
-        return about(command, record_failure(session, log, command, reason, started));
-      }
-      if (why.sqlstate() == "25006")
-        session.drop(); // look for the primary again
-    }
-    pause_before_retry(attempts, command.deadline);
-  }
+Answer migrate(const MigrationTools& tools, const domain::MigrationPtr& command) {
+  return Migration{tools, command}.finish();
+}
+
+std::unique_ptr<UnderWay> begin_migration(const MigrationTools& tools,
+                                          domain::MigrationPtr command) {
+  auto migration = std::make_unique<Migration>(tools, std::move(command));
+  migration->send();
+  return migration;
 }
 
 Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,

@@ -1,4 +1,5 @@
 #pragma once
+#include "db/one_trip.hpp"
 #include "db/schema.hpp"
 #include "db/session.hpp"
 #include "domain/command.hpp"
@@ -7,14 +8,26 @@
 #include "domain/outcome.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 namespace regroup::db {
 
+/// What a migration is run with. All of it outlives the migration.
+struct MigrationTools {
+  Session& session;
+  const SchemaFacts& facts;
+  domain::Log& log;
+  domain::Metrics& metrics;
+};
+
 /// One migration, with its retries, to an outcome that is true. Throws nothing but what is a
 /// defect.
-domain::Answer migrate(Session& session, const SchemaFacts& facts, domain::Log& log,
-                       domain::Metrics& metrics, const domain::MigrationCommand& command);
+domain::Answer migrate(const MigrationTools& tools, const domain::MigrationPtr& command);
+
+/// The same, with its first attempt sent over a session that is ready.
+std::unique_ptr<UnderWay> begin_migration(const MigrationTools& tools,
+                                          domain::MigrationPtr command);
 
 /// Whether a migration whose COMMIT is in doubt did commit: `MigrationCompleted` when it did,
 /// `database_unavailable` (nothing was changed) when it did not, `timeout` when the database stayed

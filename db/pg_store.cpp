@@ -27,6 +27,10 @@ using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 
+/// Ids that are sent along, without waiting for room in the socket's buffer: 150 take 6 KiB of the
+/// 200 that Linux has.
+constexpr std::size_t kMostSentAtOnce = 150;
+
 /// What a job other than a migration is answered when its transaction failed: nothing was changed
 /// then, whatever it was.
 Refusal refusal_for(const StatementFailed& why) {
@@ -60,57 +64,110 @@ PgStore::PgStore(const config::Settings::Database& settings, const SchemaFacts& 
     : session_(settings, log, metrics), facts_(facts), log_(log), metrics_(metrics) {}
 
 Answer PgStore::execute(const domain::Job& job) noexcept {
+  return answered([&] { return run(job); });
+}
+
+std::optional<int> PgStore::begin(const domain::Job& job) noexcept {
   try {
-    return std::visit(
-        [this]<class T>(const T& each) -> Answer {
-          if constexpr (std::is_same_v<T, domain::MigrationPtr>)
-            return migrate(session_, facts_, log_, metrics_, *each);
-          else if constexpr (std::is_same_v<T, domain::ResolveMigration>)
-            return resolve(session_, log_, metrics_, *each.migration);
-          else if constexpr (std::is_same_v<T, domain::PlanMigration>)
-            return plan(session_, facts_, *each.migration);
-          else if constexpr (std::is_same_v<T, domain::UndoPtr>)
-            return undo(session_, log_, metrics_, *each);
-          else if constexpr (std::is_same_v<T, domain::ResolveUndo>)
-            return resolve_undo(session_, log_, metrics_, *each.undo);
-          else if constexpr (std::is_same_v<T, domain::FindOrigin>)
-            return find_origin(session_, each);
-          else if constexpr (std::is_same_v<T, domain::RecallMigration>)
-            return recall_migration(session_, each);
-          else if constexpr (std::is_same_v<T, domain::RegisterDevice>)
-            return register_device(session_, each);
-          else if constexpr (std::is_same_v<T, domain::FindRegistrationGroup>)
-            return find_registration_group(session_, each);
-          else if constexpr (std::is_same_v<T, domain::ListGroupDevices>)
-            return list_group_devices(session_, each);
-          else if constexpr (std::is_same_v<T, domain::ChangeGroupDevices>)
-            return change_group_devices(session_, each);
-          else if constexpr (std::is_same_v<T, domain::ListGroupMembers>)
-            return list_group_members(session_, each);
-          else if constexpr (std::is_same_v<T, domain::ListGroups>)
-            return list_groups(session_, each);
-          else if constexpr (std::is_same_v<T, domain::ListGroupsOfDevice>)
-            return list_groups_of_device(session_, each);
-          else if constexpr (std::is_same_v<T, domain::ListDevices>)
-            return list_devices(session_, each);
-          else if constexpr (std::is_same_v<T, domain::FindMigration>)
-            return find_migration(session_, each);
-          else if constexpr (std::is_same_v<T, domain::NoteRunning>)
-            return note_running(session_, each);
-          else if constexpr (std::is_same_v<T, domain::TellProgress>)
-            return tell_progress(session_, each);
-          else if constexpr (std::is_same_v<T, domain::EndRunning>)
-            return end_running(session_, each);
-          else if constexpr (std::is_same_v<T, domain::CheckApiKey>)
-            return check_api_key(session_, each);
-          else if constexpr (std::is_same_v<T, domain::AdminJob>)
-            return administer(session_, each);
-          else if constexpr (std::is_same_v<T, domain::EventJob>)
-            return work_on_events(session_, each);
-          else
-            return check_health(session_);
-        },
-        job);
+    if (!session_.is_ready())
+      return std::nullopt;
+    if (const auto* migration = std::get_if<domain::MigrationPtr>(&job)) {
+      if ((*migration)->device_ids && (*migration)->device_ids->size() > kMostSentAtOnce)
+        return std::nullopt;
+      under_way_ = begin_migration(tools(), *migration);
+    } else if (const auto* recall = std::get_if<domain::RecallMigration>(&job)) {
+      if (recall->users.size() > kMostSentAtOnce)
+        return std::nullopt;
+      under_way_ = begin_recall(session_, *recall);
+    } else {
+      return std::nullopt;
+    }
+    return session_.connection().socket();
+  } catch (const std::exception&) { // no memory: it comes before anything is sent
+    session_.drop();
+    return std::nullopt;
+  }
+}
+
+domain::Store::Progressed PgStore::proceed() noexcept {
+  std::optional<Answer> answer;
+  try {
+    if (!under_way_->has_arrived())
+      return {Came::not_all, {}};
+    answer = under_way_->answer();
+  } catch (const std::exception&) {
+    // finish() meets it again, and has the answer to it
+  }
+  if (!answer)
+    return {Came::needs_time, {}};
+  under_way_.reset();
+  return {Came::answer, *std::move(answer)};
+}
+
+Answer PgStore::finish() noexcept {
+  return answered([this] {
+    const auto ending = std::move(under_way_);
+    return ending->finish();
+  });
+}
+
+Answer PgStore::run(const domain::Job& job) {
+  return std::visit(
+      [this]<class T>(const T& each) -> Answer {
+        if constexpr (std::is_same_v<T, domain::MigrationPtr>)
+          return migrate(tools(), each);
+        else if constexpr (std::is_same_v<T, domain::ResolveMigration>)
+          return resolve(session_, log_, metrics_, *each.migration);
+        else if constexpr (std::is_same_v<T, domain::PlanMigration>)
+          return plan(session_, facts_, *each.migration);
+        else if constexpr (std::is_same_v<T, domain::UndoPtr>)
+          return undo(session_, log_, metrics_, *each);
+        else if constexpr (std::is_same_v<T, domain::ResolveUndo>)
+          return resolve_undo(session_, log_, metrics_, *each.undo);
+        else if constexpr (std::is_same_v<T, domain::FindOrigin>)
+          return find_origin(session_, each);
+        else if constexpr (std::is_same_v<T, domain::RecallMigration>)
+          return recall_migration(session_, each);
+        else if constexpr (std::is_same_v<T, domain::RegisterDevice>)
+          return register_device(session_, each);
+        else if constexpr (std::is_same_v<T, domain::FindRegistrationGroup>)
+          return find_registration_group(session_, each);
+        else if constexpr (std::is_same_v<T, domain::ListGroupDevices>)
+          return list_group_devices(session_, each);
+        else if constexpr (std::is_same_v<T, domain::ChangeGroupDevices>)
+          return change_group_devices(session_, each);
+        else if constexpr (std::is_same_v<T, domain::ListGroupMembers>)
+          return list_group_members(session_, each);
+        else if constexpr (std::is_same_v<T, domain::ListGroups>)
+          return list_groups(session_, each);
+        else if constexpr (std::is_same_v<T, domain::ListGroupsOfDevice>)
+          return list_groups_of_device(session_, each);
+        else if constexpr (std::is_same_v<T, domain::ListDevices>)
+          return list_devices(session_, each);
+        else if constexpr (std::is_same_v<T, domain::FindMigration>)
+          return find_migration(session_, each);
+        else if constexpr (std::is_same_v<T, domain::NoteRunning>)
+          return note_running(session_, each);
+        else if constexpr (std::is_same_v<T, domain::TellProgress>)
+          return tell_progress(session_, each);
+        else if constexpr (std::is_same_v<T, domain::EndRunning>)
+          return end_running(session_, each);
+        else if constexpr (std::is_same_v<T, domain::CheckApiKey>)
+          return check_api_key(session_, each);
+        else if constexpr (std::is_same_v<T, domain::AdminJob>)
+          return administer(session_, each);
+        else if constexpr (std::is_same_v<T, domain::EventJob>)
+          return work_on_events(session_, each);
+        else
+          return check_health(session_);
+      },
+      job);
+}
+
+/// What `call` returns, or the answer to what it throws.
+template <class Call> Answer PgStore::answered(Call call) noexcept {
+  try {
+    return call();
   } catch (const ConnectionLost&) {
     return Refusal{Refused::database_unavailable};
   } catch (const CommitInDoubt&) {

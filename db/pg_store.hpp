@@ -1,9 +1,14 @@
 #pragma once
 #include "config/settings.hpp"
+#include "db/migration.hpp"
+#include "db/one_trip.hpp"
 #include "db/schema.hpp"
 #include "db/session.hpp"
 #include "domain/log.hpp"
 #include "domain/store.hpp"
+
+#include <memory>
+#include <optional>
 
 namespace regroup::db {
 
@@ -15,12 +20,21 @@ public:
           domain::Metrics& metrics);
 
   domain::Answer execute(const domain::Job& job) noexcept override;
+  /// Migrations and reads of their records, over a connection that is open.
+  std::optional<int> begin(const domain::Job& job) noexcept override;
+  Progressed proceed() noexcept override;
+  domain::Answer finish() noexcept override;
 
 private:
+  template <class Call> domain::Answer answered(Call call) noexcept;
+  domain::Answer run(const domain::Job& job);
+  MigrationTools tools() { return {session_, facts_, log_, metrics_}; }
+
   Session session_;
   SchemaFacts facts_;
   domain::Log& log_;
   domain::Metrics& metrics_;
+  std::unique_ptr<UnderWay> under_way_; // what was begun
 };
 
 } // namespace regroup::db

@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 namespace regroup::db {
 namespace {
@@ -61,6 +62,7 @@ int Reply::column_of(const char* name) const {
 
 Pipeline::Pipeline(Connection& connection, bool prepared)
     : connection_(connection), prepared_(prepared) {
+  connection_.forget_warnings();
   PQenterPipelineMode(connection_.handle());
 }
 
@@ -70,7 +72,7 @@ Pipeline::~Pipeline() {
   while (read_ < sent_.size())
     next();
   // The mark behind all of it; a connection that broke has none.
-  owned(PQgetResult(connection_.handle()));
+  next_result();
   PQexitPipelineMode(connection_.handle());
 }
 
@@ -98,8 +100,24 @@ bool Pipeline::send() {
   return is_whole_;
 }
 
+bool Pipeline::has_arrived() {
+  PGconn* from = connection_.handle();
+  if (PQconsumeInput(from) == 0)
+    return true;
+  while (PQisBusy(from) == 0) {
+    arrived_.push_back(from_libpq());
+    const Result& last = arrived_.back().result;
+    if (last && PQresultStatus(last.get()) == PGRES_PIPELINE_SYNC)
+      return true;
+    if (PQstatus(from) == CONNECTION_BAD)
+      return true;
+  }
+  return false;
+}
+
 Pipeline::Answer Pipeline::next() {
   const Sent& statement = sent_.at(read_++);
+  warned_ = false;
   Result prepared;
   if (statement.prepares) {
     prepared = take();
@@ -108,18 +126,38 @@ Pipeline::Answer Pipeline::next() {
   }
   const Result result = take();
   if (statement.prepares && (!prepared || !is_success(prepared)))
-    return {std::nullopt, failure_of(prepared, connection_.handle())};
+    return {std::nullopt, failure_of(prepared, connection_.handle()), warned_};
   if (!result || !is_success(result))
-    return {std::nullopt, failure_of(result, connection_.handle())};
-  return {Reply{result}, {}};
+    return {std::nullopt, failure_of(result, connection_.handle()), warned_};
+  return {Reply{result}, {}, warned_};
 }
 
 /// The one result of a statement, and the nothing that stands behind it.
 Result Pipeline::take() {
-  auto result = owned(PQgetResult(connection_.handle()));
+  auto result = next_result();
   if (result)
-    owned(PQgetResult(connection_.handle()));
+    next_result();
   return result;
+}
+
+Result Pipeline::next_result() {
+  Arrived next;
+  if (arrived_.empty()) {
+    next = from_libpq();
+  } else {
+    next = std::move(arrived_.front());
+    arrived_.pop_front();
+  }
+  warned_ = warned_ || next.warned;
+  return next.result;
+}
+
+/// Notices are heard in their place between the results, as these are read.
+Pipeline::Arrived Pipeline::from_libpq() {
+  auto result = owned(PQgetResult(connection_.handle()));
+  const bool warned = connection_.warned();
+  connection_.forget_warnings();
+  return {std::move(result), warned};
 }
 
 } // namespace regroup::db

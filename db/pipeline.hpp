@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,24 +68,41 @@ public:
   /// Sends what is queued; whether all of it left.
   [[nodiscard]] bool send();
 
-  /// The answer to the next statement: waits for it. Exactly one of the two is there.
+  /// Takes what has arrived, without waiting: whether next() will find the answers to all that was
+  /// sent, or that the connection broke. The socket (PQsocket) tells when to ask again.
+  [[nodiscard]] bool has_arrived();
+
+  /// The answer to the next statement: waits for it. Exactly one of the first two is there.
   struct Answer {
     std::optional<Reply> reply;
     Failure failure;
+    bool warned = false; // PostgreSQL said a WARNING with it
   };
   Answer next();
 
+  /// Reads no more: the connection is to be thrown away.
+  void abandon() { is_whole_ = false; }
+
 private:
+  struct Arrived {
+    Result result; // may be none
+    bool warned = false;
+  };
+
   struct Sent {
     const char* name;
     bool prepares; // it is prepared first, which has an answer of its own
   };
 
   Result take();
+  Result next_result();
+  Arrived from_libpq();
 
   Connection& connection_;
   bool prepared_;
   std::vector<Sent> sent_;
+  std::deque<Arrived> arrived_; // as PQgetResult gave it, the nothings between them as well
+  bool warned_ = false;         // with the answer that is being read
   std::size_t read_ = 0;
   bool is_whole_ = false; // all of it was sent: it is worth waiting for the answers
 };

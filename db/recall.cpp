@@ -1,10 +1,11 @@
 #include "db/recall.hpp"
 
 #include "db/codec.hpp"
-#include "db/one_trip.hpp"
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace regroup::db {
 namespace {
@@ -28,26 +29,55 @@ Refusal refusal_from(const Reply& reply, std::size_t row,
   return refusal;
 }
 
+class Recall final : public UnderWay {
+public:
+  Recall(Session& session, domain::RecallMigration query)
+      : query_(std::move(query)), trip_(session, statements::recall_migration,
+                                        {query_.registration_group_id, distinct(query_.users)}) {}
+
+  bool has_arrived() override { return trip_.has_arrived(); }
+
+  std::optional<Answer> answer() override {
+    if (!trip_.went_well())
+      return std::nullopt;
+    return finish();
+  }
+
+  Answer finish() override {
+    const Reply found = trip_.finish();
+    domain::MigrationRecalled recalled;
+    if (found.empty())
+      return recalled;
+    std::unordered_map<Uuid, Refusal, domain::UuidHash> by_user;
+    for (std::size_t row = 0; row < found.rows(); ++row)
+      by_user.emplace(uuid(found.text(row, "user_id")),
+                      refusal_from(found, row, query_.registration_group_id));
+    recalled.answers.reserve(query_.users.size());
+    for (const auto& user : query_.users)
+      recalled.answers.push_back(by_user.at(user));
+    return recalled;
+  }
+
+private:
+  static std::string distinct(std::vector<Uuid> users) {
+    std::sort(users.begin(), users.end());
+    users.erase(std::unique(users.begin(), users.end()), users.end());
+    return uuid_array_text(users);
+  }
+
+  domain::RecallMigration query_;
+  OneTrip trip_;
+};
+
 } // namespace
 
 Answer recall_migration(Session& session, const domain::RecallMigration& query) {
-  std::vector<Uuid> users = query.users;
-  std::sort(users.begin(), users.end());
-  users.erase(std::unique(users.begin(), users.end()), users.end());
+  session.open();
+  return Recall{session, query}.finish();
+}
 
-  const Reply found = run_in_one_trip(session, statements::recall_migration,
-                                      {query.registration_group_id, uuid_array_text(users)});
-  domain::MigrationRecalled recalled;
-  if (found.empty())
-    return recalled;
-  std::unordered_map<Uuid, Refusal, domain::UuidHash> by_user;
-  for (std::size_t row = 0; row < found.rows(); ++row)
-    by_user.emplace(uuid(found.text(row, "user_id")),
-                    refusal_from(found, row, query.registration_group_id));
-  recalled.answers.reserve(query.users.size());
-  for (const auto& user : query.users)
-    recalled.answers.push_back(by_user.at(user));
-  return recalled;
+std::unique_ptr<UnderWay> begin_recall(Session& session, domain::RecallMigration query) {
+  return std::make_unique<Recall>(session, std::move(query));
 }
 
 } // namespace regroup::db

@@ -47,11 +47,13 @@ Session::~Session() { drop(); }
 
 void Session::drop() noexcept { connection_.reset(); }
 
+bool Session::is_ready() const { return connection_ && !connection_->is_interrupted(); }
+
 Connection& Session::open() {
-  if (connection_ && connection_->is_interrupted())
+  if (!is_ready()) {
     drop();
-  if (!connection_)
     connect();
+  }
   return *connection_;
 }
 

@@ -37,6 +37,12 @@ public:
   /// at once while the back-off runs.
   Connection& open();
 
+  /// Whether open() would not have to connect.
+  bool is_ready() const;
+
+  /// As open() left it, when is_ready().
+  Connection& connection() { return *connection_; }
+
   /// What statements::set_local is told in each transaction.
   const Parameters& limits() const { return limits_; }
   /// Whether named prepared statements are used (database.prepared_statements).

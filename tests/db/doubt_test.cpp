@@ -19,9 +19,14 @@ public:
                    " user=postgres sslmode=disable gssencmode=disable";
     user = world->add_user();
     devices = world->add_devices("camping-2025", 3, user);
-    store = new_store();
+    store = open_store();
   }
 
+  domain::Answer ask(const domain::Job& job) {
+    return waits ? store->execute(job) : run(*store, job);
+  }
+
+  const bool waits = GENERATE(false, true);
   CommitCutter cutter;
   domain::Uuid user;
   std::vector<domain::Uuid> devices;
@@ -38,23 +43,21 @@ private:
 
 TEST_CASE_METHOD(DoubtTest, "a success costs one round trip from BEGIN to COMMIT") {
   settings.prepared_statements = GENERATE(false, true);
-  store = new_store();
-  REQUIRE(std::holds_alternative<domain::Healthy>(
-      store->execute(domain::CheckHealth{std::chrono::steady_clock::now()})));
+  store = open_store();
   const int before = cutter.trips();
-  REQUIRE(completed(store->execute(command("camping-2025", user))));
+  REQUIRE(completed(ask(command("camping-2025", user))));
   CHECK(cutter.trips() == before + 1);
   world->add_devices("camping-2026", 3, user);
-  REQUIRE(completed(store->execute(command("camping-2026", user))));
+  REQUIRE(completed(ask(command("camping-2026", user))));
   CHECK(cutter.trips() == before + 2);
 }
 
 TEST_CASE_METHOD(DoubtTest, "a COMMIT whose answer is lost is the 201 that was earned") {
   settings.prepared_statements = GENERATE(false, true);
-  store = new_store();
+  store = open_store();
   cutter.cut_next(CommitCutter::Cut::after_commit);
   const auto what = command("camping-2025", user);
-  const auto answer = store->execute(what);
+  const auto answer = ask(what);
   REQUIRE(cutter.cuts() == 1);
   REQUIRE(completed(answer));
   CHECK(completed(answer)->migration_id == what->migration_id);
@@ -67,19 +70,19 @@ TEST_CASE_METHOD(DoubtTest, "a COMMIT whose answer is lost is the 201 that was e
 TEST_CASE_METHOD(DoubtTest,
                  "a COMMIT that never arrived has changed nothing, and is not sent again") {
   cutter.cut_next(CommitCutter::Cut::before_commit);
-  CHECK(refused(store->execute(command("camping-2025", user))) == Refused::database_unavailable);
+  CHECK(refused(ask(command("camping-2025", user))) == Refused::database_unavailable);
   REQUIRE(cutter.cuts() == 1);
   CHECK(world->groups() == 0);
   CHECK(world->devices_in("camping-2025") == 3);
   CHECK(world->audits("failed") == 1);
-  CHECK(completed(store->execute(command("camping-2025", user))));
+  CHECK(completed(ask(command("camping-2025", user))));
 }
 
 TEST_CASE_METHOD(DoubtTest, "the lost answer of a keyed migration is replayed to its retry") {
   cutter.cut_next(CommitCutter::Cut::after_commit);
-  const auto first = store->execute(keyed("camping-2025", user, "tap", "hash"));
+  const auto first = ask(keyed("camping-2025", user, "tap", "hash"));
   REQUIRE(completed(first));
-  const auto retry = store->execute(keyed("camping-2025", user, "tap", "hash"));
+  const auto retry = ask(keyed("camping-2025", user, "tap", "hash"));
   REQUIRE(completed(retry));
   CHECK(completed(retry)->replayed);
   CHECK(completed(retry)->migration_id == completed(first)->migration_id);

@@ -177,9 +177,8 @@ TEST_CASE_METHOD(DatabaseTest,
     world->add_devices(group, 3, user);
     std::vector<std::future<domain::Answer>> running;
     for (auto& store : stores)
-      running.push_back(std::async(std::launch::async, [&store, what = command(group, user)] {
-        return store->execute(what);
-      }));
+      running.push_back(std::async(
+          std::launch::async, [&store, what = command(group, user)] { return run(*store, what); }));
     int won = 0;
     for (auto& each : running) {
       const auto answer = each.get();

@@ -80,7 +80,7 @@ TEST_CASE_METHOD(DatabaseTest, "a connection that died while idle is replaced be
   const auto others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
                       "WHERE datname = current_database() AND pid <> pg_backend_pid()";
   REQUIRE(world->sql.value<int>(others) == 1);
-  CHECK(completed(store->execute(command("camping-2025", user))));
+  CHECK(completed(run(*store, command("camping-2025", user))));
   world->sql.exec(others);
   CHECK(healthy());
 }
@@ -178,8 +178,8 @@ TEST_CASE_METHOD(DatabaseTest, "no database is unavailable, and back again witho
   const auto store = new_store();
   world->sql.exec("SELECT 1");
   postgres().kill9();
-  CHECK(refused(store->execute(command("camping-2025", user))) == Refused::database_unavailable);
+  CHECK(refused(run(*store, command("camping-2025", user))) == Refused::database_unavailable);
   postgres().restart();
-  CHECK(eventually(
-      [&] { return completed(store->execute(command("camping-2025", user))) != nullptr; }));
+  CHECK(
+      eventually([&] { return completed(run(*store, command("camping-2025", user))) != nullptr; }));
 }

@@ -325,7 +325,7 @@ TEST_CASE_METHOD(NothingElseTest,
     grow();
     const auto migration = random_migration();
     const Dump before = dump(world->sql);
-    const auto answer = store->execute(migration);
+    const auto answer = run(*store, migration);
     const Dump after = dump(world->sql);
     const auto* done = completed(answer);
     if (done == nullptr || done->replayed) {
@@ -354,7 +354,7 @@ TEST_CASE_METHOD(NothingElseTest,
   for (int round = 0; round < kRounds; ++round) {
     INFO("REGROUP_TEST_SEED=" << seed << ", round " << round);
     grow();
-    const auto answer = store->execute(random_migration());
+    const auto answer = run(*store, random_migration());
     if (const auto* done = completed(answer))
       groups.push_back(done->authenticated_group_id);
     for (int i = upto(6); i > 0; --i)

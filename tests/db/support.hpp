@@ -9,6 +9,7 @@
 
 #include <future>
 #include <memory>
+#include <poll.h>
 #include <string>
 #include <utility>
 #include <variant>
@@ -27,6 +28,22 @@ public:
   void event(domain::LogLevel, std::string_view,
              std::initializer_list<domain::LogField>) noexcept override {}
 };
+
+/// As a worker does it: without waiting for the database where the store can do that.
+inline domain::Answer run(domain::Store& store, const domain::Job& job) {
+  const auto socket = store.begin(job);
+  if (!socket)
+    return store.execute(job);
+  while (true) {
+    pollfd polled{*socket, POLLIN, 0};
+    ::poll(&polled, 1, -1);
+    auto progressed = store.proceed();
+    if (progressed.came == domain::Store::Came::answer)
+      return std::move(progressed.answer);
+    if (progressed.came == domain::Store::Came::needs_time)
+      return store.finish();
+  }
+}
 
 /// Of a migration that was completed an hour ago at most.
 inline domain::UndoCommand undo_of(const domain::MigrationCompleted& done, const domain::Uuid& user,
@@ -77,7 +94,14 @@ public:
     return finish(std::move(copy));
   }
 
-  domain::Answer migrate(const domain::MigrationPtr& what) { return new_store()->execute(what); }
+  /// With its connection, so that jobs can be begun; without one, where there is no database.
+  std::unique_ptr<db::PgStore> open_store() {
+    auto store = new_store();
+    store->execute(domain::CheckHealth{std::chrono::steady_clock::now()});
+    return store;
+  }
+
+  domain::Answer migrate(const domain::MigrationPtr& what) { return run(*open_store(), what); }
 
   /// On a connection and a thread of its own.
   std::future<domain::Answer> migrate_meanwhile(const domain::MigrationPtr& what) {
