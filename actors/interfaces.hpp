@@ -21,6 +21,8 @@ using migrate_atom = caf::atom_constant<caf::atom("migrate")>;
 using undo_atom = caf::atom_constant<caf::atom("undo")>;
 using execute_atom = caf::atom_constant<caf::atom("execute")>;
 using check_atom = caf::atom_constant<caf::atom("check")>;
+using finish_atom = caf::atom_constant<caf::atom("finish")>;
+using arrived_atom = caf::atom_constant<caf::atom("arrived")>;
 using refill_atom = caf::atom_constant<caf::atom("refill")>;
 using idle_check_atom = caf::atom_constant<caf::atom("idlecheck")>;
 using later_atom = caf::atom_constant<caf::atom("later")>;
@@ -28,11 +30,21 @@ using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using idle_atom = caf::atom_constant<caf::atom("idle")>;
 using retire_atom = caf::atom_constant<caf::atom("retire")>;
 
-/// Runs one job at a time against the database. Blocks its own thread, never the scheduler's.
-/// Only the dispatcher has its handle.
+/// Runs one job at a time against the database. Only the dispatcher has its handle.
 using WorkerActor = caf::typed_actor<
     // from the dispatcher, to an idle worker alone
     caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
+
+/// The worker as it knows itself.
+using WorkerSelf =
+    WorkerActor::extend<caf::reacts_to<arrived_atom>>; // from the event loop: the database's socket
+                                                       // has something to read
+
+/// The thread of a worker, for what has to be waited for. Only its worker has its handle.
+using WaiterActor = caf::typed_actor<
+    // from its worker
+    caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>,
+    caf::replies_to<finish_atom>::with<domain::Answer>>; // the job that the worker began
 
 /// The way to the database: hands a job to an idle worker, queues it, or refuses it as
 /// `overloaded` at once.

@@ -1,3 +1,4 @@
+#include "actors/loop_scheduler.hpp"
 #include "actors/system.hpp"
 #include "app/commands.hpp"
 #include "app/file_limit.hpp"
@@ -11,6 +12,7 @@
 #include "events/sender.hpp"
 #include "http/api.hpp"
 #include "http/exchange.hpp"
+#include "http/io_loop.hpp"
 #include "http/server.hpp"
 #include "telemetry/prometheus.hpp"
 #include "text/unicode.hpp"
@@ -50,13 +52,8 @@ constexpr std::size_t kMostAside = 1000;
 constexpr std::size_t kOtherFiles = 64;
 
 struct ActorConfig : caf::actor_system_config {
-  /// Half as many threads as HTTP has: one that is awake passes a request from actor to actor by
-  /// itself, where two wake each other for every message. On two cores one thread took a quarter
-  /// less of the server's time for a migration than two.
-  explicit ActorConfig(std::size_t http_threads) {
-    // Sharing, not stealing: CAF's thieves poll, and an idle service would not be idle.
-    set("scheduler.policy", caf::atom("sharing"));
-    set("scheduler.max-threads", std::max(std::size_t{1}, http_threads / 2));
+  explicit ActorConfig(domain::EventLoop& loop) {
+    actors::schedule_on(loop, *this);
     set("logger.verbosity", caf::atom("quiet"));
   }
 };
@@ -112,24 +109,15 @@ class Service {
 public:
   Service(const config::Settings& settings, const db::SchemaFacts& facts, domain::Log& log)
       : tokens_(jwt_settings(settings)), limiter_(settings.limits.requests_per_minute),
-        config_(threads_of(settings)), system_(config_),
+        loop_(threads_of(settings)), config_(loop_), system_(config_),
         dispatcher_(actors::spawn_dispatcher(
-            system_,
-            actors::detached_workers([this, database = named_database(settings), facts, &log] {
-              return std::make_unique<db::PgStore>(database, facts, log, metrics_);
-            }),
+            system_, workers(settings, facts, log),
             {settings.database.pool_size, settings.database.queue_limit}, metrics_)),
-        aside_(actors::spawn_dispatcher(
-            system_,
-            actors::detached_workers([this, database = named_database(settings), facts, &log] {
-              return std::make_unique<db::PgStore>(database, facts, log, metrics_);
-            }),
-            {config::Settings::Database::aside_connections, kMostAside}, not_measured_)),
+        aside_(actors::spawn_dispatcher(system_, workers(settings, facts, log),
+                                        {config::Settings::Database::aside_connections, kMostAside},
+                                        not_measured_)),
         back_office_(actors::spawn_dispatcher(
-            system_,
-            actors::detached_workers([this, database = named_database(settings), facts, &log] {
-              return std::make_unique<db::PgStore>(database, facts, log, metrics_);
-            }),
+            system_, workers(settings, facts, log),
             {config::Settings::Database::back_office_connections, settings.database.queue_limit},
             not_measured_)),
         directory_(actors::spawn_directory(system_, dispatcher_,
@@ -146,23 +134,20 @@ public:
         sender_(
             {settings.webhooks.timeout, settings.webhooks.allow_private_addresses},
             [this](domain::Job job) { return ask_and_wait(std::move(job)); }, log),
-        server_(std::make_unique<http::Server>(
-            http::ServerSettings{settings.http.address, settings.http.port, threads_of(settings),
-                                 settings.http.request_timeout, settings.http.max_body_bytes,
-                                 connections_of(settings, log)},
-            api_, lifecycle_, log, metrics_)) {}
+        server_(loop_,
+                {settings.http.address, settings.http.port, settings.http.request_timeout,
+                 settings.http.max_body_bytes, connections_of(settings, log)},
+                api_, lifecycle_, log, metrics_) {}
 
   /// After end().
   ~Service() = default;
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
-  /// Serves no more, and tells every actor to end; whether all of them did. The server and the Api
-  /// are still there then: an actor that has answered may hold the request for a moment longer, and
-  /// a request its connection.
+  /// Serves no more, and tells every actor to end; whether all of them did.
   bool end() {
     sender_.stop();
-    server_->stop();
+    server_.stop();
     api_.stop();
     gateway_.reset();
     caf::anon_send_exit(health_, caf::exit_reason::user_shutdown);
@@ -187,9 +172,9 @@ public:
   void enter(Phase phase) { lifecycle_.enter(phase); }
   bool owes_nothing() const { return lifecycle_.owed() == 0 && api_.running() == 0; }
   std::int64_t owed() const { return lifecycle_.owed(); }
-  void stop_listening() { server_->stop_listening(); }
-  bool is_left_alone() const { return owes_nothing() && server_->connections() == 0; }
-  std::uint16_t port() const { return server_->port(); }
+  void stop_listening() { server_.stop_listening(); }
+  bool is_left_alone() const { return owes_nothing() && server_.connections() == 0; }
+  std::uint16_t port() const { return server_.port(); }
 
   void keep_house() {
     limiter_.sweep(Clock::now());
@@ -199,6 +184,15 @@ public:
   }
 
 private:
+  actors::WorkerFactory workers(const config::Settings& settings, const db::SchemaFacts& facts,
+                                domain::Log& log) {
+    return actors::pooled_workers(
+        [this, database = named_database(settings), facts, &log] {
+          return std::make_unique<db::PgStore>(database, facts, log, metrics_);
+        },
+        loop_);
+  }
+
   /// For a thread that has nothing else to do.
   domain::Answer ask_and_wait(domain::Job job) {
     std::promise<domain::Answer> promise;
@@ -215,6 +209,7 @@ private:
   http::JwtVerifier tokens_;
   http::RateLimiter limiter_;
   http::Lifecycle lifecycle_;
+  http::IoLoop loop_;
   ActorConfig config_;
   caf::actor_system system_;
   domain::Metrics not_measured_; // the gauges are of the pool
@@ -226,7 +221,7 @@ private:
   std::unique_ptr<http::Gateway> gateway_;
   http::Api api_;
   events::Sender sender_;
-  std::unique_ptr<http::Server> server_;
+  http::Server server_;
 };
 
 /// Waits for the condition, a signal to stop, or the end of `span`; whether the signal came.

@@ -1,4 +1,4 @@
-"""What grows: the devices of a group, the groups stored, the replicas, the pool."""
+"""What grows: the devices of a group, the groups stored, the replicas, the pool, the threads."""
 from cluster import WrongCount
 from loads import migrate, over_http, replicas
 from parts import Lane, Part, Ratio
@@ -115,3 +115,11 @@ def pools(options):
         Lane(f"pool of {size}", lambda bench, size=size: over_http(
             bench, bench.options.groups, flags=("--database.pool_size", str(size))), size)
         for size in sizes], [], "connections")
+
+
+def threads(options):
+    counts = (1, 2) if options.quick else (1, 2, 4)
+    return Part("threads", "Threads of a replica (http.threads), on as many cores as there are", [
+        Lane(f"{count} threads", lambda bench, count=count: over_http(
+            bench, bench.options.groups, flags=("--http.threads", str(count))), count)
+        for count in counts], [], "threads")

@@ -31,6 +31,7 @@ PARTS = {
     "stored": growth.stored,
     "replicas": growth.replica_counts,
     "pool": growth.pools,
+    "threads": growth.threads,
     "watched": lambda options: watched.watched(),
     "memory": memory.memory,
 }

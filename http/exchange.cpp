@@ -186,12 +186,18 @@ public:
 
 private:
   void submit(TicketPtr ticket) {
-    const auto turn = turn_.fetch_add(1, std::memory_order_relaxed) % actors_.size();
-    caf::anon_send(actors_[turn], submit_atom::value, std::move(ticket));
+    caf::anon_send(actors_[number_of_this_thread() % actors_.size()], submit_atom::value,
+                   std::move(ticket));
+  }
+
+  /// A thread asks its own actor: two that ask one wait for each other.
+  static std::size_t number_of_this_thread() {
+    static std::atomic<std::size_t> threads{0};
+    thread_local const std::size_t number = threads.fetch_add(1, std::memory_order_relaxed);
+    return number;
   }
 
   std::vector<ExchangeActor> actors_;
-  std::atomic<std::size_t> turn_{0};
 };
 
 } // namespace

@@ -1,5 +1,6 @@
 #include "http/server.hpp"
 
+#include "http/io_context.hpp"
 #include "http/open_connections.hpp"
 #include "http/outcome_table.hpp"
 #include "http/problem.hpp"
@@ -13,9 +14,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <exception>
+#include <future>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <stdexcept>
 #include <utility>
 
@@ -310,12 +314,38 @@ std::vector<std::vector<const Route*>> routes_by_path() {
   return paths;
 }
 
+/// Shut once, after which nobody is behind it.
+class Gate {
+public:
+  /// Whether one may go on, for as long as it lives.
+  class Pass {
+  public:
+    explicit Pass(Gate& gate) : lock_(gate.mutex_), may_go_on_(!gate.is_shut_) {}
+    explicit operator bool() const { return may_go_on_; }
+
+  private:
+    std::shared_lock<std::shared_mutex> lock_;
+    bool may_go_on_;
+  };
+
+  /// Waits until everybody has come out.
+  void shut() {
+    const std::scoped_lock lock{mutex_};
+    is_shut_ = true;
+  }
+
+private:
+  std::shared_mutex mutex_;
+  bool is_shut_ = false;
+};
+
 /// What the server calls for each request, around the router: no exception leaves it.
 class Edge {
 public:
-  Edge(Api& api, Lifecycle& lifecycle, domain::Log& log, domain::Metrics& metrics)
-      : api_(api), lifecycle_(lifecycle), log_(log), metrics_(metrics),
-        router_(std::make_shared<Router>()) {
+  Edge(IoLoop& loop, std::shared_ptr<Gate> gate, Api& api, Lifecycle& lifecycle, domain::Log& log,
+       domain::Metrics& metrics)
+      : loop_(loop), gate_(std::move(gate)), api_(api), lifecycle_(lifecycle), log_(log),
+        metrics_(metrics), router_(std::make_shared<Router>()) {
     for (const auto& with_path : routes_by_path()) {
       for (const Route* route : with_path)
         add(*route);
@@ -327,6 +357,16 @@ public:
   }
 
   restinio::request_handling_status_t operator()(restinio::request_handle_t handle) {
+    auto status = restinio::request_accepted();
+    loop_.run_turn([&] { status = route(std::move(handle)); });
+    return status;
+  }
+
+private:
+  restinio::request_handling_status_t route(restinio::request_handle_t handle) {
+    const Gate::Pass pass{*gate_};
+    if (!pass)
+      return refuse(std::move(handle), "", to_reply(Refusal{Refused::shutting_down}));
     try {
       return (*router_)(handle);
     } catch (const std::exception&) {
@@ -335,7 +375,6 @@ public:
     }
   }
 
-private:
   std::shared_ptr<Pending> accept(restinio::request_handle_t handle, std::string_view route) {
     auto pending = std::make_shared<Pending>(std::move(handle), lifecycle_, log_, metrics_);
     Request& request = pending->request;
@@ -401,6 +440,8 @@ private:
         });
   }
 
+  IoLoop& loop_;
+  std::shared_ptr<Gate> gate_;
   Api& api_;
   Lifecycle& lifecycle_;
   domain::Log& log_;
@@ -414,15 +455,15 @@ private:
 /// `restinio/impl/acceptor.hpp`.)
 class Doorkeeper {
 public:
-  Doorkeeper(OpenConnections& connections, domain::Log& log)
-      : connections_(connections), log_(log) {}
+  Doorkeeper(std::shared_ptr<OpenConnections> connections, domain::Log& log)
+      : connections_(std::move(connections)), log_(log) {}
 
   /// What it throws drops a connection that was just accepted, and nothing else.
   void state_changed(const restinio::connection_state::notice_t& notice) {
     const auto id = notice.connection_id();
     if (!restinio::holds_alternative<restinio::connection_state::accepted_t>(notice.cause()))
-      return connections_.leave(id);
-    if (!connections_.enter(id)) {
+      return connections_->leave(id);
+    if (!connections_->enter(id)) {
       complain();
       throw std::runtime_error("too many connections");
     }
@@ -436,12 +477,12 @@ private:
     if (now - Clock::duration{last} > kBetweenComplaints &&
         complained_.compare_exchange_strong(last, now.count()))
       log_.event(domain::LogLevel::warning, "http.connections_full",
-                 {{"open", static_cast<std::int64_t>(connections_.count())}});
+                 {{"open", static_cast<std::int64_t>(connections_->count())}});
   }
 
   static constexpr std::chrono::seconds kBetweenComplaints{10};
 
-  OpenConnections& connections_;
+  std::shared_ptr<OpenConnections> connections_;
   domain::Log& log_;
   std::atomic<Clock::rep> complained_{0};
 };
@@ -454,22 +495,37 @@ struct Traits : restinio::default_traits_t {
 } // namespace
 
 struct Server::Impl {
-  explicit Impl(std::size_t max_connections) : connections(max_connections) {}
+  explicit Impl(std::size_t max_connections)
+      : connections(std::make_shared<OpenConnections>(max_connections)) {}
 
-  OpenConnections connections;
+  // Connections have them as well, and may outlive the server.
+  std::shared_ptr<Gate> gate = std::make_shared<Gate>();
+  std::shared_ptr<OpenConnections> connections;
   std::uint16_t port = 0;
   int listener = -1; // the server's own
-  bool stopped = false;
-  restinio::running_server_handle_t<Traits> running;
+  std::optional<restinio::http_server_t<Traits>> server;
+
+  /// Waits for the loop to have done it. Throws what opening throws.
+  void open() {
+    std::promise<void> opened;
+    server->open_async([&] { opened.set_value(); },
+                       [&](std::exception_ptr why) { opened.set_exception(std::move(why)); });
+    opened.get_future().get();
+  }
+  void close() {
+    std::promise<void> closed;
+    server->close_async([&] { closed.set_value(); }, [&](auto) { closed.set_value(); });
+    closed.get_future().get();
+  }
 };
 
-Server::Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, domain::Log& log,
-               domain::Metrics& metrics)
+Server::Server(IoLoop& loop, const ServerSettings& settings, Api& api, Lifecycle& lifecycle,
+               domain::Log& log, domain::Metrics& metrics)
     : impl_(std::make_unique<Impl>(settings.max_connections)) {
   restinio::server_settings_t<Traits> server;
   server.address(settings.address)
       .port(settings.port)
-      .request_handler(std::make_unique<Edge>(api, lifecycle, log, metrics))
+      .request_handler(std::make_unique<Edge>(loop, impl_->gate, api, lifecycle, log, metrics))
       .connection_state_listener(std::make_shared<Doorkeeper>(impl_->connections, log))
       .buffer_size(8192)
       // One accept at a time: RESTinio numbers the connections without a lock.
@@ -491,21 +547,19 @@ Server::Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, d
         impl_->listener = acceptor.native_handle();
       });
   try {
-    impl_->running =
-        restinio::run_async(restinio::own_io_context(), std::move(server), settings.threads);
+    impl_->server.emplace(restinio::external_io_context(loop.io().context), std::move(server));
+    impl_->open();
   } catch (const std::exception& why) {
     throw std::runtime_error("http.address, http.port: cannot listen on " + settings.address + ":" +
                              std::to_string(settings.port) + " (" + why.what() + ")");
   }
 }
 
-Server::~Server() { stop(); }
+Server::~Server() = default;
 
 void Server::stop() {
-  if (std::exchange(impl_->stopped, true))
-    return;
-  impl_->running->stop();
-  impl_->running->wait();
+  impl_->close();
+  impl_->gate->shut();
 }
 
 std::uint16_t Server::port() const { return impl_->port; }
@@ -516,6 +570,6 @@ void Server::stop_listening() {
   ::shutdown(impl_->listener, SHUT_RDWR);
 }
 
-std::size_t Server::connections() const { return impl_->connections.count(); }
+std::size_t Server::connections() const { return impl_->connections->count(); }
 
 } // namespace regroup::http

@@ -2,6 +2,7 @@
 #include "domain/log.hpp"
 #include "domain/metrics.hpp"
 #include "http/api.hpp"
+#include "http/io_loop.hpp"
 #include "http/lifecycle.hpp"
 
 #include <chrono>
@@ -15,7 +16,6 @@ namespace regroup::http {
 struct ServerSettings {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080; // 0: any free one
-  std::size_t threads = 2;
   std::chrono::milliseconds request_timeout = std::chrono::seconds{30};
   std::size_t max_body_bytes = 1048576;
   std::size_t max_connections = 10000;
@@ -24,11 +24,11 @@ struct ServerSettings {
 /// The RESTinio server in front of the Api. Serves from its construction to stop().
 class Server {
 public:
-  /// Throws std::runtime_error with one line when it cannot listen. What is referred to outlives
-  /// it.
-  Server(const ServerSettings& settings, Api& api, Lifecycle& lifecycle, domain::Log& log,
-         domain::Metrics& metrics);
-  /// Whoever holds a Respond of this server's has let go of it before.
+  /// Serves on the loop's threads. Throws std::runtime_error with one line when it cannot listen.
+  /// The Api outlives the server, everything else that is referred to the loop.
+  Server(IoLoop& loop, const ServerSettings& settings, Api& api, Lifecycle& lifecycle,
+         domain::Log& log, domain::Metrics& metrics);
+  /// After stop(). Open connections stay with the loop, and are refused whatever they ask.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -38,8 +38,9 @@ public:
   /// New connections are refused by the kernel from now on; those that are open stay.
   void stop_listening();
 
-  /// Closes every connection and waits for the threads. A Respond may still be called, and is
-  /// nothing.
+  /// Takes no connection any more, and waits until the Api is not called any more: whoever asks
+  /// over an open connection is told that the service is shutting down. Connections close with the
+  /// loop.
   void stop();
 
   /// How many are open.

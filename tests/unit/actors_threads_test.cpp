@@ -1,5 +1,8 @@
 // On real threads: what the deterministic tests say of one interleaving at a time must hold in all.
+#include "actors/loop_scheduler.hpp"
 #include "actors/system.hpp"
+#include "http/io_loop.hpp"
+#include "tests/support/eventually.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -8,12 +11,15 @@
 #include <atomic>
 #include <chrono>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 using namespace regroup;
 using namespace std::chrono_literals;
+using test::eventually;
 
 namespace {
 
@@ -40,7 +46,32 @@ public:
     std::atomic<int> executed{0};
     std::atomic<int> recalls{0};
   };
-  explicit WatchfulStore(Seen& seen) : seen_(seen) {}
+  explicit WatchfulStore(Seen& seen) : seen_(seen) {
+    if (::pipe(pipe_.data()) != 0)
+      throw std::runtime_error("no pipe");
+  }
+
+  ~WatchfulStore() override {
+    ::close(pipe_[0]);
+    ::close(pipe_[1]);
+  }
+
+  /// Two of three jobs: the one is done when it can be read, the other then needs time.
+  std::optional<int> begin(const domain::Job& job) noexcept override {
+    if (++begun_ % 3 == 0 || ::write(pipe_[1], "x", 1) != 1)
+      return std::nullopt;
+    job_ = job;
+    return pipe_[0];
+  }
+  Progressed proceed() noexcept override {
+    char byte = 0;
+    if (::read(pipe_[0], &byte, 1) != 1)
+      return {};
+    if (begun_ % 3 == 1)
+      return {Came::needs_time, {}};
+    return {Came::answer, execute(job_)};
+  }
+  domain::Answer finish() noexcept override { return execute(job_); }
 
   domain::Answer execute(const domain::Job& job) noexcept override {
     if (const auto* recall = std::get_if<domain::RecallMigration>(&job))
@@ -72,6 +103,9 @@ private:
   }
 
   Seen& seen_;
+  std::array<int, 2> pipe_{};
+  unsigned begun_ = 0;
+  domain::Job job_;
 };
 
 struct Tally {
@@ -153,11 +187,8 @@ caf::behavior client(caf::stateful_actor<ClientState>* self, actors::DirectoryAc
   };
 }
 
-/// The service's policy. CAF's own, stealing, walks the queue that it steals from under a lock:
-/// 50,000 actors with something to do took it 8 to 30 s, and sharing 2 s.
-class ServiceConfig : public caf::actor_system_config {
-public:
-  ServiceConfig() { set("scheduler.policy", caf::atom("sharing")); }
+struct LoopConfig : caf::actor_system_config {
+  explicit LoopConfig(domain::EventLoop& loop) { actors::schedule_on(loop, *this); }
 };
 
 class ThreadsTest {
@@ -165,7 +196,7 @@ public:
   ThreadsTest() {
     auto make_store = [this] { return std::make_unique<WatchfulStore>(seen); };
     dispatcher =
-        actors::spawn_dispatcher(system, actors::detached_workers(make_store),
+        actors::spawn_dispatcher(system, actors::pooled_workers(make_store, loop),
                                  {.pool_size = pool_size, .queue_limit = 100'000}, metrics);
     directory = actors::spawn_directory(system, dispatcher, 1ms, metrics);
     REQUIRE(eventually([this] { return running() == at_rest; }));
@@ -189,22 +220,14 @@ public:
     system.spawn(asker, directory);
   }
 
-  /// Polls; the limit is there for a test that fails.
-  template <class Condition> bool eventually(Condition condition) {
-    for (const auto limit = std::chrono::steady_clock::now() + 60s; !condition();
-         std::this_thread::sleep_for(1ms))
-      if (std::chrono::steady_clock::now() > limit)
-        return false;
-    return true;
-  }
-
   WatchfulStore::Seen seen;
   Tally tally;
-  ServiceConfig config;
+  http::IoLoop loop{3};
+  LoopConfig config{loop};
   domain::Metrics metrics;
   caf::actor_system system{config};
   const std::size_t before = running();
-  const std::size_t at_rest = before + 2 + pool_size; // directory, dispatcher and its workers
+  const std::size_t at_rest = before + 2 + 2 * pool_size; // directory, dispatcher, workers, waiters
   actors::DispatcherActor dispatcher;
   actors::DirectoryActor directory;
 };

@@ -1,38 +1,104 @@
+#include "actors/loop_scheduler.hpp"
 #include "actors/system.hpp"
 #include "actors/worker.hpp"
+#include "http/io_loop.hpp"
+#include "tests/support/eventually.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <atomic>
 #include <new>
 #include <stdexcept>
 #include <thread>
+#include <unistd.h>
 
 using namespace regroup;
 using namespace regroup::domain;
 
 namespace {
 
-class FakeStore : public Store {
-public:
-  explicit FakeStore(std::thread::id& destroyed_on) : destroyed_on_(destroyed_on) {}
-  ~FakeStore() override { destroyed_on_ = std::this_thread::get_id(); }
-  Answer execute(const Job&) noexcept override {
-    used_on = std::this_thread::get_id();
-    return Healthy{};
-  }
-  static inline std::thread::id used_on;
-
-private:
-  std::thread::id& destroyed_on_;
+/// What stores saw, since the worker hides them.
+struct Seen {
+  std::atomic<int> made{0};
+  std::atomic<int> executed{0};
+  std::atomic<int> finished{0};
+  std::atomic<int> asked{0}; // proceed()
+  std::thread::id executed_on;
+  std::thread::id proceeded_on;
+  std::thread::id finished_on;
+  std::atomic<bool> destroyed{false};
 };
 
-/// Real threads: a worker is detached.
+/// Executes CheckHealth, and begins everything else when it has executed once. Its socket is a
+/// pipe.
+class FakeStore : public Store {
+public:
+  FakeStore(Seen& seen, std::vector<Came> answers) : seen_(seen), answers_(std::move(answers)) {
+    ++seen_.made;
+    REQUIRE(::pipe(pipe_.data()) == 0);
+  }
+  ~FakeStore() override {
+    ::close(pipe_[0]);
+    ::close(pipe_[1]);
+    seen_.destroyed = true;
+  }
+
+  Answer execute(const Job&) noexcept override {
+    ++seen_.executed;
+    seen_.executed_on = std::this_thread::get_id();
+    return Healthy{};
+  }
+  std::optional<int> begin(const Job& job) noexcept override {
+    if (std::holds_alternative<CheckHealth>(job))
+      return std::nullopt;
+    say_something();
+    return pipe_[0];
+  }
+  Progressed proceed() noexcept override {
+    ++seen_.asked;
+    seen_.proceeded_on = std::this_thread::get_id();
+    hear();
+    const auto came = answers_.at(at_++);
+    if (came == Came::not_all)
+      say_something();
+    return {came, Done{}};
+  }
+  Answer finish() noexcept override {
+    ++seen_.finished;
+    seen_.finished_on = std::this_thread::get_id();
+    return MigrationRecalled{};
+  }
+
+private:
+  void say_something() { static_cast<void>(::write(pipe_[1], "x", 1) == 1); }
+  void hear() {
+    char byte = 0;
+    static_cast<void>(::read(pipe_[0], &byte, 1) == 1);
+  }
+
+  Seen& seen_;
+  std::vector<Came> answers_; // of proceed(), in their order
+  std::size_t at_ = 0;
+  std::array<int, 2> pipe_{};
+};
+
+struct LoopConfig : caf::actor_system_config {
+  explicit LoopConfig(EventLoop& loop) { actors::schedule_on(loop, *this); }
+};
+
+/// Real threads, as in the service.
 class WorkerTest {
 public:
-  Answer ask(const actors::WorkerActor& worker) {
+  actors::WorkerActor worker_with(StoreFactory make_store) {
+    return actors::pooled_workers(std::move(make_store), loop)(*self.ptr());
+  }
+  actors::WorkerActor worker_whose_store_answers(std::vector<Store::Came> answers) {
+    return worker_with([this, answers] { return std::make_unique<FakeStore>(seen, answers); });
+  }
+  Answer ask(const actors::WorkerActor& worker, Job job = CheckHealth{}) {
     Answer given;
-    self->request(worker, caf::infinite, actors::execute_atom::value, Job{CheckHealth{}})
+    self->request(worker, caf::infinite, actors::execute_atom::value, std::move(job))
         .receive([&](const Answer& answer) { given = answer; },
                  [&](const caf::error& error) { FAIL(system.render(error)); });
     return given;
@@ -42,52 +108,83 @@ public:
     self->wait_for(worker);
   }
 
-  caf::actor_system_config config;
+  static Job migration() { return std::make_shared<const MigrationCommand>(); }
+
+  Seen seen;
+  http::IoLoop loop{2};
+  LoopConfig config{loop};
   caf::actor_system system{config};
   caf::scoped_actor self{system};
 };
 
 } // namespace
 
-TEST_CASE_METHOD(WorkerTest, "a worker makes one store, and on a thread of its own") {
-  int made = 0;
-  std::thread::id destroyed_on;
-  auto worker = actors::detached_workers([&] {
-    ++made;
-    return std::make_unique<FakeStore>(destroyed_on);
-  })(*self.ptr());
+TEST_CASE_METHOD(WorkerTest, "a worker makes one store, and waits on a thread of its own") {
+  auto worker = worker_whose_store_answers({});
   CHECK(std::holds_alternative<Healthy>(ask(worker)));
+  const auto thread = seen.executed_on;
+  CHECK(thread != std::this_thread::get_id());
   CHECK(std::holds_alternative<Healthy>(ask(worker)));
-  CHECK(made == 1);
-  CHECK(FakeStore::used_on != std::this_thread::get_id());
+  CHECK(seen.executed_on == thread);
+  CHECK(seen.made == 1);
   end(worker);
-  CHECK(destroyed_on == FakeStore::used_on);
+}
+
+TEST_CASE_METHOD(WorkerTest, "a job that can be begun takes no thread of the worker's") {
+  auto worker = worker_whose_store_answers({Store::Came::not_all, Store::Came::answer});
+  ask(worker);
+  CHECK(std::holds_alternative<Done>(ask(worker, migration())));
+  CHECK(seen.asked == 2);
+  CHECK(seen.executed == 1);
+  CHECK(seen.proceeded_on != seen.executed_on);
+  end(worker);
+}
+
+TEST_CASE_METHOD(WorkerTest, "what needs time after it was begun is finished by the waiter") {
+  auto worker = worker_whose_store_answers({Store::Came::needs_time, Store::Came::answer});
+  ask(worker);
+  CHECK(std::holds_alternative<MigrationRecalled>(ask(worker, migration())));
+  CHECK(seen.finished == 1);
+  CHECK(seen.finished_on == seen.executed_on);
+  CHECK(std::holds_alternative<Done>(ask(worker, migration()))); // and the next is begun again
+  end(worker);
+}
+
+TEST_CASE_METHOD(WorkerTest, "the first job opens the connection, and so is waited for") {
+  auto worker = worker_whose_store_answers({});
+  CHECK(std::holds_alternative<Healthy>(ask(worker, migration())));
+  CHECK(seen.executed == 1);
+  end(worker);
 }
 
 TEST_CASE_METHOD(WorkerTest, "a worker makes no store before its first job") {
-  bool made = false;
-  auto worker = actors::detached_workers([&]() -> std::unique_ptr<Store> {
-    made = true;
-    return nullptr;
-  })(*self.ptr());
+  auto worker = worker_whose_store_answers({});
   end(worker);
-  CHECK_FALSE(made);
+  CHECK(seen.made == 0);
+}
+
+TEST_CASE_METHOD(WorkerTest, "a worker that ends takes its store with it, and its thread") {
+  const auto before = system.registry().running();
+  auto worker = worker_whose_store_answers({});
+  ask(worker);
+  end(worker);
+  CHECK(test::eventually([&] { return system.registry().running() == before; }));
+  CHECK(test::eventually([&] { return seen.destroyed.load(); }));
 }
 
 TEST_CASE_METHOD(WorkerTest,
                  "a store that cannot be made is an internal refusal, and tried again") {
-  int tries = 0;
-  std::thread::id destroyed_on;
-  auto worker = actors::detached_workers([&]() -> std::unique_ptr<Store> {
+  std::atomic<int> tries{0};
+  auto worker = worker_with([&]() -> std::unique_ptr<Store> {
     switch (++tries) {
     case 1:
       throw std::bad_alloc{};
     case 2:
       throw std::runtime_error("no such file");
     default:
-      return std::make_unique<FakeStore>(destroyed_on);
+      return std::make_unique<FakeStore>(seen, std::vector<Store::Came>{});
     }
-  })(*self.ptr());
+  });
   for (int job = 0; job < 2; ++job) {
     const auto answer = ask(worker);
     REQUIRE(std::holds_alternative<Refusal>(answer));
