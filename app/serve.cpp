@@ -67,7 +67,8 @@ std::size_t threads_of(const config::Settings& settings) {
 /// RESTinio makes no other accept after one that failed.
 std::size_t connections_of(const config::Settings& settings, domain::Log& log) {
   const std::size_t wanted = settings.http.max_connections;
-  const std::size_t others = settings.database.pool_size + threads_of(settings) + kOtherFiles;
+  // A connection to the database is two: libpq's, and the loop's that watches it.
+  const std::size_t others = 2 * settings.database.pool_size + threads_of(settings) + kOtherFiles;
   const std::size_t files = raise_file_limit(wanted + others);
   if (files <= others)
     throw std::runtime_error("the limit of open files (ulimit -n) must be above " +

@@ -5,7 +5,8 @@
 namespace regroup::domain {
 
 /// A socket that somebody waits for without a thread. Used by one thread at a time. After its end
-/// nothing is run any more that had not begun; the socket stays open.
+/// nothing is run any more that had not begun. The socket's owner may close it meanwhile; until the
+/// watch has ended the peer does not see that.
 class SocketWatch {
 public:
   virtual ~SocketWatch() = default;
@@ -26,7 +27,7 @@ public:
   /// now has returned. Tasks do not block and do not throw.
   virtual void post(Task task) = 0;
 
-  /// Throws std::system_error when the socket cannot be watched. Watched once at a time.
+  /// Throws std::system_error when the socket cannot be watched.
   virtual std::unique_ptr<SocketWatch> watch(int socket) = 0;
 };
 

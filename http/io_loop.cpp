@@ -2,8 +2,11 @@
 
 #include "http/io_context.hpp"
 
-#include <deque>
+#include <cerrno>
+#include <fcntl.h>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 namespace regroup::http {
 namespace {
@@ -14,26 +17,35 @@ using Task = domain::EventLoop::Task;
 /// After so many tasks in a row the sockets have their turn.
 constexpr int kMostInARow = 256;
 
-/// What runs on this thread now, and what it has posted.
-struct Turn {
-  const IoLoop* loop;
-  std::deque<Task> posted{};
-};
-thread_local Turn* current_turn = nullptr;
+thread_local IoLoop::Turn* current_turn = nullptr;
+thread_local std::vector<Task> spare_room; // of the thread's last turn
+
+void run_turn(IoLoop& loop, const Task& task) {
+  IoLoop::Turn turn{loop};
+  task();
+  turn.run_posted();
+}
+
+/// Another number for the same socket. Its owner may close theirs at any moment, as libpq does when
+/// it reads the end of a connection, and somebody else be given that number: to let go of it then
+/// would be to take it from them.
+int own_number_of(int socket) {
+  const int number = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
+  if (number < 0)
+    throw std::system_error(errno, std::generic_category(), "a socket cannot be watched");
+  return number;
+}
 
 class Watch final : public domain::SocketWatch {
 public:
-  Watch(IoLoop& loop, int socket) : loop_(loop), descriptor_(loop.io().context, socket) {}
-  /// The descriptor is not ours to close.
-  ~Watch() override { descriptor_.release(); }
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
+  Watch(IoLoop& loop, int socket)
+      : loop_(loop), descriptor_(loop.io().context, own_number_of(socket)) {}
 
   void when_readable(Task task) override {
     descriptor_.async_wait(asio::posix::descriptor_base::wait_read,
                            [&loop = loop_, task = std::move(task)](const asio::error_code& ended) {
                              if (!ended)
-                               loop.run_turn(task);
+                               run_turn(loop, task);
                            });
   }
 
@@ -58,26 +70,31 @@ void IoLoop::stop() {
 }
 
 void IoLoop::post(Task task) {
-  if (current_turn != nullptr && current_turn->loop == this)
-    current_turn->posted.push_back(std::move(task));
+  if (current_turn != nullptr && &current_turn->loop_ == this)
+    current_turn->posted_.push_back(std::move(task));
   else
-    asio::post(io_->context, [this, task = std::move(task)] { run_turn(task); });
+    asio::post(io_->context, [this, task = std::move(task)] { run_turn(*this, task); });
 }
 
-void IoLoop::run_turn(const Task& task) {
-  if (current_turn != nullptr)
-    return task(); // within a turn, which runs what this posts
-  Turn turn{this};
-  current_turn = &turn;
-  task();
-  for (int done = 0; !turn.posted.empty() && done < kMostInARow; ++done) {
-    const Task next = std::move(turn.posted.front());
-    turn.posted.pop_front();
-    next();
+IoLoop::Turn::Turn(IoLoop& loop)
+    : loop_(loop), outer_(std::exchange(current_turn, this)),
+      posted_(std::exchange(spare_room, {})) {}
+
+IoLoop::Turn::~Turn() {
+  current_turn = outer_;
+  for (; next_ < posted_.size(); ++next_)
+    loop_.post(std::move(posted_[next_]));
+  posted_.clear();
+  spare_room = std::move(posted_);
+}
+
+void IoLoop::Turn::run_posted() {
+  if (outer_ != nullptr && &outer_->loop_ == &loop_)
+    return;
+  for (int done = 0; next_ < posted_.size() && done < kMostInARow; ++done) {
+    const Task task = std::move(posted_[next_++]); // it may post, and the others move
+    task();
   }
-  current_turn = nullptr;
-  for (auto& left : turn.posted)
-    post(std::move(left));
 }
 
 std::unique_ptr<domain::SocketWatch> IoLoop::watch(int socket) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 namespace regroup::http {
 
@@ -17,8 +18,27 @@ public:
   void post(Task task) override;
   std::unique_ptr<domain::SocketWatch> watch(int socket) override;
 
-  /// Runs `task` on this thread, which is one of the loop's, and after it what it has posted.
-  void run_turn(const Task& task);
+  /// What a thread of the loop does between two looks at its sockets: something that asio called,
+  /// and then what that posted.
+  class Turn {
+  public:
+    explicit Turn(IoLoop& loop);
+    /// Leaves to a later turn what was not run.
+    ~Turn();
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+    /// Nothing within another turn, which does it then.
+    void run_posted();
+
+  private:
+    friend class IoLoop;
+
+    IoLoop& loop_;
+    Turn* outer_;
+    std::vector<Task> posted_;
+    std::size_t next_ = 0;
+  };
 
   /// Waits for the threads to end. What was posted and has not run never does.
   void stop();

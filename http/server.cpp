@@ -357,8 +357,9 @@ public:
   }
 
   restinio::request_handling_status_t operator()(restinio::request_handle_t handle) {
-    auto status = restinio::request_accepted();
-    loop_.run_turn([&] { status = route(std::move(handle)); });
+    IoLoop::Turn turn{loop_};
+    const auto status = route(std::move(handle));
+    turn.run_posted();
     return status;
   }
 

@@ -292,7 +292,7 @@ TEST_CASE("without a database administrators are told, and who watches is told w
   CHECK(reader.sees("event: unavailable"));
   CHECK(eventually(
       [&] { return code_of(test.get("/migrations")) == "server/database-unavailable"; }));
-  test.service.postgres().restart();
   const auto before = reader.seen().size();
+  test.service.postgres().restart();
   CHECK(eventually([&] { return reader.seen().find("event: live", before) != std::string::npos; }));
 }

@@ -118,6 +118,23 @@ TEST_CASE("a watch that ends leaves the socket open, to be watched again") {
   CHECK_THROWS_AS(loop.watch(-1), std::system_error);
 }
 
+TEST_CASE("a watch of a socket that was closed takes nothing from who has its number now") {
+  IoLoop loop{1};
+  auto old = std::make_unique<Pipe>();
+  auto watch_of_old = loop.watch(old->ends[0]);
+  watch_of_old->when_readable([] {});
+  const auto numbers = old->ends;
+  old.reset();
+  Pipe pipe;
+  REQUIRE(pipe.ends == numbers);
+  const auto watch = loop.watch(pipe.ends[0]);
+  std::atomic<bool> told{false};
+  watch->when_readable([&] { told = true; });
+  watch_of_old.reset();
+  pipe.write();
+  CHECK(eventually([&] { return told.load(); }));
+}
+
 TEST_CASE("a loop that has stopped runs nothing more, and waits for what runs") {
   std::atomic<bool> begun{false};
   std::atomic<bool> go_on{false};
