@@ -183,7 +183,7 @@ TEST_CASE("a standby is an error: it takes no writes") {
 
 TEST_CASE("a pooler in transaction mode is sound, but for prepared statements") {
   DoctorTest test{durable_server()};
-  const Pgbouncer pooler{durable_server(), "transaction"};
+  const Pgbouncer pooler{durable_server(), "transaction", Pgbouncer::without_prepared_statements()};
   test.settings.url = pooler.url(name_of_database(test.url));
   CHECK(not_good(db::examine(test.settings, 1)) == std::vector<std::string>{"durability"});
   test.settings.prepared_statements = true;

@@ -3,7 +3,9 @@
 #include "tests/support/eventually.hpp"
 #include "tests/support/sql.hpp"
 
+#include <cstdio>
 #include <fstream>
+#include <memory>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -36,6 +38,16 @@ Pgbouncer::Pgbouncer(const Postgres& server, const std::string& pool_mode,
       30s);
   if (!answers)
     throw std::runtime_error{"PgBouncer does not answer: " + log()};
+}
+
+std::string Pgbouncer::without_prepared_statements() {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> output{::popen("pgbouncer --version", "r"),
+                                                               &::pclose};
+  int major = 0;
+  int minor = 0;
+  if (!output || std::fscanf(output.get(), "PgBouncer %d.%d", &major, &minor) != 2)
+    throw std::runtime_error{"PgBouncer does not say its version"};
+  return major == 1 && minor < 21 ? "" : "max_prepared_statements = 0";
 }
 
 std::string Pgbouncer::url(const std::string& database) const {

@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <thread>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 using namespace regroup;
 using namespace regroup::domain;
@@ -30,23 +32,23 @@ struct Seen {
   std::atomic<bool> destroyed{false};
 };
 
-/// Executes CheckHealth, and begins everything else when it has executed once. Its socket is a
-/// pipe.
+/// Has another connection after each job that was waited for. Executes CheckHealth, and begins
+/// everything else when it has executed once. Its socket is a pipe.
 class FakeStore : public Store {
 public:
   FakeStore(Seen& seen, std::vector<Came> answers) : seen_(seen), answers_(std::move(answers)) {
     ++seen_.made;
-    REQUIRE(::pipe(pipe_.data()) == 0);
+    connect_anew();
   }
   ~FakeStore() override {
-    ::close(pipe_[0]);
-    ::close(pipe_[1]);
+    connect({-1, -1});
     seen_.destroyed = true;
   }
 
   Answer execute(const Job&) noexcept override {
     ++seen_.executed;
     seen_.executed_on = std::this_thread::get_id();
+    connect_anew();
     return Healthy{};
   }
   std::optional<int> begin(const Job& job) noexcept override {
@@ -67,10 +69,21 @@ public:
   Answer finish() noexcept override {
     ++seen_.finished;
     seen_.finished_on = std::this_thread::get_id();
+    connect_anew();
     return MigrationRecalled{};
   }
 
 private:
+  void connect_anew() {
+    std::array<int, 2> ends{};
+    if (::pipe(ends.data()) == 0)
+      connect(ends);
+  }
+  void connect(std::array<int, 2> ends) {
+    for (const int old : std::exchange(pipe_, ends))
+      if (old >= 0)
+        ::close(old);
+  }
   void say_something() { static_cast<void>(::write(pipe_[1], "x", 1) == 1); }
   void hear() {
     char byte = 0;
@@ -80,7 +93,7 @@ private:
   Seen& seen_;
   std::vector<Came> answers_; // of proceed(), in their order
   std::size_t at_ = 0;
-  std::array<int, 2> pipe_{};
+  std::array<int, 2> pipe_{-1, -1};
 };
 
 struct LoopConfig : caf::actor_system_config {
@@ -147,6 +160,16 @@ TEST_CASE_METHOD(WorkerTest, "what needs time after it was begun is finished by 
   CHECK(seen.finished == 1);
   CHECK(seen.finished_on == seen.executed_on);
   CHECK(std::holds_alternative<Done>(ask(worker, migration()))); // and the next is begun again
+  end(worker);
+}
+
+TEST_CASE_METHOD(WorkerTest, "a job that was waited for may leave another connection") {
+  auto worker = worker_whose_store_answers(std::vector(3, Store::Came::answer));
+  ask(worker);
+  for (int job = 0; job < 3; ++job) {
+    CHECK(std::holds_alternative<Done>(ask(worker, migration())));
+    CHECK(std::holds_alternative<Healthy>(ask(worker)));
+  }
   end(worker);
 }
 
