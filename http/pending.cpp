@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -78,7 +79,13 @@ public:
 
   ChunkedEvents(Builder builder, std::shared_ptr<Owed> owed)
       : builder_(std::move(builder)), owed_(std::move(owed)) {}
-  ~ChunkedEvents() override { end(); }
+  ~ChunkedEvents() override {
+    try {
+      end();
+    } catch (const std::exception&) { // no memory for its last bytes: the connection times out
+      return;
+    }
+  }
 
   bool send(std::string event) override {
     const std::scoped_lock lock{mutex_};
