@@ -2,8 +2,6 @@
 
 #include "actors/system.hpp"
 
-#include <exception>
-#include <system_error>
 #include <utility>
 
 namespace regroup::actors {

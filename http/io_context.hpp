@@ -1,5 +1,5 @@
 #pragma once
-// For who includes asio anyway.
+// What an IoLoop is made of: apart from io_loop.hpp, so that who uses the loop need not read asio.
 #include "http/io_loop.hpp"
 
 #include <restinio/asio_include.hpp>
