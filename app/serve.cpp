@@ -137,7 +137,9 @@ public:
             [this](domain::Job job) { return ask_and_wait(std::move(job)); }, log),
         server_(loop_,
                 {settings.http.address, settings.http.port, settings.http.request_timeout,
-                 settings.http.max_body_bytes, connections_of(settings, log)},
+                 settings.http.max_body_bytes, settings.http.max_buffered_bytes,
+                 connections_of(settings, log), settings.http.idle_timeout,
+                 settings.http.read_timeout, settings.http.cors_origins},
                 api_, lifecycle_, log, metrics_) {}
 
   /// After end().
