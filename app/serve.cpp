@@ -48,8 +48,9 @@ constexpr auto kLastWords = 2s;
 /// How many jobs may wait for the one connection that stands beside the pool.
 constexpr std::size_t kMostAside = 1000;
 
-/// Files for everything but callers and the database: the log, keys, what libraries open.
-constexpr std::size_t kOtherFiles = 64;
+/// Files for everything but callers and the database: the log, keys, what libraries open, and
+/// connections that are closing (http/connection.cpp).
+constexpr std::size_t kOtherFiles = 128;
 
 struct ActorConfig : caf::actor_system_config {
   explicit ActorConfig(domain::EventLoop& loop) {

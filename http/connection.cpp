@@ -18,7 +18,7 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 /// A socket that is closed with bytes unread makes the client's kernel forget the answer (RFC 9112,
 /// 9.6). So it is read for as long as this, of so many connections at a time.
 constexpr std::chrono::seconds kLinger{2};
-constexpr int kMostLingering = 256;
+constexpr int kMostLingering = 64;
 
 } // namespace
 

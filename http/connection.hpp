@@ -70,7 +70,10 @@ public:
   const Error& error() const { return error_; }
   /// Expires once the answer was written, or the connection is to read no more.
   Timer& answer_waits() { return answer_waits_; }
-  void runs_on(const Executor& strand) { strand_ = strand; }
+  template <class Strand> void runs_on(const Strand& strand) {
+    if (!strand_)
+      strand_ = strand;
+  }
   void stop_reading();
   /// After an answer that the client may not have read yet, only once it has had the time to.
   void close();

@@ -264,8 +264,8 @@ bool Head::check_framing() {
   return true;
 }
 
-/// RFC 9112, 6.1 and 6.3: `chunked`, once and last. Of a body in any other order nobody knows where
-/// it ends; other codings are not known.
+/// RFC 9112, 6.1 and 6.3: `chunked`, once and last. A body in any other order has no certain end;
+/// other codings are not known.
 bool Head::check_coding() {
   bool is_last_chunked = false;
   bool has_others = false;

@@ -51,7 +51,7 @@ std::unique_ptr<Head> Inbox::next_head() {
   searched_ = all.size();
   if (line_begin_ == 0 && all.size() > kMaxTargetBytes + kMaxFieldNameBytes)
     return std::make_unique<Head>(Refused::uri_too_long, kMaxTargetBytes);
-  if (all.size() > kMaxHeadBytes)
+  if (all.size() >= kMaxHeadBytes)
     return std::make_unique<Head>(Refused::header_too_large, kMaxHeadBytes);
   return nullptr;
 }

@@ -9,7 +9,7 @@
 
 namespace regroup::http {
 
-/// The bytes that a client has sent and nobody has used yet: what of them is the next request's
+/// The bytes that a client has sent and that were not used yet: what of them is the next request's
 /// head, and that its lines end as RFC 9112, 2.2 says. Bounded: it asks for no more than a head may
 /// have. Knows no socket.
 class Inbox {

@@ -38,7 +38,7 @@ public:
   void give(std::string_view bytes) {
     while (!bytes.empty() && !refused) {
       const auto room = inbox_.room();
-      require(!room.empty() && inbox_.bytes().size() + room.size() <= 2 * kMaxHeadBytes);
+      require(!room.empty() && inbox_.bytes().size() + room.size() <= kMaxHeadBytes);
       const auto count = bytes.copy(room.data(), room.size());
       inbox_.received(count);
       bytes.remove_prefix(count);

@@ -207,7 +207,7 @@ TEST_CASE("a connection stays in step where a body was not asked for") {
          "5\r\nhello\r\n0\r\n\r\n", 404);
 }
 
-TEST_CASE("a stranger's bodies are not kept, and nobody waits for them") {
+TEST_CASE("a stranger's bodies are not kept, and others are served meanwhile") {
   FrontDoor test;
   const auto rest = resident_kib(test.service.replica().pid());
   for (const auto& framing : {"Content-Length: 8000000\r\n", "Content-Length: 1000000\r\n",

@@ -185,7 +185,7 @@ TEST_CASE("an inbox asks for no more than a head may have, and forgets what it u
     if (inbox.next_head())
       break;
   }
-  CHECK(most <= 2 * kMaxHeadBytes);
+  CHECK(most <= kMaxHeadBytes);
   inbox.use(inbox.bytes().size());
   CHECK(inbox.empty());
   CHECK(inbox.room().size() <= 8192);
