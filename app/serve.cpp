@@ -48,8 +48,9 @@ constexpr auto kLastWords = 2s;
 /// How many jobs may wait for the one connection that stands beside the pool.
 constexpr std::size_t kMostAside = 1000;
 
-/// Files for everything but callers and the database: the log, keys, what libraries open.
-constexpr std::size_t kOtherFiles = 64;
+/// Files for everything but callers and the database: the log, keys, what libraries open, and
+/// connections that are closing (http/connection.cpp).
+constexpr std::size_t kOtherFiles = 128;
 
 struct ActorConfig : caf::actor_system_config {
   explicit ActorConfig(domain::EventLoop& loop) {
@@ -138,7 +139,9 @@ public:
             [this](domain::Job job) { return ask_and_wait(std::move(job)); }, log),
         server_(loop_,
                 {settings.http.address, settings.http.port, settings.http.request_timeout,
-                 settings.http.max_body_bytes, connections_of(settings, log)},
+                 settings.http.max_body_bytes, settings.http.max_buffered_bytes,
+                 connections_of(settings, log), settings.http.idle_timeout,
+                 settings.http.read_timeout, settings.http.cors_origins},
                 api_, lifecycle_, log, metrics_) {}
 
   /// After end().

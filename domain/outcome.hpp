@@ -21,6 +21,7 @@ enum class Refused : std::uint8_t {
   no_devices,
   too_many_devices,
   group_full, // groups.max_devices
+  malformed,  // not HTTP/1.1 as RFC 9112 has it
   unauthorized,
   not_device_owner,
   not_owner_of_device, // that one device, while not_device_owner is about a whole group
@@ -29,6 +30,7 @@ enum class Refused : std::uint8_t {
   forbidden,
   not_found,
   method_not_allowed,
+  request_timeout, // the rest of it did not come in time
   in_progress,
   already_migrated,
   group_name_exists,
@@ -40,10 +42,14 @@ enum class Refused : std::uint8_t {
   cancelled,       // by an administrator, before it could be committed
   not_cancellable, // it has ended, or is being committed
   too_large,
+  uri_too_long,
+  header_too_large,
   unsupported_media_type,
   idempotency_mismatch,
   rate_limited,
   internal,
+  not_implemented, // a method or a transfer coding that is not known
+  version_not_supported,
   overloaded,
   database_unavailable,
   shutting_down,

@@ -118,17 +118,17 @@ void Api::admin_cancel(const Request& request, const Respond& respond) {
 
 void Api::admin_create_webhook(const Request& request, const Respond& respond) {
   // The key first: what is wrong with a body is nobody else's to learn.
-  administer(request, respond, domain::CheckAdminKey{}, [this, request, respond](const auto&) {
-    if (refuse_body(request, respond))
-      return;
-    auto url = parse_webhook(request.body, parts_.unicode, settings_.allow_private_webhooks);
-    if (const auto* refusal = std::get_if<Refusal>(&url))
-      return respond(to_reply(*refusal));
-    administer(request, respond,
-               domain::CreateWebhook{domain::Uuid::time_ordered(),
-                                     std::get<std::string>(std::move(url)),
-                                     "whsec_" + new_api_key().substr(4)},
-               [respond](const AdminDocument& made) { respond(private_reply(made.json, 201)); });
+  administer(request, respond, domain::CheckAdminKey{}, [this, &request, respond](const auto&) {
+    with_body(request, respond, [this, &request, respond](std::string_view body) {
+      auto url = parse_webhook(body, parts_.unicode, settings_.allow_private_webhooks);
+      if (const auto* refusal = std::get_if<Refusal>(&url))
+        return respond(to_reply(*refusal));
+      administer(request, respond,
+                 domain::CreateWebhook{domain::Uuid::time_ordered(),
+                                       std::get<std::string>(std::move(url)),
+                                       "whsec_" + new_api_key().substr(4)},
+                 [respond](const AdminDocument& made) { respond(private_reply(made.json, 201)); });
+    });
   });
 }
 

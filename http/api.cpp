@@ -82,18 +82,24 @@ bool Api::refuse_user(const Uuid& user, const Respond& respond) {
   return wait.has_value();
 }
 
-bool Api::refuse_body(const Request& request, const Respond& respond) const {
-  if (request.body.size() > settings_.max_body_bytes) {
-    Refusal refusal{Refused::too_large};
-    refusal.limit = static_cast<std::int64_t>(settings_.max_body_bytes);
+void Api::with_body(const Request& request, const Respond& respond,
+                    std::function<void(std::string_view)> go_on) const {
+  const auto refuse = [respond, most = settings_.max_body_bytes](Refused why) {
+    Refusal refusal{why};
+    if (why == Refused::too_large)
+      refusal.limit = static_cast<std::int64_t>(most);
     respond(to_reply(refusal));
-    return true;
-  }
-  if (!is_json(request.content_type)) {
-    respond(refused(Refused::unsupported_media_type));
-    return true;
-  }
-  return false;
+  };
+  if (request.content_length > settings_.max_body_bytes)
+    return refuse(Refused::too_large);
+  if (!is_json(request.content_type) || !request.content_encoding.empty())
+    return refuse(Refused::unsupported_media_type);
+  request.read_body([refuse, go_on = std::move(go_on)](const Body& body) {
+    if (const auto* why = std::get_if<Refused>(&body))
+      refuse(*why);
+    else
+      go_on(std::get<std::string_view>(body));
+  });
 }
 
 void Api::with_user(const Request& request, const Respond& respond,
@@ -128,52 +134,58 @@ domain::Deadline Api::deadline_of(const Request& request) const {
 
 void Api::migrate(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
-    if (refuse_body(request, respond))
-      return;
-    const auto dry_run = parse_dry_run(request.query);
-    if (const auto* refusal = std::get_if<Refusal>(&dry_run))
-      return respond(to_reply(*refusal));
-    auto key = idempotency_key(request);
-    if (const auto* refusal = std::get_if<Refusal>(&key))
-      return respond(to_reply(*refusal));
-    auto parsed = parse_migration(request.body, parts_.unicode, std::get<0>(key).has_value());
-    if (const auto* refusal = std::get_if<Refusal>(&parsed))
-      return respond(to_reply(*refusal));
-    auto& body = std::get<MigrationBody>(parsed);
-
-    auto command = std::make_shared<domain::MigrationCommand>(
-        domain::make_migration_command(std::move(body.request), user, parts_.unicode));
-    command->max_devices = max_devices_per_group_;
-    command->require_owner = settings_.require_owner;
-    command->received = request.received;
-    command->trace_id = request.trace_id;
-    command->deadline = deadline_of(request);
-    request.facts.registration_group_id = {command, &command->registration_group_id};
-    if (auto& text = std::get<0>(key))
-      command->idempotency = {std::move(*text), std::move(body.hash)};
-
-    command->progress = std::make_shared<domain::MigrationProgress>();
-    if (std::get<bool>(dry_run))
-      return rehearse(command, respond);
-    request.facts.migration_id = command->migration_id;
-    running_.add(command);
-    // The request is there for as long as these, since one of them has its Respond.
-    parts_.gateway.migrate(
-        command, settings_.async_after,
-        {[respond, &request](const Answer& outcome) {
-           if (const auto* done = std::get_if<domain::MigrationCompleted>(&outcome))
-             request.facts.migration_id = done->migration_id; // a replay's is the first one's
-           respond(reply_to_migration(outcome));
-         },
-         [this, respond, command] {
-           teller_.note(command, [respond, command] { respond(still_running(*command)); });
-         },
-         [this, command, &request](const Answer& outcome) {
-           teller_.end(command, outcome);
-           log_migration(*command, request, outcome);
-           measure_migration(*command, request, outcome);
-         }});
+    // The request is there for as long as its Respond.
+    with_body(request, respond, [this, &request, respond, user](std::string_view body) {
+      migrate_body(request, respond, user, body);
+    });
   });
+}
+
+void Api::migrate_body(const Request& request, const Respond& respond, const Uuid& user,
+                       std::string_view content) {
+  const auto dry_run = parse_dry_run(request.query);
+  if (const auto* refusal = std::get_if<Refusal>(&dry_run))
+    return respond(to_reply(*refusal));
+  auto key = idempotency_key(request);
+  if (const auto* refusal = std::get_if<Refusal>(&key))
+    return respond(to_reply(*refusal));
+  auto parsed = parse_migration(content, parts_.unicode, std::get<0>(key).has_value());
+  if (const auto* refusal = std::get_if<Refusal>(&parsed))
+    return respond(to_reply(*refusal));
+  auto& body = std::get<MigrationBody>(parsed);
+
+  auto command = std::make_shared<domain::MigrationCommand>(
+      domain::make_migration_command(std::move(body.request), user, parts_.unicode));
+  command->max_devices = max_devices_per_group_;
+  command->require_owner = settings_.require_owner;
+  command->received = request.received;
+  command->trace_id = request.trace_id;
+  command->deadline = deadline_of(request);
+  request.facts.registration_group_id = {command, &command->registration_group_id};
+  if (auto& text = std::get<0>(key))
+    command->idempotency = {std::move(*text), std::move(body.hash)};
+
+  command->progress = std::make_shared<domain::MigrationProgress>();
+  if (std::get<bool>(dry_run))
+    return rehearse(command, respond);
+  request.facts.migration_id = command->migration_id;
+  running_.add(command);
+  // The request is there for as long as these, since one of them has its Respond.
+  parts_.gateway.migrate(
+      command, settings_.async_after,
+      {[respond, &request](const Answer& outcome) {
+         if (const auto* done = std::get_if<domain::MigrationCompleted>(&outcome))
+           request.facts.migration_id = done->migration_id; // a replay's is the first one's
+         respond(reply_to_migration(outcome));
+       },
+       [this, respond, command] {
+         teller_.note(command, [respond, command] { respond(still_running(*command)); });
+       },
+       [this, command, &request](const Answer& outcome) {
+         teller_.end(command, outcome);
+         log_migration(*command, request, outcome);
+         measure_migration(*command, request, outcome);
+       }});
 }
 
 void Api::log_migration(const domain::MigrationCommand& command, const Request& request,
@@ -279,17 +291,17 @@ void Api::with_user_or_administrator(const Request& request, const Respond& resp
 
 void Api::register_device(const Request& request, const Respond& respond) {
   const auto go_on = [this, &request, respond](std::optional<Uuid> user) {
-    if (refuse_body(request, respond))
-      return;
-    auto parsed = parse_registration(request.body, parts_.unicode);
-    if (const auto* refusal = std::get_if<Refusal>(&parsed))
-      return respond(to_reply(*refusal));
-    auto& command = std::get<domain::RegisterDevice>(parsed);
-    command.user_id = user;
-    command.deadline = deadline_of(request);
-    request.facts.registration_group_id =
-        std::make_shared<const std::string>(command.registration_group_id);
-    submit_registration(std::move(command), respond);
+    with_body(request, respond, [this, &request, respond, user](std::string_view body) {
+      auto parsed = parse_registration(body, parts_.unicode);
+      if (const auto* refusal = std::get_if<Refusal>(&parsed))
+        return respond(to_reply(*refusal));
+      auto& command = std::get<domain::RegisterDevice>(parsed);
+      command.user_id = user;
+      command.deadline = deadline_of(request);
+      request.facts.registration_group_id =
+          std::make_shared<const std::string>(command.registration_group_id);
+      submit_registration(std::move(command), respond);
+    });
   };
   if (!request.authorization.empty() || request.api_key.empty())
     return with_user(request, respond, go_on);

@@ -100,17 +100,17 @@ void Api::submit_change(ChangeGroupDevices change, const Request& request, bool 
 
 void Api::add_group_device(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
-    if (refuse_body(request, respond))
-      return;
-    const auto group = path_id(request, 0, "group_id");
-    const auto device = parse_device(request.body, parts_.unicode);
-    if (const auto* refusal = first_refusal(group, device))
-      return respond(to_reply(*refusal));
-    ChangeGroupDevices change;
-    change.user_id = user;
-    change.group_id = std::get<Uuid>(group);
-    change.device_ids = {std::get<Uuid>(device)};
-    submit_change(std::move(change), request, false, respond);
+    with_body(request, respond, [this, &request, respond, user](std::string_view body) {
+      const auto group = path_id(request, 0, "group_id");
+      const auto device = parse_device(body, parts_.unicode);
+      if (const auto* refusal = first_refusal(group, device))
+        return respond(to_reply(*refusal));
+      ChangeGroupDevices change;
+      change.user_id = user;
+      change.group_id = std::get<Uuid>(group);
+      change.device_ids = {std::get<Uuid>(device)};
+      submit_change(std::move(change), request, false, respond);
+    });
   });
 }
 
@@ -131,20 +131,20 @@ void Api::remove_group_device(const Request& request, const Respond& respond) {
 
 void Api::bulk_change(const Request& request, const Respond& respond, Action action) {
   with_user(request, respond, [&](const Uuid& user) {
-    if (refuse_body(request, respond))
-      return;
-    const auto group = path_id(request, 0, "group_id");
-    auto parsed = parse_bulk(request.body, parts_.unicode);
-    if (const auto* refusal = first_refusal(group, parsed))
-      return respond(to_reply(*refusal));
-    auto& bulk = std::get<BulkBody>(parsed);
-    ChangeGroupDevices change;
-    change.action = action;
-    change.user_id = user;
-    change.group_id = std::get<Uuid>(group);
-    change.device_ids = std::move(bulk.device_ids);
-    change.partial = bulk.partial;
-    submit_change(std::move(change), request, true, respond);
+    with_body(request, respond, [this, &request, respond, user, action](std::string_view body) {
+      const auto group = path_id(request, 0, "group_id");
+      auto parsed = parse_bulk(body, parts_.unicode);
+      if (const auto* refusal = first_refusal(group, parsed))
+        return respond(to_reply(*refusal));
+      auto& bulk = std::get<BulkBody>(parsed);
+      ChangeGroupDevices change;
+      change.action = action;
+      change.user_id = user;
+      change.group_id = std::get<Uuid>(group);
+      change.device_ids = std::move(bulk.device_ids);
+      change.partial = bulk.partial;
+      submit_change(std::move(change), request, true, respond);
+    });
   });
 }
 
