@@ -91,12 +91,17 @@ TEST_CASE("an installation whose tables had no prefix is carried over with its r
 }
 
 TEST_CASE("another program's tables of the old names are neither changed nor read") {
-  OwnNamesTest test{phone_manager_database(postgres(), kForeign)};
+  AdoptionTest adopted;
+  OwnNamesTest test{adopted.url};
+  test.sql.exec(kForeign);
   const auto endpoints = test.snapshot("webhook_endpoints");
   const auto events = test.snapshot("migration_events");
   test.apply();
   CHECK(test.apply().empty());
   CHECK(test.findings("schema/left-alone").empty());
+  const auto user = adopted.user_with_devices("camping-2025", 2);
+  REQUIRE(completed(adopted.migrate(adopted.command(user, "camping-2025"))));
+  CHECK(test.sql.value<int>("SELECT count(*) FROM regroup_migration_events") == 0); // for whom?
   CHECK(test.snapshot("webhook_endpoints") == endpoints);
   CHECK(test.snapshot("migration_events") == events);
   CHECK(test.sql.value<std::string>("SELECT regroup_webhooks_json()::text") == "[]");

@@ -1,0 +1,12 @@
+#pragma once
+#include "domain/log.hpp"
+
+namespace regroup::test {
+
+class SilentLog final : public domain::Log {
+public:
+  void event(domain::LogLevel, std::string_view,
+             std::initializer_list<domain::LogField>) noexcept override {}
+};
+
+} // namespace regroup::test
