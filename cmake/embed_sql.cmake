@@ -1,4 +1,4 @@
-# Writes OUTPUT, C++ tables of the SQL files in STEPS and in FUNCTIONS (lists).
+# Writes OUTPUT, C++ tables of the SQL files in STEPS, FUNCTIONS and GRANTS (lists).
 set(text "#include \"db/schema_steps.hpp\"\n\nnamespace regroup::db {\n")
 function(add_table name files)
   string(APPEND text "\nconst std::vector<SchemaStep>& ${name}() {\n  static const std::vector<SchemaStep> files{\n")
@@ -12,5 +12,6 @@ function(add_table name files)
 endfunction()
 add_table(schema_steps "${STEPS}")
 add_table(schema_functions "${FUNCTIONS}")
+add_table(schema_grants "${GRANTS}")
 string(APPEND text "\n} // namespace regroup::db\n")
 file(WRITE ${OUTPUT} "${text}")

@@ -37,8 +37,11 @@ void read_role(pqxx::work& work, Catalogue& found) {
   const auto row =
       work.exec("SELECT current_user, current_schema(), current_schema() IS NOT NULL "
                 "AND has_schema_privilege(current_schema(), 'CREATE'), "
-                "to_regclass('regroup_schema') IS NOT NULL, "
-                "coalesce(has_table_privilege(to_regclass('regroup_schema'), 'SELECT'), true)")
+                "EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('regroup_schema') "
+                "AND attname = 'name'), "
+                "coalesce(has_table_privilege(to_regclass('regroup_schema'), 'SELECT'), true), "
+                "quote_ident(current_schema()), "
+                "(SELECT rolsuper FROM pg_roles WHERE rolname = current_user)")
           .at(0);
   if (row[1].is_null())
     throw std::runtime_error("database: no schema of the role's search_path is there");
@@ -46,6 +49,8 @@ void read_role(pqxx::work& work, Catalogue& found) {
   found.schema = row[1].c_str();
   found.may_create = row[2].as<bool>();
   found.reads_record = row[4].as<bool>();
+  found.quoted_schema = row[5].c_str();
+  found.is_superuser = row[6].as<bool>();
   if (row[3].as<bool>() && found.reads_record)
     for (const auto& step : work.exec("SELECT name FROM regroup_schema"))
       found.recorded.insert(step[0].c_str());
@@ -57,7 +62,8 @@ void read_tables(pqxx::work& work, const std::string& names, Catalogue& found) {
            "SELECT w.name, pg_get_userbyid(c.relowner), pg_has_role(c.relowner, 'USAGE'), "
            "c.relkind = 'r', c.relrowsecurity, "
            "EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgenabled <> 'D' "
-           "  AND t.tgtype & 7 = 7) " // a row's, BEFORE, INSERT
+           "  AND t.tgtype & 7 = 7), " // a row's, BEFORE, INSERT
+           "c.relnamespace::regnamespace::text, has_any_column_privilege(c.oid, 'SELECT') "
            "FROM unnest($1::text[]) w(name) JOIN pg_class c ON c.oid = to_regclass(w.name)",
            names)) {
     auto& table = found.tables[row[0].c_str()];
@@ -66,6 +72,8 @@ void read_tables(pqxx::work& work, const std::string& names, Catalogue& found) {
     table.ordinary = row[3].as<bool>();
     table.row_security = row[4].as<bool>();
     table.fills_rows = row[5].as<bool>();
+    table.schema = row[6].c_str();
+    table.may_read = row[7].as<bool>();
   }
   for (const auto& row : versions::exec_params(
            work,
@@ -76,7 +84,7 @@ void read_tables(pqxx::work& work, const std::string& names, Catalogue& found) {
            "a.attnotnull OR t.typnotnull, "
            "a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, "
            "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary "
-           "  AND a.attnum = ANY (i.indkey)) "
+           "  AND a.attnum = ANY (i.indkey)), a.atthasmissing "
            "FROM unnest($1::text[]) w(name) "
            "JOIN pg_attribute a ON a.attrelid = to_regclass(w.name) "
            "JOIN pg_type t ON t.oid = a.atttypid "
@@ -91,6 +99,7 @@ void read_tables(pqxx::work& work, const std::string& names, Catalogue& found) {
     column.not_null = row[5].as<bool>();
     column.has_default = row[6].as<bool>();
     column.in_primary_key = row[7].as<bool>();
+    column.added_later = row[8].as<bool>();
   }
 }
 
@@ -162,18 +171,49 @@ void read_types(pqxx::work& work, const CatalogueNames& names, Catalogue& found)
     found.canonical[row[0].c_str()] = row[1].c_str();
   for (const auto& row :
        versions::exec_params(work,
-                             "SELECT proname, coalesce(obj_description(oid, 'pg_proc'), '') "
-                             "FROM pg_proc WHERE pronamespace = to_regnamespace($2) "
-                             "AND proname = ANY ($1::text[])",
-                             array_text(names.functions), "\"" + found.schema + "\""))
-    found.functions[row[0].c_str()] = row[1].c_str();
-  for (const auto& row :
-       versions::exec_params(work,
                              "SELECT t.tgname, coalesce(obj_description(t.oid, 'pg_trigger'), '') "
                              "FROM unnest($1::text[]) w(name) "
                              "JOIN pg_trigger t ON t.tgrelid = to_regclass(w.name)",
                              array_text(names.tables)))
     found.triggers[row[0].c_str()] = row[1].c_str();
+}
+
+/// Those of Regroup, which all begin with regroup_, and who may execute them. A NULL in the place
+/// of the rights is what PostgreSQL gives a new function: PUBLIC may.
+void read_functions(pqxx::work& work, Catalogue& found) {
+  for (const auto& row : versions::exec_params(
+           work,
+           "SELECT p.proname, format('%I.%I(%s)', n.nspname, p.proname, "
+           "  pg_get_function_identity_arguments(p.oid)), "
+           "coalesce(obj_description(p.oid, 'pg_proc'), ''), o.rolname, "
+           "pg_has_role(p.proowner, 'USAGE'), p.provolatile = 'i', r.everybody, o.rolsuper, "
+           "r.roles "
+           "FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+           "JOIN pg_roles o ON o.oid = p.proowner "
+           "CROSS JOIN LATERAL (SELECT coalesce(bool_or(a.grantee = 0), false), "
+           "  coalesce(array_agg(quote_ident(g.rolname)) FILTER (WHERE g.oid IS NOT NULL), '{}') "
+           "  FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a "
+           "  LEFT JOIN pg_roles g ON g.oid = a.grantee "
+           "  WHERE a.privilege_type = 'EXECUTE') r(everybody, roles) "
+           "WHERE n.nspname = $1 AND p.proname LIKE 'regroup\\_%' AND p.prokind = 'f'",
+           found.schema)) {
+    auto& function = found.functions[row[0].c_str()];
+    function.signature = row[1].c_str();
+    function.comment = row[2].c_str();
+    function.owner = row[3].c_str();
+    function.may_alter = row[4].as<bool>();
+    function.is_open = row[5].as<bool>();
+    function.everybody_may_execute = row[6].as<bool>();
+    function.owner_is_superuser = row[7].as<bool>();
+    function.may_execute = as_set(row[8]);
+  }
+  for (const auto& row :
+       work.exec("SELECT DISTINCT quote_ident(g.rolname) FROM pg_class c CROSS JOIN "
+                 "aclexplode(c.relacl) a "
+                 "JOIN pg_roles g ON g.oid = a.grantee "
+                 "WHERE c.oid = to_regclass('regroup_running') AND a.privilege_type = 'INSERT' "
+                 "AND a.grantee <> c.relowner"))
+    found.service_roles.insert(row[0].c_str());
 }
 
 } // namespace
@@ -186,6 +226,7 @@ Catalogue read_catalogue(pqxx::work& work, const CatalogueNames& names) {
   read_indexes(work, tables, found);
   read_references(work, tables, found);
   read_types(work, names, found);
+  read_functions(work, found);
   return found;
 }
 

@@ -19,10 +19,13 @@ struct Catalogue {
     bool not_null = false;
     bool has_default = false; // or fills itself in another way
     bool in_primary_key = false;
+    bool added_later = false; // by ALTER TABLE, with a default, and not rewritten since
   };
   struct Table {
+    std::string schema; // quoted where it must be
     std::string owner;
     bool may_alter = false; // whether this role may
+    bool may_read = false;  // a column at least
     bool ordinary = false;  // no view, no partitioned table
     bool row_security = false;
     bool fills_rows = false; // has a BEFORE INSERT trigger
@@ -50,24 +53,37 @@ struct Catalogue {
     bool is_enum = false; // else a type of that name that is none
     std::set<std::string> labels;
   };
+  struct Function {
+    std::string signature; // with its schema, as SQL takes it
+    std::string comment;   // empty: none
+    std::string owner;
+    bool may_alter = false;
+    bool is_open = false;               // IMMUTABLE
+    bool everybody_may_execute = false; // PUBLIC
+    bool owner_is_superuser = false;
+    std::set<std::string> may_execute; // roles that were granted it by name; quoted
+  };
 
   std::string role;
-  std::string schema;        // where new things go
-  bool may_create = false;   // whether this role may put them there
-  bool reads_record = false; // and read `regroup_schema`, where it is there
+  bool is_superuser = false;
+  std::set<std::string> service_roles; // that may write `regroup_running`: of replicas; quoted
+  std::string schema;                  // where new things go
+  std::string quoted_schema;           // for SQL
+  bool may_create = false;             // whether this role may put them there
+  bool reads_record = false;           // and read `regroup_schema`, where it is there
   std::map<std::string, Table> tables;
   std::map<std::string, Index> indexes; // of these tables, by name
   std::vector<Reference> references;    // of these tables
   std::map<std::string, Enum> enums;
-  std::map<std::string, std::string> functions; // by name: the comment on it, where there is one
-  std::map<std::string, std::string> triggers;  // of these tables, the same
+  std::map<std::string, Function> functions;    // by name; also those of an earlier version
+  std::map<std::string, std::string> triggers;  // of these tables: the comment on each
   std::set<std::string> recorded;               // steps
   std::map<std::string, std::string> canonical; // a type as we write it, as the catalogue does
 };
 
 /// What to look for.
 struct CatalogueNames {
-  std::set<std::string> tables, types, enums, functions;
+  std::set<std::string> tables, types, enums;
 };
 
 Catalogue read_catalogue(pqxx::work& work, const CatalogueNames& names);

@@ -52,8 +52,9 @@ CatalogueNames names_of(const std::vector<wanted::Statement>& statements);
 
 /// Holds one database's catalogue against the statements of db/schema/: the inside of
 /// inspection.hpp. Its parts are in inspection.cpp (the order of things, the record of steps, the
-/// role), comparison_types.cpp, comparison_objects.cpp (what is there and what is not) and
-/// comparison_rows.cpp (what stands against the rows that Regroup writes).
+/// role), comparison_names.cpp, comparison_types.cpp, comparison_objects.cpp and
+/// comparison_functions.cpp (what is there and what is not) and comparison_rows.cpp (what stands
+/// against the rows that Regroup writes).
 class Comparison {
 public:
   Comparison(pqxx::work& work, const config::Settings::Database& settings)
@@ -102,6 +103,16 @@ private:
   }
   void record(const SchemaStep* step);
 
+  // Names that begin with regroup_.
+  /// What an earlier version of Regroup has made under another name is renamed; the rest of the
+  /// comparison sees it under its new name.
+  void carry_over();
+  bool made_by_earlier_version(const wanted::Renamed& renamed) const;
+  void check_left_alone(const wanted::Renamed& renamed);
+  void check_own_names();
+  const wanted::Statement* maker_of(const std::string& table_name) const;
+  std::set<std::string> wanted_columns(const std::string& table_name) const;
+
   // Types.
   template <class Anything> void check_types(const Anything& /*unused*/) {}
   void check_types(const wanted::Enum& type);
@@ -127,10 +138,22 @@ private:
   static bool leaves_out(const std::string& in, const std::string& name);
   void compare(const wanted::Statement& statement, const wanted::Function& function);
   void compare(const wanted::Statement& statement, const wanted::Trigger& trigger);
-  /// `there`: the comment on it; null: it is not there.
-  void replace(const wanted::Statement& statement, const std::string& kind, const std::string& name,
-               const std::string* there, const std::string& of_table);
+  /// `there`: the comment on it; null: it is not there. False where it is as wanted; else it is
+  /// made anew, and then `rights` are given.
+  bool replace(const std::string& sql, const std::string& kind, const std::string& name,
+               const std::string* there, const std::string& of_table, const std::string& rights);
+  /// With the tables' schemas in the place of `{devices}` and the like.
+  std::string with_schemas(std::string sql) const;
+  /// SQL that lets the replicas' roles execute the function, and PUBLIC not; empty where they do.
+  std::string rights(const wanted::Function& function, const std::string& signature,
+                     const Catalogue::Function& there) const;
+  void compare_rights(const wanted::Function& function, const Catalogue::Function& there);
+  void compare_owner(const wanted::Function& function, const Catalogue::Function* there);
+  /// Those of an earlier version, which its replicas may still call.
+  void compare_other_functions();
   void compare(const wanted::Statement& statement, const wanted::Other& /*unused*/);
+  void compare(const wanted::Statement& /*unused*/, const wanted::Renamed& /*unused*/) {}
+  void compare(const wanted::Statement& /*unused*/, const wanted::Grant& /*unused*/) {}
 
   // Indexes.
   void compare(const wanted::Statement& statement, const wanted::Index& index);

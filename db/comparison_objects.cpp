@@ -1,5 +1,4 @@
 #include "db/comparison.hpp"
-#include "versions/libpqxx.hpp"
 
 #include <pqxx/result>
 
@@ -91,38 +90,6 @@ bool Comparison::leaves_out(const std::string& in, const std::string& name) {
   });
 }
 
-void Comparison::compare(const wanted::Statement& statement, const wanted::Function& function) {
-  const auto found = have_.functions.find(function.name);
-  replace(statement, "function", function.name,
-          found == have_.functions.end() ? nullptr : &found->second, {});
-}
-
-void Comparison::compare(const wanted::Statement& statement, const wanted::Trigger& trigger) {
-  const auto found = have_.triggers.find(trigger.name);
-  replace(statement, "trigger", trigger.name,
-          found == have_.triggers.end() ? nullptr : &found->second, trigger.table);
-}
-
-void Comparison::replace(const wanted::Statement& statement, const std::string& kind,
-                         const std::string& name, const std::string* there,
-                         const std::string& of_table) {
-  const std::string checksum =
-      versions::exec_params(work_, "SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex')",
-                            statement.sql)
-          .at(0)
-          .front()
-          .c_str();
-  const std::string comment = "Regroup, " + checksum;
-  if (there && *there == comment)
-    return;
-  const std::string on_table = of_table.empty() ? "" : " ON " + of_table;
-  change(When::together,
-         (there ? "replaces the " : "creates the ") + kind + " " + name +
-             (of_table.empty() ? "" : " on " + of_table),
-         statement.sql + ";\nCOMMENT ON " + kind + " " + name + on_table + " IS '" + comment + "'",
-         of_table);
-}
-
 void Comparison::compare(const wanted::Statement& statement, const wanted::Other& /*unused*/) {
   if (!is_recorded(statement.step))
     change(When::together, "runs " + statement.sql.substr(0, statement.sql.find('\n')),
@@ -180,6 +147,8 @@ bool Comparison::unique_in_rows(const wanted::Index& index) {
     columns.push_back(index.columns.substr(at, comma - at));
     at = comma + 2;
   }
+  if (!table(index.table)->may_read)
+    return true; // check_role() refuses
   if (!types_fit() || !has_columns(index.table, columns))
     return true; // a column that is not there yet has the same in no two rows: it is NULL
   if (index.name == kOneSuccess)
@@ -263,6 +232,8 @@ bool Comparison::no_orphans(const std::string& in, const wanted::Reference& refe
   if (!types_fit() || !column(in, reference.column) ||
       !column(reference.to_table, reference.to_column))
     return false; // a later look will tell
+  if (!table(in)->may_read || !table(reference.to_table)->may_read)
+    return true; // check_role() refuses
   const std::string orphan = "FROM " + in + " o WHERE o." + reference.column +
                              " IS NOT NULL AND NOT EXISTS (SELECT FROM " + reference.to_table +
                              " r WHERE r." + reference.to_column + " = o." + reference.column + ")";

@@ -3,6 +3,7 @@
 #include "db/conninfo.hpp"
 #include "db/inspection.hpp"
 #include "db/schema.hpp"
+#include "db/wanted_schema.hpp"
 #include "versions/libpqxx.hpp"
 
 #include <pqxx/connection>
@@ -173,48 +174,88 @@ Finding duplicates(pqxx::connection& connection) {
                "decide which of their groups is the one, and mark the others' audit rows");
 }
 
-/// deploy/grants.sql says the same; a test compares what the two allow.
+/// What deploy/grants.sql grants, one privilege on one column (or table) a row, less what is there.
 constexpr const char* kLacking =
     "SELECT string_agg(lacking.what, ', ') FROM ("
-    "  SELECT need.privilege || ' on ' || need.name AS what"
-    "  FROM (VALUES ('users', 'SELECT'), ('devices', 'SELECT'), ('devices', 'INSERT'),"
-    "    ('devices', 'UPDATE'), ('groups', 'SELECT'), ('groups', 'INSERT'), ('groups', 'UPDATE'),"
-    "    ('groups', 'DELETE'), ('group_memberships', 'SELECT'), ('group_memberships', 'INSERT'),"
-    "    ('group_memberships', 'DELETE'), ('device_group_memberships', 'SELECT'),"
-    "    ('device_group_memberships', 'INSERT'), ('device_group_memberships', 'DELETE'),"
-    "    ('migration_audit_logs', 'SELECT'), ('migration_audit_logs', 'INSERT'),"
-    "    ('migration_audit_logs', 'UPDATE'), ('regroup_device_changes', 'SELECT'),"
-    "    ('regroup_device_changes', 'INSERT'), ('regroup_running', 'SELECT'),"
-    "    ('regroup_running', 'INSERT'), ('regroup_running', 'UPDATE'),"
-    "    ('regroup_running', 'DELETE'), ('regroup_live_migrations', 'SELECT'),"
-    "    ('regroup_live_migrations', 'INSERT'), ('regroup_live_migrations', 'UPDATE'),"
-    "    ('regroup_live_migrations', 'DELETE'), ('webhook_endpoints', 'SELECT'),"
-    "    ('webhook_endpoints', 'INSERT'), ('webhook_endpoints', 'UPDATE'),"
-    "    ('webhook_endpoints', 'DELETE'), ('migration_events', 'SELECT'),"
-    "    ('migration_events', 'INSERT'), ('migration_events', 'UPDATE'),"
-    "    ('migration_events', 'DELETE'), ('api_keys', 'SELECT'), ('regroup_schema', 'SELECT'))"
-    "    AS need(name, privilege)"
-    "  WHERE to_regclass(need.name) IS NOT NULL"
-    "    AND NOT has_table_privilege(to_regclass(need.name), need.privilege)"
+    "  SELECT need.privilege || coalesce(' (' || nullif(string_agg(need.part, ', '), '') || ')', "
+    "'')"
+    "    || ' on ' || need.name AS what"
+    "  FROM unnest($1::text[], $2::text[], $3::text[]) AS need(name, privilege, part)"
+    "  WHERE to_regclass(need.name) IS NOT NULL AND CASE WHEN need.part = ''"
+    "    THEN NOT has_table_privilege(to_regclass(need.name), need.privilege)"
+    "    ELSE NOT coalesce((SELECT has_column_privilege(a.attrelid, a.attnum, need.privilege)"
+    "      FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass(need.name)"
+    "        AND a.attname = need.part), true) END"
+    "  GROUP BY need.name, need.privilege"
     "  UNION ALL"
     "  SELECT 'USAGE on SEQUENCE ' || ids.name"
     "  FROM (SELECT pg_get_serial_sequence(to_regclass(t)::text, 'id')"
-    "        FROM unnest('{devices,migration_events}'::text[]) AS t) AS ids(name)"
+    "        FROM unnest('{devices,regroup_migration_events}'::text[]) AS t) AS ids(name)"
     "  WHERE ids.name IS NOT NULL AND NOT has_sequence_privilege(ids.name, 'USAGE')"
     "  UNION ALL"
     "  SELECT 'EXECUTE on ' || p.oid::regprocedure"
     "  FROM pg_catalog.pg_proc p"
     "  WHERE p.proname LIKE 'regroup\\_%' AND pg_function_is_visible(p.oid)"
-    "    AND NOT has_function_privilege(p.oid, 'EXECUTE')"
+    "    AND p.prorettype <> 'trigger'::regtype AND NOT has_function_privilege(p.oid, 'EXECUTE')"
     ") AS lacking";
 
+/// The rights that no page of this version gives, and an earlier one gave with those on all tables.
+constexpr const char* kTooMuch =
+    "SELECT string_agg(excess.privilege || ' on ' || excess.name, ', ')"
+    " FROM (VALUES ('SELECT', 'users'), ('INSERT', 'users'), ('UPDATE', 'users'),"
+    "   ('INSERT', 'api_keys'), ('UPDATE', 'api_keys')) AS excess(privilege, name)"
+    " JOIN pg_catalog.pg_class c ON c.oid = to_regclass(excess.name)"
+    " WHERE NOT pg_has_role(c.relowner, 'USAGE')"
+    "   AND has_table_privilege(c.oid, excess.privilege)";
+
 Finding privileges(pqxx::connection& connection) {
+  std::string tables;
+  std::string names;
+  std::string columns;
+  const auto add = [](std::string& list, const std::string& text) {
+    list += (list.empty() ? "{\"" : ",\"") + text + "\"";
+  };
+  for (const SchemaStep& file : schema_grants())
+    for (const auto& statement : wanted_statements(file.sql))
+      if (const auto* grant = std::get_if<wanted::Grant>(&statement.what))
+        for (const auto& table : grant->tables)
+          for (const auto& privilege : grant->privileges)
+            for (const auto& column :
+                 privilege.columns.empty() ? std::vector<std::string>{""} : privilege.columns) {
+              add(tables, table);
+              add(names, privilege.name);
+              add(columns, column);
+            }
   pqxx::work work{connection};
-  const auto lacking = work.exec(kLacking).at(0).front();
-  if (lacking.is_null())
-    return good("the role may do what the service does");
-  return error("the role lacks " + lacking.as<std::string>(),
-               "let the tables' owner run deploy/grants.sql for the role of database.url");
+  const auto lacking =
+      versions::exec_params(work, kLacking, tables + "}", names + "}", columns + "}").at(0).front();
+  if (!lacking.is_null())
+    return error("the role lacks " + lacking.as<std::string>(),
+                 "let the tables' owner run deploy/grants.sql for the role of database.url");
+  const auto too_much = work.exec(kTooMuch).at(0).front();
+  if (!too_much.is_null())
+    return warning("the role has more than it needs: " + too_much.as<std::string>(),
+                   "take it (docs/adopting.md), and let the tables' owner run deploy/grants.sql");
+  return good("the role may do what the service does, and no more");
+}
+
+/// Of the functions whose names begin with regroup_.
+constexpr const char* kOpenFunctions =
+    "SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.proname) "
+    "FROM pg_catalog.pg_proc p WHERE p.proname LIKE 'regroup\\_%' "
+    "AND pg_function_is_visible(p.oid) AND (p.provolatile <> 'i' AND EXISTS ("
+    "  SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a"
+    "  WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE')"
+    " OR p.prosecdef AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS set(value)"
+    "  WHERE set.value ~ '^search_path=[^$]+, pg_temp$'))";
+
+Finding functions(pqxx::connection& connection) {
+  pqxx::work work{connection};
+  const auto open = work.exec(kOpenFunctions).at(0).front();
+  if (open.is_null())
+    return good("no function gives a role more than it has");
+  return error("PUBLIC may execute, or a free search_path misleads: " + open.as<std::string>(),
+               "let their owner run `regroup schema apply`");
 }
 
 double seconds_since_1970() {
@@ -315,6 +356,7 @@ std::vector<Finding> examine(const config::Settings::Database& settings, unsigne
                     [&](pqxx::connection& each) { return prepared(settings, each); });
   examination.check("schema/complete", with_settings(schema));
   examination.check("schema/duplicates", duplicates);
+  examination.check("schema/functions", functions);
   examination.check("role/privileges", privileges);
   examination.check("clock/skew", clock);
   examination.check("durability", durability);

@@ -23,6 +23,8 @@ Inspection Comparison::run() {
           "GRANT SELECT ON regroup_schema TO " + have_.role);
     return std::move(out_);
   }
+  carry_over();
+  check_own_names();
   for (const auto& statement : statements_) // types first: no row is asked about a wrong one
     std::visit([this](const auto& what) { check_types(what); }, statement.what);
   const SchemaStep* step = nullptr;
@@ -32,6 +34,7 @@ Inspection Comparison::run() {
     std::visit([&](const auto& what) { compare(statement, what); }, statement.what);
   }
   record(step);
+  compare_other_functions();
   for (const auto& each : written())
     check_new_rows(each);
   check_deletions();
@@ -56,6 +59,8 @@ bool Comparison::may(const SchemaChange& each) const {
     return have_.may_create;
   if (const auto* there = table(each.table))
     return there->may_alter || each.step != nullptr;
+  if (const auto function = have_.functions.find(each.table); function != have_.functions.end())
+    return function->second.may_alter;
   const auto type = have_.enums.find(each.table);
   return type == have_.enums.end() || type->second.may_alter;
 }
@@ -69,7 +74,11 @@ void Comparison::check_role() {
     return;
   const SchemaChange& first = *forbidden.front();
   const auto* there = table(first.table);
-  const std::string owner = there ? there->owner : "the owner of the schema " + have_.schema;
+  const auto function = have_.functions.find(first.table);
+  const std::string owner = there ? there->owner
+                            : function != have_.functions.end()
+                                ? function->second.owner
+                                : "the owner of the schema " + have_.schema;
   error(
       "schema/role",
       "the role " + have_.role + " may not do what is missing: " + first.what +

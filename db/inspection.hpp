@@ -23,8 +23,8 @@ struct SchemaChange {
   When when = When::together;
   std::string what; // one line: "adds the column …"; empty: part of the one before it
   std::string sql;
-  std::string table{};              // that must be the role's own; empty: it makes something new
-  std::string index{};              // that must be valid afterwards
+  std::string table{}; // or function that must be the role's own; empty: it makes something new
+  std::string index{}; // that must be valid afterwards
   const SchemaStep* step = nullptr; // is recorded, with its checksum
 };
 

@@ -10,7 +10,7 @@ struct SchemaStep {
   std::string_view sql;
 };
 
-// Both definitions are made by cmake/embed_sql.cmake.
+// The definitions are made by cmake/embed_sql.cmake.
 
 /// db/schema/NNN_what.sql: what makes types, tables and indexes, in the order of the numbers. Each
 /// is recorded in `regroup_schema` once it was applied.
@@ -19,5 +19,8 @@ const std::vector<SchemaStep>& schema_steps();
 /// db/schema/functions/*.sql: functions and triggers, each of which is replaced in a database that
 /// has another text of it (`regroup_functions`). In the order in which they are made.
 const std::vector<SchemaStep>& schema_functions();
+
+/// deploy/grants.sql: what the role of the service may do, held against the database by doctor.
+const std::vector<SchemaStep>& schema_grants();
 
 } // namespace regroup::db

@@ -230,13 +230,46 @@ std::vector<wanted::Column> read_added_columns(const std::string& actions) {
   return columns;
 }
 
+wanted::Function read_function(Reader& reader) {
+  wanted::Function function;
+  function.name = reader.word();
+  const std::string all = reader.rest();
+  const std::string head = all.substr(0, all.find("AS $")); // its body comes last
+  const auto has = [&](const char* words) { return head.find(words) != std::string::npos; };
+  function.is_open = has("IMMUTABLE");
+  function.is_trigger = has("RETURNS trigger");
+  function.is_definer = has("SECURITY DEFINER");
+  return function;
+}
+
+wanted::Grant read_grant(Reader& reader) {
+  wanted::Grant grant;
+  for (const auto& item : split(reader.until_one_of(std::array<std::string_view, 1>{"ON"}), ',')) {
+    Reader part{item};
+    auto& privilege = grant.privileges.emplace_back();
+    privilege.name = part.word();
+    privilege.columns = split(part.parenthesised(), ',');
+  }
+  reader.take("ON");
+  grant.tables = split(reader.until_one_of(std::array<std::string_view, 1>{"TO"}), ',');
+  return grant;
+}
+
 decltype(Statement::what) read(const std::string& sql) {
   Reader reader{sql};
   if (reader.take("ALTER TABLE")) {
     wanted::AddedColumns added{reader.word(), {}};
+    if (reader.take("RENAME TO"))
+      return wanted::Renamed{true, added.table, reader.word()};
     added.columns = read_added_columns(reader.rest());
     if (!added.columns.empty())
       return added;
+  } else if (reader.take("ALTER INDEX")) {
+    wanted::Renamed renamed{false, reader.word(), {}};
+    if (reader.take("RENAME TO")) {
+      renamed.to = reader.word();
+      return renamed;
+    }
   } else if (reader.take("ALTER TYPE")) {
     wanted::Enum type{reader.word(), {}, true};
     if (reader.take("ADD VALUE")) {
@@ -257,7 +290,7 @@ decltype(Statement::what) read(const std::string& sql) {
   } else if (reader.take("CREATE INDEX")) {
     return read_index(reader, false);
   } else if (reader.take("CREATE OR REPLACE FUNCTION") || reader.take("CREATE FUNCTION")) {
-    return wanted::Function{reader.word()};
+    return read_function(reader);
   } else if (reader.take("CREATE OR REPLACE TRIGGER")) {
     wanted::Trigger trigger{reader.word(), {}};
     reader.until_one_of(std::array<std::string_view, 1>{"ON"});
@@ -265,6 +298,8 @@ decltype(Statement::what) read(const std::string& sql) {
     trigger.table = reader.word();
     return trigger;
   }
+  if (reader.take("GRANT"))
+    return read_grant(reader);
   return wanted::Other{};
 }
 

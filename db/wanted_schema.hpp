@@ -53,13 +53,35 @@ struct Enum {
   bool added = false; // ALTER TYPE … ADD VALUE: the type itself is another statement's
 };
 
-/// Carries the checksum of its text as a comment, and is replaced where that differs.
+/// A name that an earlier version of Regroup gave.
+struct Renamed {
+  bool is_table = false; // else an index of the table that was renamed before
+  std::string from;
+  std::string to;
+};
+
+/// Carries the checksum of its text as a comment, and is replaced where that differs. In the text
+/// `{devices}` is the table of that name with its schema, as it is in the database, and `{schema}`
+/// the schema of devices.
 struct Function {
   std::string name;
+  bool is_open = false;    // IMMUTABLE, it shows nothing: everybody may execute it
+  bool is_trigger = false; // nobody calls it
+  bool is_definer = false; // runs with its owner's rights
 };
 struct Trigger {
   std::string name;
   std::string table;
+};
+
+/// Of deploy/grants.sql.
+struct Grant {
+  struct Privilege {
+    std::string name;                 // "SELECT"
+    std::vector<std::string> columns; // empty: all
+  };
+  std::vector<Privilege> privileges;
+  std::vector<std::string> tables;
 };
 
 /// What cannot be looked up: it is run once, when its step is not recorded yet.
@@ -68,7 +90,7 @@ struct Other {};
 struct Statement {
   const SchemaStep* step = nullptr; // null: the record's own, or a function or trigger
   std::string sql;                  // without the comments around it, without `;`
-  std::variant<Other, Table, AddedColumns, Index, Enum, Function, Trigger> what;
+  std::variant<Other, Table, AddedColumns, Index, Enum, Renamed, Function, Trigger, Grant> what;
 };
 
 } // namespace wanted

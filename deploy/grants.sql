@@ -1,10 +1,51 @@
--- What the role of database.url needs, and no more: to be run by the owner of the tables, in the
--- database, after `regroup schema apply`. The role is called regroup; docs/operations.md says when.
-GRANT SELECT ON users, api_keys, regroup_schema TO regroup;
-GRANT SELECT, INSERT, UPDATE ON devices, migration_audit_logs TO regroup;
-GRANT SELECT, INSERT, UPDATE, DELETE ON groups TO regroup;
-GRANT SELECT, INSERT, DELETE ON group_memberships, device_group_memberships TO regroup;
-GRANT SELECT, INSERT ON regroup_device_changes TO regroup;
+-- What the role of database.url needs, and no more, by table and column: to be run by the owner of the
+-- tables, in the database, after `regroup schema apply`, also of a new version. The role is called
+-- regroup; docs/operations.md says when. `regroup doctor` holds this file against the database.
+GRANT SELECT (id, display_name, is_active) ON users TO regroup;
+GRANT SELECT (id, key_hash, is_active, is_admin, expires_at) ON api_keys TO regroup;
+GRANT SELECT,
+  INSERT (device_id, display_name, group_id, platform, fcm_token, owner_user_id, linked_at,
+    last_seen_at),
+  UPDATE (display_name, group_id, platform, fcm_token, active, owner_user_id, linked_at,
+    last_seen_at, updated_at)
+  ON devices TO regroup;
+GRANT SELECT (id, name, slug, max_devices, is_active, created_at, xmin),
+  INSERT (id, name, slug, max_devices, created_by),
+  UPDATE (max_devices, updated_at),
+  DELETE ON groups TO regroup;
+GRANT SELECT (group_id, user_id, role, joined_at, xmin),
+  INSERT (id, group_id, user_id, role),
+  DELETE ON group_memberships TO regroup;
+GRANT SELECT (id, device_id, group_id, added_by, added_at, xmin),
+  INSERT (id, device_id, group_id, added_by),
+  DELETE ON device_group_memberships TO regroup;
+GRANT SELECT, INSERT,
+  UPDATE (status, authenticated_group_id, undone_group_id, rollback_id, rolled_back_at,
+    rolled_back_by, rollback_key, rollback_trace_id)
+  ON migration_audit_logs TO regroup;
+GRANT SELECT ON regroup_schema TO regroup;
+GRANT SELECT, INSERT ON regroup_device_changes, regroup_operations TO regroup;
 GRANT SELECT, INSERT, UPDATE, DELETE
-  ON regroup_running, regroup_live_migrations, webhook_endpoints, migration_events TO regroup;
-GRANT USAGE ON SEQUENCE devices_id_seq, migration_events_id_seq TO regroup;
+  ON regroup_running, regroup_live_migrations, regroup_webhook_endpoints, regroup_migration_events
+  TO regroup;
+
+-- Sequences by the columns that they fill, and the functions that Regroup calls, which run with their
+-- caller's rights.
+DO $$
+DECLARE
+  granted text;
+BEGIN
+  FOR granted IN
+    SELECT format('USAGE ON SEQUENCE %s', pg_get_serial_sequence(filled, 'id'))
+    FROM unnest('{devices,regroup_migration_events}'::text[]) AS filled
+    WHERE pg_get_serial_sequence(filled, 'id') IS NOT NULL
+    UNION ALL
+    SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
+    FROM pg_proc p JOIN pg_class c ON c.oid = 'regroup_running'::regclass
+      AND p.pronamespace = c.relnamespace
+    WHERE p.proname LIKE 'regroup\_%' AND p.prorettype <> 'trigger'::regtype
+  LOOP
+    EXECUTE format('GRANT %s TO regroup', granted);
+  END LOOP;
+END
+$$;

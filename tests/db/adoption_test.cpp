@@ -204,7 +204,7 @@ TEST_CASE_METHOD(AdoptionTest,
 TEST_CASE_METHOD(AdoptionTest,
                  "a role that may not change the schema says what is missing, and works after") {
   auto limited = settings;
-  limited.url = limited_role_url(url);
+  limited.url = granted_role_url(url);
   const auto before = schema_dump(url);
   const auto role = Sql{limited.url}.value<std::string>("SELECT current_user::text");
   CHECK_THROWS_WITH(db::apply_schema(limited, log),
@@ -217,7 +217,7 @@ TEST_CASE_METHOD(AdoptionTest,
   apply(); // by the owner
   CHECK_THROWS_WITH(db::apply_schema(limited, log),
                     Catch::Contains("may not read the table regroup_schema"));
-  limited_role_url(url); // and its grants on what is new
+  granted_role_url(url); // and its grants on what is new
   CHECK(db::apply_schema(limited, log) == Lines{});
   const auto user = user_with_devices("camping-2025", 3);
   settings = limited;

@@ -2,6 +2,7 @@
 #include "db/doctor.hpp"
 #include "tests/db/support.hpp"
 #include "tests/support/pgbouncer.hpp"
+#include "tests/support/phone_manager.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -95,12 +96,8 @@ TEST_CASE("a lock function that is shadowed in the search path is an error") {
 
 TEST_CASE_METHOD(DoctorTest, "what deploy/grants.sql grants is what the service and doctor need") {
   Sql sql{url};
-  const auto role = "granted_" + name_of_database(url);
-  std::ifstream file{std::filesystem::path{REGROUP_SOURCE_DIR} / "deploy" / "grants.sql"};
-  const std::string deployed{std::istreambuf_iterator<char>{file}, {}};
-  sql.exec("CREATE ROLE " + role + " LOGIN");
-  sql.exec(std::regex_replace(deployed, std::regex{"TO regroup;"}, "TO " + role + ";"));
-  settings.url = url + " user=" + role;
+  settings.url = granted_role_url(url);
+  const auto role = Sql{settings.url}.value<std::string>("SELECT current_user::text");
   CHECK(finding("role/privileges").severity == Severity::good);
   CHECK(finding("connections/room").severity == Severity::good);
   CHECK(finding("schema/complete").severity == Severity::good);
@@ -116,13 +113,39 @@ TEST_CASE_METHOD(DoctorTest, "what deploy/grants.sql grants is what the service 
   phone.deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
   CHECK(std::holds_alternative<domain::DeviceRegistered>(new_store()->execute(phone)));
   for (const char* privilege :
-       {"UPDATE on devices", "INSERT on groups", "USAGE on SEQUENCE public.devices_id_seq"}) {
-    sql.exec(std::string{"REVOKE "} + privilege + " FROM " + role);
+       {"UPDATE (group_id, active) on devices", "DELETE on groups", "SELECT (is_active) on users",
+        "USAGE on SEQUENCE public.devices_id_seq", "EXECUTE on regroup_new_id(uuid)"}) {
+    INFO(privilege);
+    const std::string sought = std::regex_replace(std::string{privilege}, std::regex{"EXECUTE on "},
+                                                  "EXECUTE on FUNCTION ");
+    sql.exec("REVOKE " + sought + " FROM " + role);
     const auto lacking = finding("role/privileges");
     CHECK(lacking.severity == Severity::error);
     CHECK(lacking.what == std::string{"the role lacks "} + privilege);
-    sql.exec(std::string{"GRANT "} + privilege + " TO " + role);
+    sql.exec("GRANT " + sought + " TO " + role);
   }
+}
+
+TEST_CASE_METHOD(DoctorTest, "a role that may more than the service needs is warned of") {
+  settings.url = granted_role_url(url);
+  const auto role = Sql{settings.url}.value<std::string>("SELECT current_user::text");
+  Sql{url}.exec("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + role);
+  const auto found = finding("role/privileges");
+  CHECK(found.severity == Severity::warning);
+  CHECK(found.what.find("INSERT on api_keys") != std::string::npos);
+}
+
+TEST_CASE_METHOD(DoctorTest,
+                 "a function that anybody may execute, or that is misled, is an error") {
+  REQUIRE(finding("schema/functions").severity == Severity::good);
+  const std::string change = GENERATE("GRANT EXECUTE ON FUNCTION regroup_undo_v1 TO PUBLIC",
+                                      "ALTER FUNCTION regroup_new_id SECURITY DEFINER");
+  Sql{url}.exec(change);
+  const auto found = finding("schema/functions");
+  CHECK(found.severity == Severity::error);
+  CHECK(
+      found.what.find(change.find("undo") != change.npos ? "regroup_undo_v1" : "regroup_new_id") !=
+      std::string::npos);
 }
 
 TEST_CASE_METHOD(DoctorTest, "a role with a connection limit has no more room than that") {

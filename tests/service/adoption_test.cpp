@@ -28,7 +28,7 @@ std::string refusal_of(const std::string& url) {
 TEST_CASE("a role without rights on the schema serves what its owner has let Regroup adopt") {
   Postgres server;
   const auto url = phone_manager_database(server);
-  const auto limited = limited_role_url(url);
+  const auto limited = granted_role_url(url);
   CHECK_THAT(refusal_of(limited), Catch::Contains("may not do what is missing: adds the value "
                                                   "partial to the type migration_status") &&
                                       Catch::Contains("regroup schema apply"));
@@ -44,7 +44,7 @@ TEST_CASE("a role without rights on the schema serves what its owner has let Reg
   CHECK_THAT(schema("status", url).text(), Catch::Contains("in the database: nothing\n"));
 
   CHECK_THAT(refusal_of(limited), Catch::Contains("may not read the table regroup_schema"));
-  limited_role_url(url); // grants it what is new
+  granted_role_url(url); // grants it what is new
   Replica replica{limited};
   replica.wait_until_ready();
   World world{url};
@@ -56,6 +56,16 @@ TEST_CASE("a role without rights on the schema serves what its owner has let Reg
   CHECK(world.sql.value<int>("SELECT count(*) FROM device_group_history") == 3);
   CHECK(world.sql.value<std::string>("SELECT payload ->> 'slug' FROM outbox") ==
         json::parse(answer->body).at("slug"));
+
+  Sql as_service{limited};
+  for (const char* forbidden :
+       {"SELECT password_hash FROM users", "SELECT email FROM users", "SELECT * FROM users",
+        "SELECT * FROM locations", "UPDATE users SET is_active = true",
+        "INSERT INTO api_keys (key_hash, key_prefix, name, is_admin) VALUES ('x', 'x', 'x', "
+        "true)"}) {
+    INFO(forbidden);
+    CHECK_THROWS_WITH(as_service.exec(forbidden), Catch::Contains("permission denied"));
+  }
 }
 
 TEST_CASE(

@@ -1,7 +1,10 @@
 #include "tests/support/cluster.hpp"
 
+#include "db/schema.hpp"
 #include "http/jwt.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/phone_manager.hpp"
+#include "tests/support/silent_log.hpp"
 
 #include <algorithm>
 #include <array>
@@ -144,6 +147,13 @@ Service::Service() : Service(Options{}) {}
 Service::Service(const Options& options)
     : postgres_{reachable_by_pooler(options)}, database_url_{postgres_.create_database()} {
   std::string url = database_url_;
+  if (!options.as_owner && options.pool_mode.empty()) {
+    config::Settings::Database owner;
+    owner.url = database_url_;
+    SilentLog log;
+    db::apply_schema(owner, log);
+    url = granted_role_url(database_url_);
+  }
   if (!options.pool_mode.empty()) {
     // Fewer sessions than a replica has connections: what they share changes hands all the time.
     pooler_.emplace(postgres_, options.pool_mode, "default_pool_size = 6");

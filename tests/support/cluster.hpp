@@ -95,8 +95,9 @@ public:
     bool haproxy = false;
     Replica::Settings settings; // of every replica
     Postgres::Options postgres;
+    bool as_owner = false; // else as the role of deploy/grants.sql, which has no other rights
     std::string binary;    // empty: regroup_binary()
-    std::string pool_mode; // not empty: the replicas connect through a PgBouncer in this mode
+    std::string pool_mode; // not empty: they connect through a PgBouncer in this mode, as the owner
   };
 
   Service();

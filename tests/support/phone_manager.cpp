@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <stdexcept>
 
@@ -14,30 +15,46 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr const char* kFile = REGROUP_SOURCE_DIR "/tests/support/phone_manager.sql";
-
-} // namespace
-
-std::string phone_manager_database(Postgres& server, const std::string& more) {
+std::string read_file(const std::string& name) {
+  const std::string path = REGROUP_SOURCE_DIR "/" + name;
   std::ostringstream text;
-  text << std::ifstream{kFile}.rdbuf();
+  text << std::ifstream{path}.rdbuf();
   if (text.view().empty())
-    throw std::runtime_error{std::string{"cannot read "} + kFile};
+    throw std::runtime_error{"cannot read " + path};
+  return text.str();
+}
+
+std::string database_of(Postgres& server, const std::string& file, const std::string& more) {
   auto url = server.create_database();
   Sql sql{url};
-  sql.exec(text.str());
+  sql.exec(read_file("tests/support/" + file));
   if (!more.empty())
     sql.exec(more);
   return url;
 }
 
-std::string limited_role_url(const std::string& url) {
+} // namespace
+
+std::string phone_manager_database(Postgres& server, const std::string& more) {
+  return database_of(server, "phone_manager.sql", more);
+}
+
+std::string unprefixed_database(Postgres& server, const std::string& more) {
+  return database_of(server, "unprefixed_names.sql", more);
+}
+
+std::string granted_role_url(const std::string& url) {
   Sql sql{url};
-  const auto role = "limited_" + sql.value<std::string>("SELECT current_database()");
+  const auto role = "granted_" + sql.value<std::string>("SELECT current_database()");
   if (sql.value<int>("SELECT count(*) FROM pg_roles WHERE rolname = $1", role) == 0)
     sql.exec("CREATE ROLE " + role + " LOGIN");
-  sql.exec("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + role +
-           "; GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO " + role);
+  if (sql.value<bool>("SELECT to_regclass('regroup_running') IS NOT NULL"))
+    sql.exec(std::regex_replace(read_file("deploy/grants.sql"), std::regex{R"(\bTO regroup\b)"},
+                                "TO " + role));
+  if (sql.value<bool>(
+          "SELECT to_regclass('outbox') IS NOT NULL")) // what the backend's triggers write
+    sql.exec("GRANT INSERT ON device_group_history, outbox TO " + role +
+             "; GRANT USAGE ON SEQUENCE device_group_history_id_seq, outbox_id_seq TO " + role);
   return url + " user=" + role;
 }
 

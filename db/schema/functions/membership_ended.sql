@@ -4,36 +4,43 @@
 -- group_id is another string by now: somebody has moved the device since.
 -- A trigger, since other programs delete groups and memberships as well; with its owner's rights,
 -- since they need not have any on the audit.
+--
+-- So nothing here is looked up by a name that somebody else can give a meaning. The tables are written
+-- with their schema, which db/comparison_functions.cpp puts in. The operators have both sides of one
+-- type of pg_catalog's, which is searched first, or are qualified: `varchar = varchar` and an enum's `=`
+-- could be somebody's. search_path is for the other triggers of devices, which run inside this one. It serves one table, and PUBLIC may not execute it, which is what it takes
+-- to make a trigger of it.
 CREATE OR REPLACE FUNCTION regroup_membership_ended() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
+SET search_path = {schema}, pg_temp
 AS $$
 BEGIN
-  -- With its owner's rights it takes its tables from where the trigger's is, and never from whoever
-  -- calls it. Until the end of this function, which restores what it SETs.
-  PERFORM set_config('search_path', quote_ident(TG_TABLE_SCHEMA) || ', pg_temp', true);
+  IF TG_RELID <> $name${device_group_memberships}$name$::regclass::oid OR TG_OP <> 'DELETE' THEN
+    RAISE EXCEPTION 'regroup_membership_ended() is not a trigger of this table' USING
+      ERRCODE = 'insufficient_privilege';
+  END IF;
 
-  PERFORM FROM devices d WHERE d.device_id IN (SELECT gone.device_id FROM gone)
+  PERFORM FROM {devices} d WHERE d.device_id IN (SELECT gone.device_id FROM gone)
   ORDER BY uuid_send(d.device_id) FOR NO KEY UPDATE;
 
-  UPDATE devices d
+  UPDATE {devices} d
   SET group_id = coalesce(
-        (SELECT a.group_slug FROM device_group_memberships m
-         JOIN migration_audit_logs a ON a.authenticated_group_id = m.group_id
-           AND a.status IN ('success', 'partial')
+        (SELECT a.group_slug FROM {device_group_memberships} m
+         JOIN {migration_audit_logs} a ON a.authenticated_group_id = m.group_id
+           AND a.status OPERATOR(pg_catalog.=) ANY ('{success,partial}')
          WHERE m.device_id = d.device_id AND d.device_id = ANY (a.device_ids)
          ORDER BY a.created_at DESC LIMIT 1),
         ended.registration_group_id),
       updated_at = now()
   FROM (SELECT DISTINCT ON (gone.device_id) gone.device_id, a.registration_group_id
         FROM gone
-        JOIN devices d ON d.device_id = gone.device_id
-        LEFT JOIN groups g ON g.id = gone.group_id
+        JOIN {devices} d ON d.device_id = gone.device_id
+        LEFT JOIN {groups} g ON g.id = gone.group_id
         -- A foreign key of an adopted audit has set it NULL by now, where the group was deleted.
-        JOIN migration_audit_logs a ON (a.authenticated_group_id = gone.group_id
+        JOIN {migration_audit_logs} a ON (a.authenticated_group_id = gone.group_id
             OR a.authenticated_group_id IS NULL AND g.id IS NULL)
-          AND a.status IN ('success', 'partial') AND gone.device_id = ANY (a.device_ids)
-        WHERE d.group_id IN (a.group_slug, g.slug)
+          AND a.status OPERATOR(pg_catalog.=) ANY ('{success,partial}') AND gone.device_id = ANY (a.device_ids)
+        WHERE d.group_id::text IN (a.group_slug::text, g.slug::text)
            OR a.group_slug IS NULL AND g.slug IS NULL -- an audit row not of Regroup's making
         ORDER BY gone.device_id, a.created_at DESC) ended
   WHERE d.device_id = ended.device_id;
