@@ -1,6 +1,7 @@
 #pragma once
-// Every statement that the service sends, but for the schema's own (db/schema/*.sql). The functions
-// that a migration and a registration call are described in 004_migrate.sql and 005_devices.sql.
+// Every statement that the service sends, but for the schema's own (db/schema/). The functions
+// that a migration and a registration call are described in functions/migrate.sql and
+// functions/devices.sql.
 
 namespace regroup::db {
 
@@ -30,7 +31,7 @@ inline constexpr Statement commit{"regroup_commit", "COMMIT"};
 inline constexpr Statement rollback{"regroup_rollback", "ROLLBACK"};
 
 /// migration.cpp, in one round trip with BEGIN and COMMIT. Takes every lock of a migration; see
-/// 004_migrate.sql.
+/// functions/migrate.sql.
 inline constexpr Statement migrate{
     "regroup_migrate",
     "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, "
@@ -39,22 +40,23 @@ inline constexpr Statement migrate{
     "FROM regroup_migrate_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
     "$16)"};
 
-/// migration.cpp, in a transaction of its own after a migration was rolled back. Takes no lock. The
-/// conflict is a migration that was thought lost and had committed: its row stays. The last two
-/// parameters: how long ago, in microseconds, the request was received and a worker took it up.
-inline constexpr Statement record_failure{
-    "regroup_record_failure",
-    "INSERT INTO migration_audit_logs (id, user_id, registration_group_id, status, error_code, "
-    "error_message, duration_ms, trace_id, received_at, started_at) "
-    "VALUES ($1, $2, $3, 'failed', $4, $5, $6, $7, now() - $8::bigint * interval '1 us', "
-    "now() - $9::bigint * interval '1 us') ON CONFLICT (id) DO NOTHING"};
+/// settlement.cpp, in one round trip with BEGIN and COMMIT; progress.cpp within a transaction. May
+/// wait for the registration group's lock, up to lock_timeout; see functions/settle.sql.
+inline constexpr Statement settle{
+    "regroup_settle",
+    "SELECT outcome, o_error_code, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, "
+    "o_remaining, o_ignored, array_to_string(o_verdicts, ',') AS verdicts, "
+    "to_char(o_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS at "
+    "FROM regroup_settle_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"};
 
-/// migration.cpp, to learn what became of a COMMIT: waits (up to lock_timeout) until the backend
-/// that may still be committing has let go of the registration group.
-inline constexpr Statement wait_for_group{
-    "regroup_wait_for_group", "SELECT pg_catalog.pg_advisory_xact_lock(regroup_lock_key($1))"};
+/// settlement.cpp: an undo or a change of devices. Takes no lock.
+inline constexpr Statement find_operation{
+    "regroup_find_operation",
+    "SELECT user_id, kind, group_id, status, error_code, error_message, "
+    "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS ended_at "
+    "FROM regroup_operations WHERE id = $1"};
 
-/// migration.cpp, after wait_for_group, and for the status of a migration. Takes no lock.
+/// migration.cpp, for the status of a migration. Takes no lock.
 inline constexpr Statement find_migration{
     "regroup_find_migration",
     "SELECT id, user_id, registration_group_id, "
@@ -83,17 +85,12 @@ inline constexpr Statement recall_migration{
     "LEFT JOIN users u ON u.id = asker.id "
     "WHERE a.registration_group_id = $1 AND a.status = 'success'"};
 
-/// migration.cpp, when a migration in doubt was found: something for COMMIT to write, so that its
-/// promise (a synchronous standby has it) covers everything written before.
-inline constexpr Statement write_marker{
-    "regroup_write_marker", "SELECT pg_catalog.pg_logical_emit_message(true, 'regroup', '')"};
-
 /// progress.cpp, before each of its writes, which promise nothing: they are on this server's disk,
 /// and wait for no standby, so that a COMMIT that does wait can be told of.
 inline constexpr Statement promise_nothing{
     "regroup_promise_nothing", "SELECT pg_catalog.set_config('synchronous_commit', 'local', true)"};
 
-/// progress.cpp. Takes no lock; see 006_group_life.sql.
+/// progress.cpp. Takes no lock; see functions/running.sql.
 inline constexpr Statement note_running{"regroup_note_running",
                                         "SELECT regroup_note_running_v1($1, $2, $3, $4, $5, $6)"};
 
@@ -108,13 +105,13 @@ inline constexpr Statement tell_progress{
 inline constexpr Statement forget_running{"regroup_forget_running",
                                           "DELETE FROM regroup_running WHERE migration_id = $1"};
 
-/// progress.cpp. May take a registration group's advisory lock; see 006_group_life.sql.
+/// progress.cpp. May take a registration group's advisory lock; see functions/running.sql.
 inline constexpr Statement find_running{
     "regroup_find_running",
     "SELECT outcome, o_user_id, o_registration_group_id, o_total, o_processed "
     "FROM regroup_find_running_v1($1, $2)"};
 
-/// plan.cpp. Takes no lock and writes nothing; see 006_group_life.sql.
+/// plan.cpp. Takes no lock and writes nothing; see functions/plan.sql.
 inline constexpr Statement plan{
     "regroup_plan", "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, "
                     "o_remaining, o_ignored, o_device_count, o_linked, o_owned "
@@ -128,22 +125,14 @@ inline constexpr Statement find_origin{
                            "WHERE undone_group_id = $1 LIMIT 1"};
 
 /// undo.cpp, in one round trip with BEGIN and COMMIT. Takes every lock of an undo; see
-/// 006_group_life.sql.
+/// functions/undo.sql.
 inline constexpr Statement undo{
     "regroup_undo",
     "SELECT outcome, o_migration_id, o_device_ids, "
     "to_char(o_rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
-    "AS o_rolled_back_at FROM regroup_undo_v1($1, $2, $3, $4, $5, $6, $7)"};
+    "AS at FROM regroup_undo_v1($1, $2, $3, $4, $5, $6, $7)"};
 
-/// undo.cpp, after wait_for_group, to learn what became of a COMMIT.
-inline constexpr Statement find_undo{
-    "regroup_find_undo",
-    "SELECT id AS o_migration_id, device_ids AS o_device_ids, "
-    "to_char(rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
-    "AS o_rolled_back_at FROM migration_audit_logs "
-    "WHERE undone_group_id = $1 AND rollback_id = $2"};
-
-/// devices.cpp. Takes the members' lock shared, then the device's row; see 005_devices.sql.
+/// devices.cpp. Takes the members' lock shared, then the device's row; see functions/devices.sql.
 inline constexpr Statement register_device{
     "regroup_register_device",
     "SELECT outcome, o_group_id, o_owner FROM regroup_register_device_v1($1, $2, $3, $4, $5, $6)"};

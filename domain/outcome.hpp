@@ -88,6 +88,7 @@ struct Refusal {
   std::optional<std::string> registration_group_id{};
   std::optional<Uuid> authenticated_group_id{};
   std::optional<Uuid> migration_id{};
+  std::optional<Uuid> operation_id{}; // of an undo or a change of devices
   std::optional<std::int64_t> device_count{};
   std::optional<std::int64_t> limit{};
   std::optional<std::string> group_name{};
@@ -242,6 +243,18 @@ struct MigrationReport {
   std::string error_message;  // when failed: fit for the caller's eyes
 };
 
+/// What is known of an undo or of a change of a group's devices; both are short, so one that has
+/// not come to its end is not known of.
+struct OperationReport {
+  Uuid operation_id;
+  std::string kind; // kind_of(); empty: it never began
+  std::optional<Uuid> group_id;
+  bool completed = false; // else it failed, and changed nothing
+  std::string ended_at;   // RFC 3339, UTC
+  std::string error_code; // when failed: a code of the contract's table
+  std::string error_message;
+};
+
 struct RunningNoted {
   std::int64_t devices_total = 0;
 };
@@ -260,7 +273,7 @@ using Answer =
     std::variant<Refusal, MigrationCompleted, MigrationPlan, MigrationUndone, GroupOrigin,
                  MigrationRecalled, DeviceRegistered, RegistrationGroupFound, GroupDevicesPage,
                  GroupDevicesChanged, Page<GroupMember>, Page<MyGroup>, Page<GroupOfDevice>,
-                 Page<MyDevice>, MigrationReport, RunningNoted, Done, ApiKeyFacts, Healthy,
-                 AdminDocument, EventsClaimed>;
+                 Page<MyDevice>, MigrationReport, OperationReport, RunningNoted, Done, ApiKeyFacts,
+                 Healthy, AdminDocument, EventsClaimed>;
 
 } // namespace regroup::domain

@@ -40,15 +40,14 @@ void Api::administer(const Request& request, const Respond& respond, domain::Adm
   constexpr int kRetryAfter = 5;
   if (request.api_key.empty())
     return respond(to_reply(Refusal{Refused::unauthorized}));
-  parts_.gateway.ask(domain::AdminJob{sha256_hex(request.api_key), std::move(work),
-                                      Clock::now() + settings_.request_timeout},
-                     settings_.request_timeout,
-                     [respond, answer = std::move(answer)](const Answer& done) {
-                       if (const auto* document = std::get_if<AdminDocument>(&done))
-                         return answer(*document);
-                       const auto* refusal = std::get_if<Refusal>(&done);
-                       respond(refused(refusal ? *refusal : Refusal{}, kRetryAfter));
-                     });
+  parts_.gateway.ask(
+      domain::AdminJob{sha256_hex(request.api_key), std::move(work), deadline_of(request)},
+      [respond, answer = std::move(answer)](const Answer& done) {
+        if (const auto* document = std::get_if<AdminDocument>(&done))
+          return answer(*document);
+        const auto* refusal = std::get_if<Refusal>(&done);
+        respond(refused(refusal ? *refusal : Refusal{}, kRetryAfter));
+      });
 }
 
 void Api::refuse_administrator(const Request& request, const Respond& respond,

@@ -76,6 +76,7 @@ public:
   void admin_list_webhooks(const Request& request, const Respond& respond);
   void admin_delete_webhook(const Request& request, const Respond& respond);
   void console(const Request& request, const Respond& respond); // console.cpp
+  void operation_status(const Request& request, const Respond& respond);
   void live(const Request& request, const Respond& respond);
   void ready(const Request& request, const Respond& respond);
   void metrics(const Request& request, const Respond& respond);
@@ -104,6 +105,11 @@ private:
                  const std::function<void(const domain::Uuid&)>& go_on);
   void with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on);
+  /// A user's id, or nothing for an administrator's key.
+  void with_user_or_administrator(const Request& request, const Respond& respond,
+                                  const std::function<void(std::optional<domain::Uuid>)>& go_on);
+  /// One for all that the request takes.
+  domain::Deadline deadline_of(const Request& request) const;
   void migrate_body(const Request& request, const Respond& respond, const domain::Uuid& user,
                     std::string_view content);
   void rehearse(const domain::MigrationPtr& command, const Respond& respond); // plan_api.cpp

@@ -1,5 +1,7 @@
 #include "http/outcome_table.hpp"
 
+#include "http/json.hpp"
+
 #include <array>
 #include <cstdint>
 #include <string>
@@ -97,6 +99,8 @@ JsonObject details_of(const Refusal& refusal, int retry_after) {
     details.add("authenticated_group_id", refusal.authenticated_group_id->text());
   if (refusal.migration_id)
     details.add("migration_id", refusal.migration_id->text());
+  if (refusal.operation_id)
+    details.add("operation_id", refusal.operation_id->text());
   if (refusal.device_count)
     details.add("device_count", *refusal.device_count);
   if (refusal.limit)
@@ -146,6 +150,12 @@ Reply to_reply(const Refusal& refusal, std::optional<int> retry_after) {
   reply.body = JsonObject{}.add("error", error_of(refusal, retry_after)).text();
   if (wait > 0)
     reply.headers.emplace_back("Retry-After", std::to_string(wait));
+  if (refusal.reason == Refused::timeout) { // what became of it can be asked for
+    if (refusal.migration_id)
+      reply.headers.emplace_back("Location", status_url(*refusal.migration_id));
+    else if (refusal.operation_id)
+      reply.headers.emplace_back("Location", operation_url(*refusal.operation_id));
+  }
   if (refusal.reason == Refused::unauthorized)
     reply.headers.emplace_back("WWW-Authenticate", "Bearer");
   reply.close = refusal.reason == Refused::shutting_down;

@@ -182,8 +182,12 @@ Pending::Pending(restinio::request_handle_t handle, std::shared_ptr<Connection> 
       owed_(std::make_shared<Owed>(lifecycle)), log_(log), metrics_(metrics), cors_(cors) {}
 
 Pending::~Pending() {
-  if (!answered_.load())
-    answer(to_reply(Refusal{Refused::internal}));
+  if (answered_.load())
+    return;
+  // It was dropped on its way: what became of it is not known.
+  Refusal refusal{Refused::timeout};
+  refusal.migration_id = request.facts.migration_id;
+  answer(to_reply(refusal));
 }
 
 void Pending::answer(Reply reply) noexcept {

@@ -201,10 +201,13 @@ private:
 
   /// `done` has the request's Respond, and with it the request.
   void read_body(Pending& pending, std::function<void(const Body&)> done) {
-    pending.connection().read_body([this, &pending, done = std::move(done)](const Body& body) {
-      pending.request.received = Clock::now();
-      guarded(pending, [&] { done(body); });
-    });
+    // The request's time does not run while its client has not sent all of it.
+    const auto asked = Clock::now();
+    pending.connection().read_body(
+        [this, &pending, asked, done = std::move(done)](const Body& body) {
+          pending.request.received += Clock::now() - asked;
+          guarded(pending, [&] { done(body); });
+        });
   }
 
   /// Runs a part of a handler.
@@ -216,7 +219,13 @@ private:
                  {{"request_id", std::string_view{pending.request.request_id}},
                   {"route", pending.request.route},
                   {"error", std::string_view{why.what()}}});
-      pending.answer(to_reply(Refusal{Refused::internal}));
+      // A migration may have been handed over by then: what becomes of it is not known here.
+      Refusal refusal{Refused::internal};
+      if (pending.request.method == "POST" && pending.request.facts.migration_id) {
+        refusal.reason = Refused::timeout;
+        refusal.migration_id = pending.request.facts.migration_id;
+      }
+      pending.answer(to_reply(refusal));
     }
   }
 

@@ -52,7 +52,7 @@ void Api::undo_as(const Uuid& user, const Request& request, const Respond& respo
                .window = settings_.rollback_window,
                .idempotency_key = std::move(std::get<0>(key)),
                .trace_id = std::string{request.trace_id},
-               .deadline = request.received + settings_.request_timeout},
+               .deadline = deadline_of(request)},
               request, respond);
 }
 
@@ -80,16 +80,19 @@ void Api::submit_undo(domain::UndoCommand command, const Request& request, const
   // Which registration group's actor and lock it is about, is on record and does not change.
   const domain::FindOrigin origin{command.authenticated_group_id, command.deadline};
   parts_.gateway.ask(
-      origin, settings_.request_timeout,
-      [this, log, &request, command = std::move(command)](const Answer& answer) mutable {
+      origin, [this, log, &request, command = std::move(command)](const Answer& answer) mutable {
         const auto* found = std::get_if<domain::GroupOrigin>(&answer);
-        if (found == nullptr)
-          return log(command, answer);
+        if (found == nullptr) {
+          auto refused = answer;
+          if (auto* refusal = std::get_if<Refusal>(&refused);
+              refusal && refusal->reason == Refused::timeout)
+            refusal->operation_id = command.undo_id; // also of one that did not come to begin
+          return log(command, refused);
+        }
         command.registration_group_id = found->registration_group_id;
         const auto undo = std::make_shared<const domain::UndoCommand>(command);
         request.facts.registration_group_id = {undo, &undo->registration_group_id};
-        parts_.gateway.ask(undo, settings_.request_timeout,
-                           [log, undo](const Answer& outcome) { log(*undo, outcome); });
+        parts_.gateway.ask(undo, [log, undo](const Answer& outcome) { log(*undo, outcome); });
       });
 }
 

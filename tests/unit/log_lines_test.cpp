@@ -47,7 +47,7 @@ private:
 /// Keeps what it is asked for, until the test answers in the actors' place.
 class HeldGateway final : public Gateway {
 public:
-  void ask(domain::Job job, std::chrono::milliseconds, Done done) override {
+  void ask(domain::Job job, Done done) override {
     if (std::holds_alternative<domain::AdminJob>(job)) // the live feed's thread
       return done(domain::AdminDocument{"[]"});
     if (std::holds_alternative<domain::NoteRunning>(job))
@@ -55,7 +55,7 @@ public:
     jobs.push_back(std::move(job));
     asked.push_back(std::move(done));
   }
-  void migrate(domain::MigrationPtr what, std::chrono::milliseconds, std::chrono::milliseconds,
+  void migrate(domain::MigrationPtr what, std::chrono::milliseconds,
                MigrationCallbacks given) override {
     command = std::move(what);
     callbacks = std::move(given);
