@@ -259,7 +259,7 @@ private:
     });
   }
 
-  /// OPTIONS says which methods there are, any other is told.
+  /// OPTIONS is answered with the methods of the path, any other method with 405.
   void answer_other_methods(const std::vector<const Route*>& with_path) {
     restinio::router::dynamic_none_of_methods_matcher_t others;
     for (const Route* route : with_path)
