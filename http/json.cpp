@@ -5,6 +5,7 @@
 #include "http/json_reader.hpp"
 #include "http/outcome_table.hpp"
 #include "http/strict_json.hpp"
+#include "http/webhook_url.hpp"
 #include "text/json_text.hpp"
 
 #include <algorithm>
@@ -123,22 +124,12 @@ Parsed<std::string> parse_webhook(std::string_view body, const domain::Unicode& 
   if (!reader.good())
     return reader.refusal();
   std::string url = unicode.encode(*text);
-  const std::string_view scheme = url.starts_with("https://")                ? "https://"
-                                  : allow_http && url.starts_with("http://") ? "http://"
-                                                                             : "";
-  const auto host =
-      url.substr(scheme.size(), url.find_first_of("/?#", scheme.size()) - scheme.size());
-  const bool ascii =
-      std::all_of(url.begin(), url.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  const bool plain = url.find_first_of("\\#") == std::string::npos;
-  // A password in an address would be in lists and logs.
-  if (scheme.empty() || host.empty() || host.find('@') != std::string::npos || !ascii || !plain) {
-    Refusal refusal{Refused::invalid_request};
-    refusal.fields.push_back(
-        {"url", allow_http ? "must be an http or https address" : "must be an https address"});
-    return refusal;
-  }
-  return url;
+  if (is_webhook_url(url, allow_http))
+    return url;
+  Refusal refusal{Refused::invalid_request};
+  refusal.fields.push_back(
+      {"url", allow_http ? "must be an http or https address" : "must be an https address"});
+  return refusal;
 }
 
 std::string to_json(const domain::MigrationCompleted& done) {
