@@ -338,15 +338,17 @@ void Api::metrics(const Request&, const Respond& respond) {
 }
 
 void Api::openapi(const Request&, const Respond& respond) {
-  respond({200, std::string{openapi_json()}});
+  respond({200, std::string{openapi_json()}, {{"Cache-Control", "no-cache"}}});
 }
 
 void Api::docs(const Request&, const Respond& respond) {
   Reply reply{200, std::string{openapi_html()}};
   reply.content_type = "text/html; charset=utf-8";
   // Nothing but its own style: should a text of the page ever be a tag, it is dead.
-  reply.headers.emplace_back("Content-Security-Policy",
-                             "default-src 'none'; style-src 'unsafe-inline'");
+  reply.headers = {{"Cache-Control", "no-cache"},
+                   {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "
+                                               "base-uri 'none'; form-action 'none'; "
+                                               "frame-ancestors 'none'"}};
   respond(std::move(reply));
 }
 

@@ -181,8 +181,16 @@ template <class Output> restinio::response_builder_t<Output> Pending::start(cons
       reason_of(reply.status)});
   response.append_header("X-Request-Id", request.request_id);
   response.append_header(restinio::http_field::content_type, reply.content_type);
-  for (const auto& [name, value] : reply.headers)
+  response.append_header("X-Content-Type-Options", "nosniff");
+  response.append_header("Vary", "Accept"); // an error's form, and a stream or its first state
+  bool says_how_to_cache = false;
+  for (const auto& [name, value] : reply.headers) {
     response.append_header(name, value);
+    says_how_to_cache = says_how_to_cache || name == "Cache-Control";
+  }
+  // What a user or a key is answered is for them alone.
+  if (!says_how_to_cache)
+    response.append_header("Cache-Control", "no-store");
   if (reply.close)
     response.connection_close();
   return response;
