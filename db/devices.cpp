@@ -24,6 +24,17 @@ domain::GroupDevice device_from(const pqxx::row& row) {
   return device;
 }
 
+/// What the string that the device was to go into stands for.
+Refusal closed(const domain::RegisterDevice& command, const pqxx::row& row) {
+  if (std::string_view{row["outcome"].c_str()} == "group_name_exists")
+    return {.reason = Refused::group_name_exists, .group_name = command.registration_group_id};
+  return {.reason = Refused::already_migrated,
+          .registration_group_id = command.registration_group_id,
+          .authenticated_group_id = optional_uuid(row["o_authenticated_group_id"]),
+          .migration_id = optional_uuid(row["o_migration_id"]),
+          .group_name = optional_text(row["o_name"])};
+}
+
 } // namespace
 
 Answer register_device(Session& session, const domain::RegisterDevice& command) {
@@ -47,7 +58,11 @@ Answer register_device(Session& session, const domain::RegisterDevice& command) 
     return Refusal{Refused::unauthorized};
   if (outcome == "already_linked")
     return Refusal{Refused::device_already_linked};
+  if (outcome == "already_migrated" || outcome == "group_name_exists")
+    return closed(command, row);
   transaction.commit();
+  if (outcome == "device_linked")
+    return Refusal{.reason = Refused::device_linked, .device_id = command.device_id};
   domain::DeviceRegistered done;
   done.device_id = command.device_id;
   done.display_name = command.display_name;
@@ -74,6 +89,7 @@ Answer find_registration_group(Session& session, const domain::FindRegistrationG
   found.device_count = row["device_count"].as<std::int64_t>();
   found.authenticated_group_id = optional_uuid(row["authenticated_group_id"]);
   found.migration_id = optional_uuid(row["migration_id"]);
+  found.group_name = optional_text(row["group_name"]);
   return found;
 }
 

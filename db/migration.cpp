@@ -1,5 +1,6 @@
 #include "db/migration.hpp"
 
+#include "db/callers.hpp"
 #include "db/codec.hpp"
 #include "db/progress.hpp"
 #include "db/retry.hpp"
@@ -21,7 +22,7 @@ using domain::Refused;
 using Doubt = domain::Metrics::Doubt;
 using Clock = std::chrono::steady_clock;
 
-/// Raised by regroup_migrate_v1 where the migration's id has a row, which says that it failed.
+/// Raised by regroup_migrate_v2 where the migration's id has a row, which says that it failed.
 constexpr std::string_view kIdTaken = "RG002";
 constexpr std::string_view kCancelled = "migration/cancelled";
 
@@ -128,7 +129,8 @@ Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& fac
           command.into_group ? "true" : "false",
           text_if_any(command.trace_id),
           std::to_string(microseconds(now - command.received)),
-          std::to_string(microseconds(now - started))};
+          std::to_string(microseconds(now - started)),
+          std::to_string(command.link_age.count())};
 }
 
 Answer answer_of(const Reply& reply, const MigrationCommand& command, const SchemaFacts& facts) {
@@ -206,8 +208,8 @@ void log_failure(domain::Log& log, const MigrationCommand& command, std::string_
 }
 
 /// From a worker's taking it up to its outcome. Each attempt goes from BEGIN to COMMIT in one round
-/// trip: see one_trip.hpp, and functions/migrate.sql for why a COMMIT that follows a refusal commits
-/// nothing.
+/// trip: see one_trip.hpp, and functions/migrate.sql for why a COMMIT that follows a refusal
+/// commits nothing.
 class Migration final : public UnderWay {
 public:
   Migration(const MigrationTools& tools, domain::MigrationPtr command)
@@ -314,6 +316,8 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
   if (refusal.reason == Refused::already_migrated) {
     refusal.authenticated_group_id = optional_uuid(reply, 0, "o_group_id");
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
+    if (!reply.is_null(0, "o_name"))
+      refusal.group_name = reply.text(0, "o_name");
     refusal.migrated_in_parts = outcome == "migrated_in_parts";
   } else if (refusal.reason == Refused::not_owner_of_enough) {
     refusal.ownership = {command.require_owner, reply.number(0, "o_linked"),
@@ -382,6 +386,9 @@ Answer find_migration(Session& session, const domain::FindMigration& query) {
   if (const auto running = find_running(session, query))
     return *running;
   Transaction transaction{session};
+  if (query.initiator)
+    if (const auto refusal = refuse_inactive(transaction, *query.initiator))
+      return *refusal;
   const auto rows = transaction.run(statements::find_migration, query.migration_id.text());
   if (rows.empty())
     return Refusal{Refused::not_found};

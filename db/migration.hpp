@@ -35,7 +35,7 @@ std::unique_ptr<UnderWay> begin_migration(const MigrationTools& tools,
 domain::Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,
                        const domain::MigrationCommand& command);
 
-/// An outcome of regroup_migrate_v1 or regroup_plan_v1, which has its details, as a caller is told
+/// An outcome of regroup_migrate_v2 or regroup_plan_v2, which has its details, as a caller is told
 /// of it; not for success. `limit`: of devices, as the function was told.
 domain::Refusal refusal_of(std::string_view outcome, const Reply& reply,
                            const domain::MigrationCommand& command, std::int64_t limit);

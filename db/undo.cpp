@@ -1,5 +1,6 @@
 #include "db/undo.hpp"
 
+#include "db/callers.hpp"
 #include "db/codec.hpp"
 #include "db/one_trip.hpp"
 #include "db/retry.hpp"
@@ -108,6 +109,8 @@ void log_failure(domain::Log& log, const UndoCommand& command, std::string_view 
 
 Answer find_origin(Session& session, const domain::FindOrigin& query) {
   Transaction transaction{session};
+  if (const auto refusal = refuse_inactive(transaction, query.user_id))
+    return *refusal;
   const auto rows = transaction.run(statements::find_origin, query.authenticated_group_id.text());
   if (rows.empty())
     return Refusal{Refused::not_found};

@@ -7,4 +7,8 @@ GRANT SELECT, INSERT, DELETE ON group_memberships, device_group_memberships TO r
 GRANT SELECT, INSERT ON regroup_device_changes TO regroup;
 GRANT SELECT, INSERT, UPDATE, DELETE
   ON regroup_running, regroup_live_migrations, webhook_endpoints, migration_events TO regroup;
+-- What /api/admin/v1/api-keys makes and revokes.
+GRANT INSERT (key_hash, key_prefix, name, is_admin, expires_at), UPDATE (is_active) ON api_keys
+  TO regroup;
+GRANT USAGE ON SEQUENCE api_keys_id_seq TO regroup;
 GRANT USAGE ON SEQUENCE devices_id_seq, migration_events_id_seq TO regroup;

@@ -6,6 +6,9 @@
 #include "http/json.hpp"
 #include "http/outcome_table.hpp"
 
+#include <charconv>
+#include <chrono>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -147,6 +150,42 @@ void Api::admin_delete_webhook(const Request& request, const Respond& respond) {
     administer(request, respond, domain::DeleteWebhook{id}, [respond](const AdminDocument& done) {
       respond({200, done.json});
     });
+  });
+}
+
+void Api::admin_create_api_key(const Request& request, const Respond& respond) {
+  administer(request, respond, domain::CheckAdminKey{}, [this, request, respond](const auto&) {
+    if (refuse_body(request, respond))
+      return;
+    auto parsed = parse_api_key(request.body, parts_.unicode, std::chrono::system_clock::now());
+    if (const auto* refusal = std::get_if<Refusal>(&parsed))
+      return respond(to_reply(*refusal));
+    auto& what = std::get<domain::CreateApiKey>(parsed);
+    const std::string key = new_api_key();
+    what.key_hash = sha256_hex(key);
+    what.prefix = key.substr(0, 8);
+    administer(request, respond, std::move(what), [respond, key](const AdminDocument& made) {
+      respond({201, R"({"key":")" + key + "\"," + made.json.substr(1)});
+    });
+  });
+}
+
+void Api::admin_list_api_keys(const Request& request, const Respond& respond) {
+  administer(request, respond, domain::ListApiKeys{}, [respond](const AdminDocument& list) {
+    respond({200, R"({"api_keys":)" + list.json + "}"});
+  });
+}
+
+void Api::admin_revoke_api_key(const Request& request, const Respond& respond) {
+  const std::string& text = request.parameters.at(0);
+  domain::RevokeApiKey key;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), key.id);
+  if (error != std::errc{} || end != text.data() + text.size() || key.id < 1)
+    return refuse_administrator(request, respond,
+                                {.reason = Refused::invalid_request,
+                                 .fields = {{"key_id", "must be a whole number from 1"}}});
+  administer(request, respond, key, [respond](const AdminDocument& revoked) {
+    respond({200, revoked.json});
   });
 }
 

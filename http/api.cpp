@@ -142,6 +142,7 @@ void Api::migrate(const Request& request, const Respond& respond) {
         domain::make_migration_command(std::move(body.request), user, parts_.unicode));
     command->max_devices = max_devices_per_group_;
     command->require_owner = settings_.require_owner;
+    command->link_age = settings_.link_age;
     command->received = request.received;
     command->trace_id = request.trace_id;
     command->deadline = request.received + settings_.request_timeout;
@@ -394,6 +395,10 @@ std::span<const Route> routes() {
       Route{"GET", "/api/admin/v1/webhooks", "/api/admin/v1/webhooks", &Api::admin_list_webhooks},
       Route{"DELETE", "/api/admin/v1/webhooks/:webhook_id", "/api/admin/v1/webhooks/{webhook_id}",
             &Api::admin_delete_webhook},
+      Route{"POST", "/api/admin/v1/api-keys", "/api/admin/v1/api-keys", &Api::admin_create_api_key},
+      Route{"GET", "/api/admin/v1/api-keys", "/api/admin/v1/api-keys", &Api::admin_list_api_keys},
+      Route{"DELETE", "/api/admin/v1/api-keys/:key_id", "/api/admin/v1/api-keys/{key_id}",
+            &Api::admin_revoke_api_key},
       Route{"GET", "/admin", "/admin", &Api::console},
       Route{"GET", "/admin/:file", "/admin/{file}", &Api::console},
       Route{"GET", "/api/health/live", "/api/health/live", &Api::live, true},

@@ -1,6 +1,7 @@
 #include "http/json.hpp"
 
 #include "domain/names.hpp"
+#include "http/admin_query.hpp"
 #include "http/api_key.hpp"
 #include "http/json_reader.hpp"
 #include "http/outcome_table.hpp"
@@ -132,6 +133,28 @@ Parsed<std::string> parse_webhook(std::string_view body, const domain::Unicode& 
   return refusal;
 }
 
+Parsed<domain::CreateApiKey> parse_api_key(std::string_view body, const domain::Unicode& unicode,
+                                           std::chrono::system_clock::time_point now) {
+  const auto value = parse_strict_json(body);
+  if (!value)
+    return Refusal{Refused::invalid_json};
+  ObjectReader reader{*value, unicode, {"name", "is_admin", "expires_at"}};
+  const auto name = reader.text("name", {100, true}, true);
+  const bool is_admin = reader.boolean("is_admin");
+  const auto expires = reader.text("expires_at", {64}, false);
+  const auto at = expires ? parse_time(unicode.encode(*expires)) : std::nullopt;
+  if (expires && (!at || *at <= now))
+    reader.complain("expires_at", "must be an RFC 3339 time in the future");
+  if (!reader.good())
+    return reader.refusal();
+  domain::CreateApiKey key;
+  key.name = unicode.encode(*name);
+  key.is_admin = is_admin;
+  if (at)
+    key.expires_at = time_text(*at);
+  return key;
+}
+
 std::string to_json(const domain::MigrationCompleted& done) {
   JsonObject body;
   body.add("migration_id", done.migration_id);
@@ -146,7 +169,7 @@ std::string to_json(const domain::MigrationPlan& plan) {
       .add_or_null("authenticated_group_id", plan.authenticated_group_id)
       .add("name", plan.name)
       .add("slug", plan.slug)
-      .add("devices_to_migrate", count_of(plan.device_ids))
+      .add("devices_to_migrate", plan.devices_to_migrate)
       .add("device_ids", texts(plan.device_ids))
       .add("devices_remaining", plan.devices_remaining)
       .add("ignored_device_ids", texts(plan.ignored_device_ids));
@@ -187,6 +210,7 @@ std::string to_json(const domain::RegistrationGroupFound& found) {
       .add("migrated", found.migration_id.has_value())
       .add_or_null("authenticated_group_id", found.authenticated_group_id)
       .add_or_null("migration_id", found.migration_id)
+      .add_or_null("group_name", found.group_name)
       .text();
 }
 
