@@ -75,14 +75,15 @@ inline constexpr Statement find_migration{
 inline constexpr Statement recall_migration{
     "regroup_recall_migration",
     "SELECT asker.id AS user_id, coalesce(u.is_active, false) AS is_active, a.id AS migration_id, "
-    "a.authenticated_group_id, g.name AS group_name, "
-    "EXISTS (SELECT FROM group_memberships m WHERE m.group_id = a.authenticated_group_id "
-    "  AND m.user_id = asker.id) "
+    "a.authenticated_group_id, CASE WHEN m.id IS NULL THEN g.name END AS group_name, "
+    "m.id IS NOT NULL "
     "OR EXISTS (SELECT FROM devices d WHERE d.device_id = ANY (a.device_ids) "
     "  AND d.owner_user_id = asker.id) AS concerned "
     "FROM migration_audit_logs a CROSS JOIN unnest($2::uuid[]) AS asker(id) "
     "LEFT JOIN users u ON u.id = asker.id "
     "LEFT JOIN groups g ON g.id = a.authenticated_group_id "
+    "LEFT JOIN group_memberships m ON m.group_id = a.authenticated_group_id "
+    "  AND m.user_id = asker.id "
     "WHERE a.registration_group_id = $1 AND a.status = 'success'"};
 
 /// migration.cpp, when a migration in doubt was found: something for COMMIT to write, so that its

@@ -166,8 +166,10 @@ private:
     if (!pass)
       return refuse(std::move(handle), "", to_reply(Refusal{Refused::shutting_down}));
     // An escape spells a path in another way, and no route needs one: parameters are UUIDs, numbers
-    // and names of files.
-    if (handle->header().path().find('%') != restinio::string_view_t::npos)
+    // and names of files. A fragment has no place in a request (RFC 9112, 3.2), and RESTinio cuts
+    // it off.
+    if (handle->header().path().find('%') != restinio::string_view_t::npos ||
+        handle->header().request_target().find('#') != std::string::npos)
       return refuse(std::move(handle), "", to_reply(Refusal{Refused::not_found}));
     try {
       return (*router_)(handle);

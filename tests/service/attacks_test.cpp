@@ -304,7 +304,8 @@ TEST_CASE("nothing new gets into a group by its name or its old string") {
     }
   // A member's new phone is told which group it is, to be added there.
   const auto told = test.register_device(bearer(test.victim), Uuid::random(), kFamily);
-  CHECK(details_of(told).at("group_name") == "Chens");
+  CHECK(details_of(told).at("authenticated_group_id") ==
+        json::parse(done->body).at("authenticated_group_id"));
 
   CHECK(test.world.sql.value<std::string>(
             "SELECT string_agg(device_id::text, ',' ORDER BY device_id) FROM devices "

@@ -99,6 +99,12 @@ TEST_CASE("a path is served as it is written and in no other spelling") {
     INFO(path);
     CHECK(status_of(test.service.client().get(path, test.admin())) == 404);
   }
+  for (const char* path : {"/metrics#x", "/api/admin/v1/migrations#", "/#/metrics"}) {
+    INFO(path);
+    CHECK(raw_exchange(test.service.port(), std::string{"GET "} + path +
+                                                " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+              .starts_with("HTTP/1.1 4"));
+  }
   CHECK(status_of(test.service.client().post("/api/v1/Groups/migrate", "{}")) == 404);
   CHECK(status_of(test.service.client().request("PUT", "/METRICS")) == 404);
 }

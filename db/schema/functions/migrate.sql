@@ -190,10 +190,13 @@ BEGIN
   IF earlier_id IS NOT NULL THEN
     outcome := CASE WHEN earlier_status = 'success' THEN 'already_migrated'
                     ELSE 'migrated_in_parts' END;
-    -- Only those whom it concerns are told what became of it.
+    -- Only those whom it concerns learn what became of it; of the group's name, which its members see
+    -- elsewhere, those whose device was taken along.
     IF EXISTS (SELECT FROM group_memberships m
-               WHERE m.group_id = earlier_group_id AND m.user_id = p_user_id)
-       OR EXISTS (SELECT FROM devices d
+               WHERE m.group_id = earlier_group_id AND m.user_id = p_user_id) THEN
+      o_migration_id := earlier_id;
+      o_group_id := earlier_group_id;
+    ELSIF EXISTS (SELECT FROM devices d
                   WHERE d.device_id = ANY (earlier_device_ids) AND d.owner_user_id = p_user_id) THEN
       o_migration_id := earlier_id;
       o_group_id := earlier_group_id;

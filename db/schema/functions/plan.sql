@@ -73,8 +73,10 @@ BEGIN
     outcome := CASE WHEN earlier.status = 'success' THEN 'already_migrated'
                     ELSE 'migrated_in_parts' END;
     IF EXISTS (SELECT FROM group_memberships m
-               WHERE m.group_id = earlier.authenticated_group_id AND m.user_id = p_user_id)
-       OR EXISTS (SELECT FROM devices d
+               WHERE m.group_id = earlier.authenticated_group_id AND m.user_id = p_user_id) THEN
+      o_migration_id := earlier.id;
+      o_group_id := earlier.authenticated_group_id;
+    ELSIF EXISTS (SELECT FROM devices d
                   WHERE d.device_id = ANY (earlier.device_ids) AND d.owner_user_id = p_user_id) THEN
       o_migration_id := earlier.id;
       o_group_id := earlier.authenticated_group_id;
