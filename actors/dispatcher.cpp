@@ -59,7 +59,7 @@ void feed(Self self) {
     auto task = std::move(state.queue.front());
     state.queue.pop_front();
     if (late)
-      task.promise.deliver(too_late(task.job));
+      task.promise.deliver(Answer{domain::no_outcome(task.job)}); // it was not begun
     else
       run(self, std::move(task));
   }
@@ -83,22 +83,14 @@ void answered(Self self, caf::actor_id id, Answer answer) {
   }
 }
 
-/// The job that finds out what became of one that was lost, where there is any.
-std::optional<Job> look_up(const Job& lost) {
-  if (const auto* migration = std::get_if<domain::MigrationPtr>(&lost))
-    return domain::ResolveMigration{*migration};
-  if (const auto* undo = std::get_if<domain::UndoPtr>(&lost))
-    return domain::ResolveUndo{*undo};
-  return std::nullopt;
-}
-
-/// A migration or undo that was lost may have committed: another worker looks it up before anything
-/// else.
+/// An operation that was lost may have committed: another worker settles it before anything else. A
+/// settlement that was lost as well is the settler's affair, behind the answer.
 void answer_lost_task(Self self, Task task) {
   auto& state = self->state;
-  auto resolve = look_up(task.job);
-  if (resolve && !state.stopping)
-    state.queue.push_front({std::move(*resolve), std::move(task.promise), self->clock().now()});
+  const auto operation = domain::operation_of(task.job);
+  if (operation && !std::holds_alternative<domain::Settle>(task.job) && !state.stopping)
+    state.queue.push_front({domain::Settle{*operation, domain::deadline_of(task.job)},
+                            std::move(task.promise), self->clock().now()});
   else
     task.promise.deliver(outcome_lost(task.job));
 }

@@ -14,6 +14,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::MigrationPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::UndoPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::CheckHealth)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Operation)
 
 namespace regroup::actors {
 
@@ -29,6 +30,7 @@ using later_atom = caf::atom_constant<caf::atom("later")>;
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using idle_atom = caf::atom_constant<caf::atom("idle")>;
 using retire_atom = caf::atom_constant<caf::atom("retire")>;
+using settle_atom = caf::atom_constant<caf::atom("settle")>;
 
 /// Runs one job at a time against the database. Only the dispatcher has its handle.
 using WorkerActor = caf::typed_actor<
@@ -56,6 +58,15 @@ using DispatcherActor = caf::typed_actor<
 using DispatcherSelf =
     DispatcherActor::extend<caf::reacts_to<refill_atom>>; // from itself, after a pause: a place of
                                                           // the pool is empty
+
+/// Goes on settling operations that were answered with a 504, for as long as the replica lives.
+using SettlerActor = caf::typed_actor<
+    // from an exchange: what became of it was not known in time
+    caf::reacts_to<settle_atom, domain::Operation>>;
+
+/// The settler as it knows itself.
+using SettlerSelf =
+    SettlerActor::extend<caf::reacts_to<tick_atom>>; // from itself: some are due again
 
 /// Whether the database answers; the way in for every probe.
 using HealthActor = caf::typed_actor<

@@ -37,6 +37,10 @@ DirectoryActor spawn_directory(caf::actor_system& system, DispatcherActor dispat
                                domain::Metrics& metrics);
 
 /// Ends at once when it is sent an exit message.
+SettlerActor spawn_settler(caf::actor_system& system, DispatcherActor dispatcher,
+                           domain::Metrics& metrics);
+
+/// Ends at once when it is sent an exit message.
 HealthActor spawn_health(caf::actor_system& system, DispatcherActor dispatcher);
 
 } // namespace regroup::actors

@@ -48,8 +48,9 @@ constexpr auto kLastWords = 2s;
 /// How many jobs may wait for the one connection that stands beside the pool.
 constexpr std::size_t kMostAside = 1000;
 
-/// Files for everything but callers and the database: the log, keys, what libraries open.
-constexpr std::size_t kOtherFiles = 64;
+/// Files for everything but callers and the database: the log, keys, what libraries open, and
+/// connections that are closing (http/connection.cpp).
+constexpr std::size_t kOtherFiles = 128;
 
 struct ActorConfig : caf::actor_system_config {
   explicit ActorConfig(domain::EventLoop& loop) {
@@ -110,7 +111,7 @@ class Service {
 public:
   Service(const config::Settings& settings, const db::SchemaFacts& facts, domain::Log& log)
       : tokens_(jwt_settings(settings)), limiter_(settings.limits.requests_per_minute),
-        loop_(threads_of(settings)), config_(loop_), system_(config_),
+        loop_(threads_of(settings), log), config_(loop_), system_(config_),
         dispatcher_(actors::spawn_dispatcher(
             system_, workers(settings, facts, log),
             {settings.database.pool_size, settings.database.queue_limit}, metrics_)),
@@ -124,9 +125,10 @@ public:
         directory_(actors::spawn_directory(system_, dispatcher_,
                                            settings.migration.group_idle_timeout, metrics_)),
         health_(actors::spawn_health(system_, dispatcher_)),
-        gateway_(http::make_exchange(system_,
-                                     {directory_, health_, dispatcher_, aside_, back_office_},
-                                     threads_of(settings))),
+        settler_(actors::spawn_settler(system_, dispatcher_, metrics_)),
+        gateway_(http::make_exchange(
+            system_, {directory_, health_, dispatcher_, aside_, back_office_, settler_},
+            threads_of(settings), log)),
         api_({settings.http.request_timeout, settings.migration.async_after,
               settings.http.max_body_bytes, settings.limits.max_devices_per_group,
               settings.migration.rollback_window, settings.migration.require_owner,
@@ -138,7 +140,9 @@ public:
             [this](domain::Job job) { return ask_and_wait(std::move(job)); }, log),
         server_(loop_,
                 {settings.http.address, settings.http.port, settings.http.request_timeout,
-                 settings.http.max_body_bytes, connections_of(settings, log)},
+                 settings.http.max_body_bytes, settings.http.max_buffered_bytes,
+                 connections_of(settings, log), settings.http.idle_timeout,
+                 settings.http.read_timeout, settings.http.cors_origins},
                 api_, lifecycle_, log, metrics_) {}
 
   /// After end().
@@ -153,6 +157,7 @@ public:
     api_.stop();
     gateway_.reset();
     caf::anon_send_exit(health_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(settler_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(directory_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(dispatcher_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(aside_, caf::exit_reason::user_shutdown);
@@ -199,9 +204,7 @@ private:
   domain::Answer ask_and_wait(domain::Job job) {
     std::promise<domain::Answer> promise;
     auto answer = promise.get_future();
-    const auto patience =
-        std::chrono::ceil<std::chrono::milliseconds>(domain::deadline_of(job) - Clock::now());
-    gateway_->ask(std::move(job), patience,
+    gateway_->ask(std::move(job),
                   [&promise](const domain::Answer& each) { promise.set_value(each); });
     return answer.get();
   }
@@ -220,6 +223,7 @@ private:
   actors::DispatcherActor back_office_; //
   actors::DirectoryActor directory_;
   actors::HealthActor health_;
+  actors::SettlerActor settler_;
   std::unique_ptr<http::Gateway> gateway_;
   http::Api api_;
   events::Sender sender_;

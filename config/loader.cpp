@@ -58,7 +58,16 @@ std::string key_in_line(std::string_view text, std::size_t number) {
 }
 
 /// What a TOML value says, as a flag would say it; nothing for what no flag can say.
-std::optional<std::string> text_of(const toml::node& node) {
+std::optional<std::string> text_of(const toml::node& node, bool is_list) {
+  if (const auto* items = node.as_array(); items && is_list) {
+    std::string list;
+    for (const auto& item : *items) {
+      if (!item.is_string())
+        return std::nullopt;
+      list += (list.empty() ? "" : ",") + text_of(item, false).value();
+    }
+    return list;
+  }
   if (const auto* text = node.as_string())
     return text->get();
   if (const auto* number = node.as_integer())
@@ -136,9 +145,10 @@ void Loading::read_table(const toml::table& root, const std::string& path) {
       const auto known = find_named(name);
       if (!known)
         refuse("unknown key " + name + " (" + at(key) + ")");
-      const auto text = text_of(value);
+      const auto text = text_of(value, keys()[*known].is_list);
       if (!text)
-        refuse(name + " (" + at(key) + "): must be a string, a whole number, true or false");
+        refuse(name + " (" + at(key) + "): must be a string, a whole number, true or false" +
+               (keys()[*known].is_list ? ", or an array of strings" : ""));
       set(*known, *text, Source::file, at(key));
     }
   }

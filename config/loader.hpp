@@ -26,6 +26,7 @@ struct Key {
   bool secret = false;                               // print() masks it
   bool reloads = false;                              // SIGHUP changes it in a running service
   bool quoted = true;                                // in TOML: text
+  bool is_list = false;                              // in TOML: or an array of texts
   std::string (*type)();                             // "0 to 65535", "duration"
   void (*parse)(Settings&, const std::string& text); // throws SettingsError that says why
   std::string (*print)(const Settings&); // fit for people's eyes: no secret, no password of a url

@@ -131,6 +131,49 @@ struct Address : Text { // what RESTinio takes: it resolves no names but these t
   }
 };
 
+/// `scheme://host[:port]`, as browsers write them (RFC 6454), several with commas between.
+struct Origins {
+  static constexpr bool quoted = true;
+  static std::string type() { return "list"; }
+  static std::vector<std::string> parse(const std::string& text) {
+    std::vector<std::string> origins;
+    std::string rest = text;
+    while (!rest.empty()) {
+      const auto end = std::min(rest.find(','), rest.size());
+      const auto origin = trimmed(rest.substr(0, end));
+      rest.erase(0, end + 1);
+      if (!is_origin(origin))
+        throw SettingsError("must be origins such as https://app.example.com, in lower case and "
+                            "without a path, or *");
+      origins.push_back(origin);
+    }
+    return origins;
+  }
+  static std::string print(const std::vector<std::string>& origins) {
+    std::string text;
+    for (const auto& origin : origins)
+      text += (text.empty() ? "" : ",") + origin;
+    return text;
+  }
+
+private:
+  static std::string trimmed(const std::string& text) {
+    const auto begin = std::min(text.find_first_not_of(" \t"), text.size());
+    return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+  }
+  static bool is_origin(const std::string& text) {
+    const auto scheme = text.find("://");
+    if (text == "*")
+      return true;
+    if (scheme == std::string::npos || scheme == 0 || scheme + 3 == text.size())
+      return false;
+    const auto host = text.substr(scheme + 3);
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return c > 0x20 && c < 0x7f && (c < 'A' || c > 'Z'); }) &&
+           host.find_first_of("/?#@*") == std::string::npos;
+  }
+};
+
 /// One of a few words; an empty word stands for "not set".
 template <const auto& Words> struct Word {
   static constexpr bool quoted = true;
@@ -215,6 +258,7 @@ constexpr Key key(std::string_view name, std::string_view help, bool secret = fa
           secret,
           false,
           Rule::quoted,
+          false,
           &Rule::type,
           [](Settings& settings, const std::string& text) {
             part<Part>(settings).*Member = static_cast<Value>(Rule::parse(text));
@@ -226,6 +270,11 @@ constexpr Key key(std::string_view name, std::string_view help, bool secret = fa
           [](const Settings& from, Settings& to) {
             part<Part>(to).*Member = part<Part>(from).*Member;
           }};
+}
+
+constexpr Key list(Key key) {
+  key.is_list = true;
+  return key;
 }
 
 constexpr Key reloaded(Key key) {
@@ -242,8 +291,17 @@ constexpr std::array kKeys{
     key<&Http::threads, Number<0, 1024>>("http.threads", "0: as many as there are cores"),
     key<&Http::request_timeout, Positive>("http.request_timeout", "then 504"),
     key<&Http::max_body_bytes, Number<1, 1 << 30>>("http.max_body_bytes", "then 413"),
+    key<&Http::max_buffered_bytes, Number<1, std::int64_t{1} << 40>>(
+        "http.max_buffered_bytes",
+        "memory for bodies that are coming in, of all connections together; then 503"),
     key<&Http::max_connections, Number<1, 1000000>>(
         "http.max_connections", "open at once; what is beyond is closed at once"),
+    key<&Http::idle_timeout, Positive>(
+        "http.idle_timeout",
+        "a connection between two requests is closed; longer than a load balancer keeps one"),
+    key<&Http::read_timeout, Positive>("http.read_timeout", "for one request to come in; then 408"),
+    list(key<&Http::cors_origins, Origins>(
+        "http.cors_origins", "pages of these origins may call from a browser; *: of any")),
     key<&Http::drain_delay, NonNegative>(
         "http.drain_delay",
         "on SIGTERM: not ready, but still serving for this long, so that load balancers notice"),

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace regroup::config {
 
@@ -20,7 +21,11 @@ struct Settings {
     unsigned threads = 0; // 0: as many as there are cores
     Duration request_timeout = std::chrono::seconds{30};
     std::size_t max_body_bytes = 1048576;
+    std::size_t max_buffered_bytes = 67108864;
     std::size_t max_connections = 10000;
+    Duration idle_timeout = std::chrono::seconds{75};
+    Duration read_timeout = std::chrono::seconds{30};
+    std::vector<std::string> cors_origins{};
     Duration drain_delay = std::chrono::seconds{5};
     Duration drain_timeout = std::chrono::seconds{30};
   } http;

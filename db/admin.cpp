@@ -18,11 +18,10 @@ void in_transaction(const config::Settings::Database& settings, domain::Log& log
     Transaction transaction{session};
     work(transaction);
     transaction.commit();
-  } catch (const StatementFailed& why) {
+  } catch (const NotKept& why) {
     const std::string what = why.what();
-    throw std::runtime_error("database: " + what.substr(0, what.find('\n')));
-  } catch (const ConnectionLost& why) {
-    throw std::runtime_error(why.what());
+    throw std::runtime_error((why.sqlstate().empty() ? "" : "database: ") +
+                             what.substr(0, what.find('\n')));
   }
 }
 

@@ -70,12 +70,12 @@ Answer publish_live(Transaction& transaction, const domain::PublishLive& what) {
   return AdminDocument{"{}"};
 }
 
-Answer cancel(Transaction& transaction, const domain::CancelMigration& what) {
+Answer cancel(Transaction& transaction, const domain::CancelMigration& what, bool again) {
   const auto rows = transaction.run(statements::cancel_migration, what.migration_id.text());
   const std::string_view outcome = rows.front()["outcome"].c_str();
   if (outcome == "not_found")
     return Refusal{Refused::not_found};
-  if (outcome == "not_cancellable") {
+  if (outcome == "not_cancellable" || (outcome == "was_cancelled" && !again)) {
     Refusal refusal{Refused::not_cancellable};
     refusal.migration_id = what.migration_id;
     return refusal;
@@ -92,9 +92,9 @@ Answer create_webhook(Transaction& transaction, const domain::CreateWebhook& wha
   return answer;
 }
 
-Answer delete_webhook(Transaction& transaction, const domain::DeleteWebhook& what) {
+Answer delete_webhook(Transaction& transaction, const domain::DeleteWebhook& what, bool again) {
   const auto rows = transaction.run(statements::delete_webhook, what.id.text());
-  if (!rows.front()["deleted"].as<bool>())
+  if (!rows.front()["deleted"].as<bool>() && !again)
     return Refusal{Refused::not_found};
   transaction.commit();
   return AdminDocument{R"({"id":")" + what.id.text() + R"(","status":"deleted"})"};
@@ -115,7 +115,7 @@ Answer revoke_api_key(Transaction& transaction, const domain::RevokeApiKey& what
 
 } // namespace
 
-Answer administer(Session& session, const domain::AdminJob& job) {
+Answer administer(Session& session, const domain::AdminJob& job, bool again) {
   Transaction transaction{session};
   if (job.key_hash)
     if (const auto reason = refused(transaction, *job.key_hash))
@@ -141,7 +141,7 @@ Answer administer(Session& session, const domain::AdminJob& job) {
         else if constexpr (std::is_same_v<T, domain::ListWebhooks>)
           return document(transaction.run(statements::list_webhooks));
         else if constexpr (std::is_same_v<T, domain::DeleteWebhook>)
-          return delete_webhook(transaction, what);
+          return delete_webhook(transaction, what, again);
         else if constexpr (std::is_same_v<T, domain::CreateApiKey>)
           return create_api_key(transaction, what);
         else if constexpr (std::is_same_v<T, domain::ListApiKeys>)
@@ -149,7 +149,7 @@ Answer administer(Session& session, const domain::AdminJob& job) {
         else if constexpr (std::is_same_v<T, domain::RevokeApiKey>)
           return revoke_api_key(transaction, what);
         else
-          return cancel(transaction, what);
+          return cancel(transaction, what, again);
       },
       job.what);
 }

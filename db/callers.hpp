@@ -7,7 +7,7 @@
 namespace regroup::db {
 
 // What a caller is refused with before a list is read for them; nothing when they may see it. Each
-// throws ConnectionLost or StatementFailed.
+// throws NotKept.
 
 /// Whoever is not there or was deactivated: their token is still a token, but the database has the
 /// last word.

@@ -2,6 +2,7 @@
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
+#include "db/one_trip.hpp"
 
 #include <string_view>
 
@@ -25,52 +26,52 @@ domain::GroupDevice device_from(const pqxx::row& row) {
 }
 
 /// What the string that the device was to go into stands for.
-Refusal closed(const domain::RegisterDevice& command, const pqxx::row& row) {
-  if (std::string_view{row["outcome"].c_str()} == "group_name_exists")
+Refusal closed(const domain::RegisterDevice& command, const Reply& reply) {
+  if (std::string_view{reply.text(0, "outcome")} == "group_name_exists")
     return {.reason = Refused::group_name_exists, .group_name = command.registration_group_id};
-  return {.reason = Refused::already_migrated,
-          .registration_group_id = command.registration_group_id,
-          .authenticated_group_id = optional_uuid(row["o_authenticated_group_id"]),
-          .migration_id = optional_uuid(row["o_migration_id"]),
-          .group_name = optional_text(row["o_name"])};
+  Refusal refusal{.reason = Refused::already_migrated,
+                  .registration_group_id = command.registration_group_id,
+                  .authenticated_group_id = optional_uuid(reply, 0, "o_authenticated_group_id"),
+                  .migration_id = optional_uuid(reply, 0, "o_migration_id")};
+  if (!reply.is_null(0, "o_name"))
+    refusal.group_name = reply.text(0, "o_name");
+  return refusal;
 }
 
 } // namespace
 
 Answer register_device(Session& session, const domain::RegisterDevice& command) {
-  const auto user = text_of(command.user_id);
-  Transaction transaction{session};
-  pqxx::result rows;
   try {
-    rows = transaction.run(statements::register_device, command.device_id.text(),
-                           command.display_name, command.registration_group_id, command.platform,
-                           text_or_null(command.fcm_token), text_or_null(user));
-  } catch (const StatementFailed& why) {
-    if (why.sqlstate() != "22001") // string_data_right_truncation
+    return run_in_one_trip(
+        session, statements::register_device,
+        {command.device_id.text(), command.display_name, command.registration_group_id,
+         command.platform, command.fcm_token, text_of(command.user_id)},
+        [&](const Reply& reply) -> Answer {
+          const std::string_view outcome = reply.text(0, "outcome");
+          if (outcome == "unauthorized")
+            return Refusal{.reason = Refused::unauthorized};
+          if (outcome == "already_linked")
+            return Refusal{.reason = Refused::device_already_linked};
+          if (outcome == "device_linked")
+            return Refusal{.reason = Refused::device_linked, .device_id = command.device_id};
+          if (outcome == "already_migrated" || outcome == "group_name_exists")
+            return closed(command, reply);
+          domain::DeviceRegistered done;
+          done.device_id = command.device_id;
+          done.display_name = command.display_name;
+          done.group_id = reply.text(0, "o_group_id");
+          done.platform = command.platform;
+          done.owner_user_id = optional_uuid(reply, 0, "o_owner");
+          done.created = outcome == "created";
+          return done;
+        });
+  } catch (const NotKept& why) {
+    if (why.ended() != Ended::refused || why.sqlstate() != "22001") // string_data_right_truncation
       throw;
     // An adopted `devices.group_id` may be narrower than ours.
     return Refusal{.reason = Refused::invalid_request,
                    .fields = {{"registration_group_id", "is too long for this database"}}};
   }
-  const auto row = rows.front();
-  const std::string_view outcome = row["outcome"].c_str();
-  if (outcome == "unauthorized")
-    return Refusal{Refused::unauthorized};
-  if (outcome == "already_linked")
-    return Refusal{Refused::device_already_linked};
-  if (outcome == "already_migrated" || outcome == "group_name_exists")
-    return closed(command, row);
-  transaction.commit();
-  if (outcome == "device_linked")
-    return Refusal{.reason = Refused::device_linked, .device_id = command.device_id};
-  domain::DeviceRegistered done;
-  done.device_id = command.device_id;
-  done.display_name = command.display_name;
-  done.group_id = row["o_group_id"].c_str();
-  done.platform = command.platform;
-  done.owner_user_id = optional_uuid(row["o_owner"]);
-  done.created = outcome == "created";
-  return done;
 }
 
 Answer find_registration_group(Session& session, const domain::FindRegistrationGroup& query) {

@@ -5,7 +5,7 @@
 
 namespace regroup::db {
 
-// Each throws ConnectionLost, CommitInDoubt (a registration) or StatementFailed.
+// Each throws NotKept; a registration whose end is unknown may be sent again.
 
 domain::Answer register_device(Session& session, const domain::RegisterDevice& command);
 domain::Answer find_registration_group(Session& session,

@@ -1,31 +1,38 @@
 #pragma once
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 namespace regroup::db {
 
-/// The database could not be reached, or went away before a COMMIT was sent: nothing was changed.
-struct ConnectionLost : std::runtime_error {
-  using std::runtime_error::runtime_error;
+/// What a replica knows of a transaction's end (contract, "In doubt"). There are these four, and
+/// this is the one place that names them.
+enum class Ended : std::uint8_t {
+  unsent,  // COMMIT never left, in one trip no byte at all: nothing was changed, nor will be
+  refused, // PostgreSQL itself answered one of our statements with an ERROR, and the session is in
+           // step again: it rolled back
+  kept,    // COMMIT completed without a warning, and the whole answer was read
+  unknown // anything else. It may be there, or its bytes may lie unread in a socket or a pooler and
+          // be run later: settlement.hpp finds out
 };
 
-/// A COMMIT was sent, and it is not known (or not durable as promised) what became of it.
-struct CommitInDoubt : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-/// PostgreSQL refused a statement, and with it the transaction: nothing was changed. what() is
-/// PostgreSQL's own message: for the log, never for a caller.
-class StatementFailed : public std::runtime_error {
+/// A transaction that was not kept. what() is PostgreSQL's or libpq's own message: for the log,
+/// never for a caller.
+class NotKept : public std::runtime_error {
 public:
-  StatementFailed(std::string sqlstate, const std::string& what)
-      : std::runtime_error(what), sqlstate_(std::move(sqlstate)) {}
+  NotKept(Ended ended, std::string sqlstate, const std::string& what)
+      : std::runtime_error(what), ended_(ended), sqlstate_(std::move(sqlstate)) {}
 
-  /// Five characters (PostgreSQL manual, appendix A), or `RG001`, raised by functions/migrate.sql.
+  /// Never `kept`.
+  Ended ended() const { return ended_; }
+
+  /// Five characters (PostgreSQL manual, appendix A), `RG001` or `RG002`, raised by
+  /// functions/migrate.sql and others; empty where PostgreSQL said none.
   const std::string& sqlstate() const { return sqlstate_; }
 
 private:
+  Ended ended_;
   std::string sqlstate_;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// What events.cpp sends, and administration.cpp for webhooks. functions/events.sql says which rows are
-// locked, and in what order.
+// What events.cpp sends, and administration.cpp for webhooks. functions/events.sql says which rows
+// are locked, and in what order.
 #include "db/statements.hpp"
 
 namespace regroup::db::statements {
@@ -19,6 +19,7 @@ inline constexpr Statement has_endpoints{
 inline constexpr Statement insert_webhook{
     "regroup_insert_webhook",
     "INSERT INTO webhook_endpoints (id, url, secret) VALUES ($1::uuid, $2::text, $3::text) "
+    "ON CONFLICT (id) DO UPDATE SET url = excluded.url " // asked for again: the answer was lost
     "RETURNING json_build_object('id', id, 'url', url, 'secret', secret, "
     "'created_at', regroup_utc_text(created_at)) AS document"};
 

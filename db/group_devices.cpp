@@ -2,6 +2,8 @@
 
 #include "db/codec.hpp"
 #include "db/group_statements.hpp"
+#include "db/one_trip.hpp"
+#include "db/retry.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -16,8 +18,6 @@ using domain::Answer;
 using domain::ChangeGroupDevices;
 using domain::Refusal;
 using domain::Refused;
-
-constexpr int kMostAttempts = 4;
 
 /// The words of regroup_change_devices_v1, of a whole change and of one device.
 constexpr std::pair<std::string_view, Refused> kRefusals[]{
@@ -55,8 +55,8 @@ std::vector<domain::DeviceResult> results_from(const ChangeGroupDevices& change,
 
 /// Of a change that is to be whole or nothing: the first device that stood in its way gives the
 /// reason.
-Refusal refusal_of_all(const ChangeGroupDevices& change, const pqxx::row& row) {
-  auto results = results_from(change, row["verdicts"].c_str());
+Refusal refusal_of_all(const ChangeGroupDevices& change, const Reply& reply) {
+  auto results = results_from(change, reply.text(0, "verdicts"));
   const auto counts = [](const domain::DeviceResult& each) {
     return !each.refused || each.refused == Refused::group_full;
   };
@@ -66,54 +66,63 @@ Refusal refusal_of_all(const ChangeGroupDevices& change, const pqxx::row& row) {
   refusal.reason = results.at(0).refused.value();
   if (refusal.reason == Refused::group_full) {
     refusal.authenticated_group_id = change.group_id;
-    refusal.device_count = row["o_device_count"].as<std::int64_t>() + would_be_added;
-    refusal.limit = row["o_limit"].as<std::int64_t>();
+    refusal.device_count = reply.number(0, "o_device_count") + would_be_added;
+    refusal.limit = reply.number(0, "o_limit");
   }
   refusal.devices = std::move(results);
   return refusal;
 }
 
+/// From BEGIN to COMMIT in one round trip, as a migration.
 Answer attempt(Session& session, const ChangeGroupDevices& change) {
   const auto& key = change.idempotency;
-  Transaction transaction{session};
-  const auto row =
-      transaction
-          .run(statements::change_devices, change.change_id.text(), change.user_id.text(),
-               change.group_id.text(),
-               change.action == ChangeGroupDevices::Action::add ? "add" : "remove",
-               uuid_array_text(change.device_ids), change.partial, key ? key->key.c_str() : nullptr,
-               key ? key->request_hash.c_str() : nullptr)
-          .front();
-  const std::string_view outcome = row["outcome"].c_str();
-  if (outcome == "refused")
-    return refusal_of_all(change, row);
-  if (outcome != "changed" && outcome != "replayed")
-    return Refusal{refusal_from(outcome)};
-  domain::GroupDevicesChanged done{change.group_id, results_from(change, row["verdicts"].c_str()),
-                                   row["changed_at"].c_str(), outcome == "replayed"};
-  if (done.replayed)
-    transaction.run(statements::write_marker); // the earlier COMMIT may lack the standby's word
-  transaction.commit();
-  return done;
+  return run_in_one_trip(session, statements::change_devices,
+                         {change.change_id.text(), change.user_id.text(), change.group_id.text(),
+                          change.action == ChangeGroupDevices::Action::add ? "add" : "remove",
+                          uuid_array_text(change.device_ids), change.partial ? "true" : "false",
+                          key ? std::optional{key->key} : std::nullopt,
+                          key ? std::optional{key->request_hash} : std::nullopt},
+                         [&](const Reply& reply) -> Answer {
+                           const std::string_view outcome = reply.text(0, "outcome");
+                           if (outcome == "refused")
+                             return refusal_of_all(change, reply);
+                           if (outcome != "changed" && outcome != "replayed")
+                             return Refusal{.reason = refusal_from(outcome)};
+                           auto done = changed_from(change, reply);
+                           done.replayed = outcome == "replayed";
+                           return done;
+                         });
 }
 
-/// What may be otherwise a moment later: a device moved to another registration group, a deadlock
-/// with another program, or its row where this change was to put one.
-bool is_worth_retrying(std::string_view sqlstate) {
-  return sqlstate == "RG001" || sqlstate == "40001" || sqlstate == "40P01" || sqlstate == "23505" ||
-         sqlstate == "23503";
+/// Another program's row where this change was to put one, or none where it was to find one.
+bool has_crossed(const NotKept& why) {
+  return why.ended() == Ended::refused && (why.sqlstate() == "23505" || why.sqlstate() == "23503");
 }
 
 } // namespace
 
-Answer change_group_devices(Session& session, const ChangeGroupDevices& change) {
+domain::GroupDevicesChanged changed_from(const ChangeGroupDevices& change, const Reply& reply) {
+  return {change.group_id, results_from(change, reply.text(0, "verdicts")),
+          std::string{reply.text(0, "at")}};
+}
+
+Answer change_group_devices(const OperationTools& tools, const domain::ChangePtr& change) {
   for (int attempts = 1;; ++attempts) {
     try {
-      return attempt(session, change);
-    } catch (const StatementFailed& why) {
-      if (attempts == kMostAttempts || !is_worth_retrying(why.sqlstate()))
-        throw;
+      return attempt(tools.session, *change);
+    } catch (const NotKept& why) {
+      const bool again = is_worth_another_attempt(why, attempts, change->deadline) ||
+                         (has_crossed(why) && attempts < kMostAttempts);
+      if (!again) {
+        log_failure(tools.log, change, why, attempts);
+        if (why.ended() == Ended::unknown)
+          return settle(tools, {change, change->deadline});
+        return Refusal{.reason = refusal_for(why)};
+      }
+      if (why.sqlstate() == "25006")
+        tools.session.drop(); // look for the primary again
     }
+    pause_before_retry(attempts, change->deadline);
   }
 }
 

@@ -12,7 +12,7 @@ inline constexpr Statement change_devices{
     "regroup_change_devices",
     "SELECT outcome, array_to_string(o_verdicts, ',') AS verdicts, o_device_count, "
     "o_limit, " REGROUP_UTC(
-        "o_changed_at") " AS changed_at "
+        "o_changed_at") " AS at "
                         "FROM regroup_change_devices_v1($1, $2, $3, $4, $5, $6, $7, $8)"};
 
 // listings.cpp: a count and a page for each list, in an order that stays. None takes a lock.

@@ -5,7 +5,7 @@
 
 namespace regroup::db {
 
-// Pages of what a user may see. Each throws ConnectionLost or StatementFailed.
+// Pages of what a user may see. Each throws NotKept.
 
 domain::Answer list_group_members(Session& session, const domain::ListGroupMembers& query);
 domain::Answer list_groups(Session& session, const domain::ListGroups& query);

@@ -4,6 +4,7 @@
 #include "db/codec.hpp"
 #include "db/progress.hpp"
 #include "db/retry.hpp"
+#include "db/settlement.hpp"
 #include "domain/names.hpp"
 
 #include <algorithm>
@@ -19,14 +20,11 @@ using domain::MigrationCommand;
 using domain::MigrationCompleted;
 using domain::Refusal;
 using domain::Refused;
-using Doubt = domain::Metrics::Doubt;
 using Clock = std::chrono::steady_clock;
 
-/// Raised by regroup_migrate_v2 where the migration's id has a row, which says that it failed.
-constexpr std::string_view kIdTaken = "RG002";
-constexpr std::string_view kCancelled = "migration/cancelled";
+} // namespace
 
-Refusal about(const MigrationCommand& command, Refused reason) {
+Refusal refusal_about(const MigrationCommand& command, Refused reason) {
   Refusal refusal;
   refusal.reason = reason;
   switch (reason) {
@@ -62,6 +60,8 @@ MigrationCompleted completed_from(const Reply& reply) {
   done.ignored_device_ids = uuid_array(reply.text(0, "o_ignored"));
   return done;
 }
+
+namespace {
 
 MigrationCompleted completed_from_audit(const pqxx::row& row) {
   MigrationCompleted done;
@@ -140,7 +140,7 @@ Answer answer_of(const Reply& reply, const MigrationCommand& command, const Sche
   if (outcome != "completed" && outcome != "replayed")
     return refusal_of(outcome, reply, command, limit_for(command, facts));
   if (reply.is_null(0, "o_group_id")) { // replayed, and another program has deleted the group since
-    Refusal refusal = about(command, Refused::already_migrated);
+    Refusal refusal = refusal_about(command, Refused::already_migrated);
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
     return refusal;
   }
@@ -149,67 +149,9 @@ Answer answer_of(const Reply& reply, const MigrationCommand& command, const Sche
   return done;
 }
 
-std::string_view public_message(Refused reason) {
-  return reason == Refused::internal ? "The migration failed and changed nothing"
-                                     : "The database could not complete the migration";
-}
-
-/// Whether an administrator has taken the migration's id (functions/live.sql).
-bool was_cancelled(Session& session, const MigrationCommand& command) {
-  Transaction transaction{session};
-  const auto rows = transaction.run(statements::find_migration, command.migration_id.text());
-  return !rows.empty() && std::string_view{rows.front()["error_code"].c_str()} == kCancelled;
-}
-
-/// False when the migration's id has a row already.
-bool insert_failure(Session& session, const MigrationCommand& command, Refused reason,
-                    Clock::time_point started) {
-  const auto trace_id = text_if_any(command.trace_id);
-  Transaction transaction{session};
-  const auto now = Clock::now();
-  const auto took = microseconds(now - started);
-  const auto written = transaction.run(
-      statements::record_failure, command.migration_id.text(), command.user_id.text(),
-      command.registration_group_id,
-      reason == Refused::internal ? "server/internal" : "server/database-unavailable",
-      std::string{public_message(reason)}, took / 1000, text_or_null(trace_id),
-      microseconds(now - command.received), took);
-  transaction.commit();
-  return written.affected_rows() > 0;
-}
-
-/// Leaves a `failed` row, in a transaction of its own, and says why the migration failed: `reason`,
-/// or `cancelled` where an administrator's row is there already. Where the database cannot be
-/// reached there is none: then the log alone tells.
-Refused record_failure(Session& session, domain::Log& log, const MigrationCommand& command,
-                       Refused reason, Clock::time_point started) {
-  try {
-    if (!insert_failure(session, command, reason, started) && was_cancelled(session, command))
-      return Refused::cancelled;
-  } catch (const std::exception& why) {
-    log.event(domain::LogLevel::warning, "migration.failure_not_recorded",
-              {{"migration_id", std::string_view{command.migration_id.text()}},
-               {"trace_id", domain::if_any(command.trace_id)},
-               {"error", std::string_view{why.what()}}});
-  }
-  return reason;
-}
-
-void log_failure(domain::Log& log, const MigrationCommand& command, std::string_view sqlstate,
-                 const char* what, int attempts) {
-  const std::string id = command.migration_id.text();
-  log.event(domain::LogLevel::error, "migration.failed",
-            {{"migration_id", std::string_view{id}},
-             {"registration_group_id", std::string_view{command.registration_group_id}},
-             {"trace_id", domain::if_any(command.trace_id)},
-             {"sqlstate", sqlstate},
-             {"error", std::string_view{what}},
-             {"attempts", std::int64_t{attempts}}});
-}
-
 /// From a worker's taking it up to its outcome. Each attempt goes from BEGIN to COMMIT in one round
 /// trip: see one_trip.hpp, and functions/migrate.sql for why a COMMIT that follows a refusal
-/// commits nothing.
+/// commits nothing. One whose end is unknown is never sent again: it is settled (settlement.hpp).
 class Migration final : public UnderWay {
 public:
   Migration(const MigrationTools& tools, domain::MigrationPtr command)
@@ -238,48 +180,30 @@ public:
           send();
         }
         return read();
-      } catch (const std::exception&) {
+      } catch (const NotKept& why) {
         trip_.reset();
-        if (auto failed = answer_to_failure(attempts))
-          return *std::move(failed);
+        if (!is_worth_another_attempt(why, attempts, command_->deadline))
+          return answer_to(why, attempts);
+        if (why.sqlstate() == "25006")
+          tools_.session.drop(); // look for the primary again
       }
       pause_before_retry(attempts, command_->deadline);
     }
   }
 
 private:
-  Answer read() { return answer_of(trip_->finish(), *command_, tools_.facts); }
-
-  /// Within the handler of the attempt's exception: nothing when it is worth another attempt.
-  std::optional<Answer> answer_to_failure(int attempts) {
-    const bool again = attempts < kMostAttempts && Clock::now() < command_->deadline;
-    try {
-      throw;
-    } catch (const CommitInDoubt& why) {
-      log_failure(tools_.log, *command_, "08007", why.what(), attempts);
-      return resolve(tools_.session, tools_.log, tools_.metrics, *command_);
-    } catch (const ConnectionLost& why) {
-      // PostgreSQL did not come to COMMIT, so it has rolled back or will.
-      if (again)
-        return std::nullopt;
-      log_failure(tools_.log, *command_, "08006", why.what(), attempts);
-      return failed(Refused::database_unavailable);
-    } catch (const StatementFailed& why) {
-      if (why.sqlstate() == kIdTaken)
-        return failed(Refused::database_unavailable);
-      if (!again || !is_worth_retrying(why.sqlstate())) {
-        log_failure(tools_.log, *command_, why.sqlstate(), why.what(), attempts);
-        return failed(refusal_for(why.sqlstate()));
-      }
-      if (why.sqlstate() == "25006")
-        tools_.session.drop(); // look for the primary again
-      return std::nullopt;
-    }
+  Answer read() {
+    return decoded(trip_->finish(), [this](const Reply& reply) {
+      return answer_of(reply, *command_, tools_.facts);
+    });
   }
 
-  Answer failed(Refused reason) {
-    return about(*command_,
-                 record_failure(tools_.session, tools_.log, *command_, reason, started_));
+  Answer answer_to(const NotKept& why, int attempts) {
+    log_failure(tools_.log, command_, why, attempts);
+    const OperationTools tools{tools_.session, tools_.log, tools_.metrics};
+    if (why.ended() == Ended::unknown)
+      return settle(tools, {command_, command_->deadline});
+    return record_failure(tools, command_, refusal_for(why), started_);
   }
 
   MigrationTools tools_;
@@ -312,7 +236,7 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
   const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
                                    [&](const auto& known) { return known.first == outcome; });
   Refusal refusal =
-      about(command, found == std::end(kOutcomes) ? Refused::internal : found->second);
+      refusal_about(command, found == std::end(kOutcomes) ? Refused::internal : found->second);
   if (refusal.reason == Refused::already_migrated) {
     refusal.authenticated_group_id = optional_uuid(reply, 0, "o_group_id");
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
@@ -340,58 +264,17 @@ std::unique_ptr<UnderWay> begin_migration(const MigrationTools& tools,
   return migration;
 }
 
-Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,
-               const MigrationCommand& command) {
-  // The rule: COMMIT may have been sent, so nothing may be assumed and nothing may be sent again.
-  // The backend that got it still holds the registration group's lock until it has committed or
-  // rolled back: once we hold that lock, what we read is final. The id that we look for was chosen
-  // before the migration began.
-  const auto started = Clock::now();
-  const WorkerTime time{command, started};
-  for (int attempts = 1; Clock::now() < command.deadline; ++attempts) {
-    try {
-      Transaction transaction{session};
-      transaction.run(statements::wait_for_group, command.registration_group_id);
-      const auto rows = transaction.run(statements::find_migration, command.migration_id.text());
-      const bool found =
-          !rows.empty() && std::string_view{rows.front()["status"].c_str()} != "failed";
-      if (found) {
-        // Seen here is not yet safe: its COMMIT may have ended without the standby's word. A COMMIT
-        // of our own that is kept covers all that was written before it.
-        transaction.run(statements::write_marker);
-        transaction.commit();
-      }
-      log.event(domain::LogLevel::warning, "migration.doubt_resolved",
-                {{"migration_id", std::string_view{command.migration_id.text()}},
-                 {"trace_id", domain::if_any(command.trace_id)},
-                 {"committed", found},
-                 {"attempts", std::int64_t{attempts}}});
-      metrics.doubt_ended(found ? Doubt::committed : Doubt::rolled_back);
-      if (found)
-        return completed_from_audit(rows.front());
-    } catch (const std::exception&) {
-      // Away still, or the lock is held still: what is in doubt stays in doubt until the deadline.
-      pause_before_retry(std::min(attempts, 4), command.deadline);
-      continue;
-    }
-    return about(command,
-                 record_failure(session, log, command, Refused::database_unavailable, started));
-  }
-  metrics.doubt_ended(Doubt::unresolved);
-  return about(command, Refused::timeout);
-}
+namespace {
 
-Answer find_migration(Session& session, const domain::FindMigration& query) {
+std::optional<Answer> recorded_migration(Session& session, const domain::FindMigration& query) {
   using Status = domain::MigrationReport::Status;
-  if (const auto running = find_running(session, query))
-    return *running;
   Transaction transaction{session};
   if (query.initiator)
     if (const auto refusal = refuse_inactive(transaction, *query.initiator))
       return *refusal;
   const auto rows = transaction.run(statements::find_migration, query.migration_id.text());
   if (rows.empty())
-    return Refusal{Refused::not_found};
+    return std::nullopt;
   const auto row = rows.front();
   if (query.initiator && optional_uuid(row["user_id"]) != query.initiator)
     return Refusal{Refused::not_found};
@@ -409,6 +292,19 @@ Answer find_migration(Session& session, const domain::FindMigration& query) {
   }
   report.result = completed_from_audit(row);
   return report;
+}
+
+} // namespace
+
+Answer find_migration(Session& session, const domain::FindMigration& query) {
+  if (const auto running = find_running(session, query))
+    return *running;
+  auto found = recorded_migration(session, query);
+  if (!found && query.initiator && query.final_after &&
+      settle_abandoned(session, "migration", query.migration_id, *query.initiator,
+                       *query.final_after))
+    found = recorded_migration(session, query);
+  return found.value_or(Refusal{.reason = Refused::not_found});
 }
 
 } // namespace regroup::db

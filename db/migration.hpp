@@ -29,11 +29,11 @@ domain::Answer migrate(const MigrationTools& tools, const domain::MigrationPtr& 
 std::unique_ptr<UnderWay> begin_migration(const MigrationTools& tools,
                                           domain::MigrationPtr command);
 
-/// Whether a migration whose COMMIT is in doubt did commit: `MigrationCompleted` when it did,
-/// `database_unavailable` (nothing was changed) when it did not, `timeout` when the database stayed
-/// away until the command's deadline.
-domain::Answer resolve(Session& session, domain::Log& log, domain::Metrics& metrics,
-                       const domain::MigrationCommand& command);
+/// A refusal with the details that its code documents.
+domain::Refusal refusal_about(const domain::MigrationCommand& command, domain::Refused reason);
+
+/// Out of a reply of regroup_migrate_v2 or regroup_settle_v1. Throws where it holds no such thing.
+domain::MigrationCompleted completed_from(const Reply& reply);
 
 /// An outcome of regroup_migrate_v2 or regroup_plan_v2, which has its details, as a caller is told
 /// of it; not for success. `limit`: of devices, as the function was told.

@@ -3,24 +3,10 @@
 #include <utility>
 
 namespace regroup::db {
-namespace {
-
-/// After a failure between BEGIN and COMMIT the transaction is open still, and good for nothing.
-void roll_back(Session& session) {
-  bool done = false;
-  {
-    Pipeline pipeline{session.open(), false};
-    done = pipeline.add(statements::rollback) && pipeline.send() && pipeline.next().reply;
-  }
-  if (!done)
-    session.drop();
-}
-
-} // namespace
 
 OneTrip::OneTrip(Session& session, const Statement& statement, const Parameters& parameters)
-    : session_(session), connection_(session.connection()) {
-  pipeline_.emplace(connection_, session.prepares());
+    : session_(session) {
+  pipeline_.emplace(session.connection(), session.prepares());
   send(statement, parameters);
 }
 
@@ -33,71 +19,64 @@ OneTrip::~OneTrip() {
 }
 
 void OneTrip::send(const Statement& statement, const Parameters& parameters) {
-  if (!pipeline_->add(statements::begin) ||
-      !pipeline_->add(statements::set_local, session_.limits()) ||
-      !pipeline_->add(statement, parameters))
-    return fail(Stage::unsent, {{}, "the connection broke before COMMIT was sent", true});
-  if (!pipeline_->add(statements::commit) || !pipeline_->send())
-    return fail(Stage::statement, {{}, "the connection broke while COMMIT was sent", true});
+  if (!pipeline_->add(statements::begin))
+    return;
+  left_ = true; // libpq sends when its buffer is full, and always at the end
+  if (!pipeline_->add(statements::set_local, session_.limits()) ||
+      !pipeline_->add(statement, parameters) || !pipeline_->add(statements::commit) ||
+      !pipeline_->send())
+    why_ = {{}, "the connection broke while the statements were sent"};
 }
 
-void OneTrip::fail(Stage at, Failure why) {
-  reached_ = at;
-  why_ = std::move(why);
-  pipeline_.reset();
-}
-
-bool OneTrip::has_arrived() { return !pipeline_ || pipeline_->has_arrived(); }
+bool OneTrip::has_arrived() { return !pipeline_ || !why_.what.empty() || pipeline_->has_arrived(); }
 
 void OneTrip::read() {
-  if (!pipeline_)
+  if (!pipeline_ || !why_.what.empty())
     return;
+  if (!left_) {
+    why_ = {{}, "the connection was broken"};
+    return;
+  }
   Pipeline::Answer answer;
   for (int before_commit = 0; before_commit < 3; ++before_commit) {
     answer = pipeline_->next();
-    if (!answer.reply)
-      return fail(Stage::statement, answer.failure);
+    if (!answer.reply) {
+      why_ = std::move(answer.failure);
+      return;
+    }
   }
-  const auto committed = pipeline_->next();
-  if (!committed.reply)
-    return fail(Stage::commit, committed.failure);
-  if (committed.reply->tag() != "COMMIT")
-    return fail(Stage::statement, {"25P02", "PostgreSQL rolled back", false});
-  reached_ = Stage::done;
-  reply_ = std::move(answer.reply);
-  warned_ = committed.warned;
-  pipeline_.reset();
+  auto committed = pipeline_->next();
+  if (!committed.reply) {
+    why_ = std::move(committed.failure);
+  } else if (committed.reply->tag() != "COMMIT") {
+    why_ = {{}, "COMMIT was answered with something else"};
+  } else if (pipeline_->finish()) {
+    reply_ = std::move(answer.reply);
+    warned_ = committed.warned;
+    pipeline_.reset();
+  } else {
+    why_ = {{}, "the connection broke behind COMMIT"};
+  }
 }
 
 bool OneTrip::went_well() {
   read();
-  return reached_ == Stage::done && !warned_;
+  return reply_ && !warned_;
 }
 
 Reply OneTrip::finish() {
   read();
-  if (reached_ == Stage::done) {
-    if (warned_)
-      throw CommitInDoubt("COMMIT ended with a warning");
+  if (reply_ && warned_)
+    throw NotKept(Ended::unknown, "01000", "COMMIT ended with a warning");
+  if (reply_)
     return *reply_;
+  if (!left_) {
+    pipeline_->abandon();
+    pipeline_.reset();
+    session_.drop();
+    throw NotKept(Ended::unsent, {}, why_.what);
   }
-  if (!why_.ends_session) {
-    if (reached_ == Stage::statement)
-      roll_back(session_);
-    throw StatementFailed(why_.sqlstate, why_.what);
-  }
-  session_.drop();
-  // PostgreSQL's own word that the session ended before the statement did: it skips what follows.
-  const bool is_certain =
-      reached_ == Stage::unsent || (reached_ == Stage::statement && !why_.sqlstate.empty());
-  if (is_certain)
-    throw ConnectionLost(why_.what);
-  throw CommitInDoubt(why_.what);
-}
-
-Reply run_in_one_trip(Session& session, const Statement& statement, const Parameters& parameters) {
-  session.open();
-  return OneTrip{session, statement, parameters}.finish();
+  throw session_.not_kept(pipeline_, why_);
 }
 
 } // namespace regroup::db

@@ -3,7 +3,7 @@
 #include "db/session.hpp"
 #include "domain/outcome.hpp"
 
-#include <cstdint>
+#include <exception>
 #include <optional>
 
 namespace regroup::db {
@@ -13,13 +13,12 @@ namespace regroup::db {
 /// it takes, also by a replica that freezes. COMMIT is on its way before the statement's outcome is
 /// known, so the statement has to raise an error whenever what it wrote must not stay.
 ///
-/// Who does not want to wait asks has_arrived() each time the session's socket can be read, and
-/// then went_well().
+/// To not wait, ask has_arrived() each time the session's socket can be read, and then went_well().
 class OneTrip {
 public:
   /// Sends all of it over the session's open connection. What fails is told by finish().
   OneTrip(Session& session, const Statement& statement, const Parameters& parameters);
-  /// Whose answers nobody has read leaves a session without a connection.
+  /// Drops the session's connection when its answers were not read.
   ~OneTrip();
   OneTrip(const OneTrip&) = delete;
   OneTrip& operator=(const OneTrip&) = delete;
@@ -30,36 +29,38 @@ public:
   /// Whether finish() will return at once and not throw. Waits for what has not arrived.
   [[nodiscard]] bool went_well();
 
-  /// Waits for the statement's reply. Throws ConnectionLost: PostgreSQL did not come to COMMIT.
-  /// StatementFailed: it rolled back. CommitInDoubt: the connection broke before PostgreSQL told
-  /// its outcome, or it committed with a warning (see Transaction::commit).
+  /// Waits for the statement's reply. Throws NotKept; then the session is in step, or dropped.
   Reply finish();
 
 private:
-  /// How far it came.
-  enum class Stage : std::uint8_t {
-    unsent,    // COMMIT was not sent
-    statement, // COMMIT was sent, and what stands before it has no good answer
-    commit,    // the statement was answered, COMMIT was not or not well
-    done
-  };
-
   void send(const Statement& statement, const Parameters& parameters);
   void read();
-  void fail(Stage at, Failure why);
 
   Session& session_;
-  Connection& connection_;
   std::optional<Pipeline> pipeline_; // until all answers are read
-  Stage reached_ = Stage::unsent;
-  Failure why_; // unless it is done
-  std::optional<Reply> reply_;
+  bool left_ = false;                // some of it may have been sent
+  Failure why_;                      // unless there is a reply
+  std::optional<Reply> reply_;       // COMMIT was answered as well
   bool warned_ = false;
 };
 
-/// Opens the session and waits for the reply. Throws as finish() does, and ConnectionLost when the
-/// session cannot be opened.
-Reply run_in_one_trip(Session& session, const Statement& statement, const Parameters& parameters);
+/// Reads an answer out of a reply that was kept. What `decode` throws makes the end unknown: it is
+/// there, but cannot be told.
+template <class Decode> auto decoded(const Reply& reply, const Decode& decode) {
+  try {
+    return decode(reply);
+  } catch (const std::exception& why) {
+    throw NotKept(Ended::unknown, {}, std::string{"the answer cannot be read: "} + why.what());
+  }
+}
+
+/// Opens the session and waits for the answer. Throws NotKept.
+template <class Decode>
+auto run_in_one_trip(Session& session, const Statement& statement, const Parameters& parameters,
+                     const Decode& decode) {
+  session.open();
+  return decoded(OneTrip{session, statement, parameters}.finish(), decode);
+}
 
 /// A job that is one trip, sent, and its answer not read yet.
 class UnderWay {

@@ -10,14 +10,17 @@
 #include "db/plan.hpp"
 #include "db/progress.hpp"
 #include "db/recall.hpp"
+#include "db/retry.hpp"
 #include "db/schema_steps.hpp"
+#include "db/settlement.hpp"
 #include "db/undo.hpp"
 
-#include <pqxx/except>
-
+#include <algorithm>
 #include <exception>
+#include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 namespace regroup::db {
@@ -26,20 +29,11 @@ namespace {
 using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
+using Clock = std::chrono::steady_clock;
 
 /// Ids that are sent along, without waiting for room in the socket's buffer: 150 take 6 KiB of the
 /// 200 that Linux has.
 constexpr std::size_t kMostSentAtOnce = 150;
-
-/// What a job other than a migration is answered when its transaction failed: nothing was changed
-/// then, whatever it was.
-Refusal refusal_for(const StatementFailed& why) {
-  const std::string_view sqlstate = why.sqlstate();
-  const bool passing = sqlstate == "55P03" || sqlstate == "57014" || sqlstate == "40001" ||
-                       sqlstate == "40P01" || sqlstate == "25006" || sqlstate == "RG001" ||
-                       sqlstate.starts_with("53");
-  return Refusal{passing ? Refused::database_unavailable : Refused::internal};
-}
 
 Answer check_api_key(Session& session, const domain::CheckApiKey& query) {
   Transaction transaction{session};
@@ -58,6 +52,12 @@ Answer check_health(Session& session) {
   return complete ? Answer{domain::Healthy{}} : Answer{Refusal{Refused::database_unavailable}};
 }
 
+/// Sent again after an end that is unknown, it comes to the same. Not so the events of a replica's
+/// sender, which asks again by itself; operations settle their doubts (settlement.hpp).
+bool can_be_repeated(const domain::Job& job) {
+  return !std::holds_alternative<domain::EventJob>(job) && !domain::operation_of(job);
+}
+
 } // namespace
 
 PgStore::PgStore(const config::Settings::Database& settings, const SchemaFacts& facts,
@@ -65,7 +65,31 @@ PgStore::PgStore(const config::Settings::Database& settings, const SchemaFacts& 
     : session_(settings, log, metrics), facts_(facts), log_(log), metrics_(metrics) {}
 
 Answer PgStore::execute(const domain::Job& job) noexcept {
-  return answered([&] { return run(job); });
+  return answered(domain::operation_of(job), [&]() -> Answer {
+    bool doubted = false;
+    for (int attempts = 1;; ++attempts) {
+      try {
+        return run(job, doubted);
+      } catch (const NotKept& why) {
+        doubted = doubted || why.ended() == Ended::unknown;
+        const bool has_time = Clock::now() < domain::deadline_of(job);
+        const bool again = can_be_repeated(job) &&
+                           (is_worth_another_attempt(why, attempts, domain::deadline_of(job)) ||
+                            (doubted && has_time));
+        if (!again)
+          return answer_to(why, doubted);
+      }
+      pause_before_retry(std::min(attempts, kMostAttempts), domain::deadline_of(job));
+    }
+  });
+}
+
+Answer PgStore::answer_to(const NotKept& why, bool doubted) {
+  if (why.ended() == Ended::refused)
+    log_.event(
+        domain::LogLevel::error, "database.statement_failed",
+        {{"sqlstate", std::string_view{why.sqlstate()}}, {"error", std::string_view{why.what()}}});
+  return Refusal{.reason = doubted ? Refused::timeout : refusal_for(why)};
 }
 
 std::optional<int> PgStore::begin(const domain::Job& job) noexcept {
@@ -76,6 +100,7 @@ std::optional<int> PgStore::begin(const domain::Job& job) noexcept {
       if ((*migration)->device_ids && (*migration)->device_ids->size() > kMostSentAtOnce)
         return std::nullopt;
       under_way_ = begin_migration(tools(), *migration);
+      begun_ = *migration;
     } else if (const auto* recall = std::get_if<domain::RecallMigration>(&job)) {
       if (recall->users.size() > kMostSentAtOnce)
         return std::nullopt;
@@ -102,29 +127,28 @@ domain::Store::Progressed PgStore::proceed() noexcept {
   if (!answer)
     return {Came::needs_time, {}};
   under_way_.reset();
+  begun_.reset();
   return {Came::answer, *std::move(answer)};
 }
 
 Answer PgStore::finish() noexcept {
-  return answered([this] {
+  return answered(std::exchange(begun_, std::nullopt), [this] {
     const auto ending = std::move(under_way_);
     return ending->finish();
   });
 }
 
-Answer PgStore::run(const domain::Job& job) {
+Answer PgStore::run(const domain::Job& job, bool again) {
   return std::visit(
-      [this]<class T>(const T& each) -> Answer {
+      [this, again]<class T>(const T& each) -> Answer {
         if constexpr (std::is_same_v<T, domain::MigrationPtr>)
           return migrate(tools(), each);
-        else if constexpr (std::is_same_v<T, domain::ResolveMigration>)
-          return resolve(session_, log_, metrics_, *each.migration);
+        else if constexpr (std::is_same_v<T, domain::Settle>)
+          return settle(operation_tools(), each);
         else if constexpr (std::is_same_v<T, domain::PlanMigration>)
           return plan(session_, facts_, *each.migration);
         else if constexpr (std::is_same_v<T, domain::UndoPtr>)
-          return undo(session_, log_, metrics_, *each);
-        else if constexpr (std::is_same_v<T, domain::ResolveUndo>)
-          return resolve_undo(session_, log_, metrics_, *each.undo);
+          return undo(operation_tools(), each);
         else if constexpr (std::is_same_v<T, domain::FindOrigin>)
           return find_origin(session_, each);
         else if constexpr (std::is_same_v<T, domain::RecallMigration>)
@@ -135,8 +159,8 @@ Answer PgStore::run(const domain::Job& job) {
           return find_registration_group(session_, each);
         else if constexpr (std::is_same_v<T, domain::ListGroupDevices>)
           return list_group_devices(session_, each);
-        else if constexpr (std::is_same_v<T, domain::ChangeGroupDevices>)
-          return change_group_devices(session_, each);
+        else if constexpr (std::is_same_v<T, domain::ChangePtr>)
+          return change_group_devices(operation_tools(), each);
         else if constexpr (std::is_same_v<T, domain::ListGroupMembers>)
           return list_group_members(session_, each);
         else if constexpr (std::is_same_v<T, domain::ListGroups>)
@@ -147,6 +171,8 @@ Answer PgStore::run(const domain::Job& job) {
           return list_devices(session_, each);
         else if constexpr (std::is_same_v<T, domain::FindMigration>)
           return find_migration(session_, each);
+        else if constexpr (std::is_same_v<T, domain::FindOperation>)
+          return find_operation(session_, each);
         else if constexpr (std::is_same_v<T, domain::NoteRunning>)
           return note_running(session_, each);
         else if constexpr (std::is_same_v<T, domain::TellProgress>)
@@ -156,7 +182,7 @@ Answer PgStore::run(const domain::Job& job) {
         else if constexpr (std::is_same_v<T, domain::CheckApiKey>)
           return check_api_key(session_, each);
         else if constexpr (std::is_same_v<T, domain::AdminJob>)
-          return administer(session_, each);
+          return administer(session_, each, again);
         else if constexpr (std::is_same_v<T, domain::EventJob>)
           return work_on_events(session_, each);
         else
@@ -165,25 +191,18 @@ Answer PgStore::run(const domain::Job& job) {
       job);
 }
 
-/// What `call` returns, or the answer to what it throws.
-template <class Call> Answer PgStore::answered(Call call) noexcept {
+/// What `call` returns, or the answer to a defect that it throws. What became of an operation is
+/// not known then.
+template <class Call>
+Answer PgStore::answered(const std::optional<domain::Operation>& operation, Call call) noexcept {
   try {
     return call();
-  } catch (const ConnectionLost&) {
-    return Refusal{Refused::database_unavailable};
-  } catch (const CommitInDoubt&) {
-    return Refusal{Refused::timeout}; // no migration: sent again it does no harm
-  } catch (const StatementFailed& why) {
-    const Refusal refusal = refusal_for(why);
-    log_.event(
-        domain::LogLevel::error, "database.statement_failed",
-        {{"sqlstate", std::string_view{why.sqlstate()}}, {"error", std::string_view{why.what()}}});
-    return refusal;
   } catch (const std::exception& why) {
     log_.event(domain::LogLevel::error, "database.defect",
                {{"error", std::string_view{why.what()}}});
     session_.drop(); // whatever it was, do not go on with a connection in an unknown state
-    return Refusal{Refused::internal};
+    return operation ? domain::no_outcome(domain::Settle{*operation, {}})
+                     : Refusal{.reason = Refused::internal};
   }
 }
 

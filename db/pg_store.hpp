@@ -4,6 +4,7 @@
 #include "db/one_trip.hpp"
 #include "db/schema.hpp"
 #include "db/session.hpp"
+#include "db/settlement.hpp"
 #include "domain/log.hpp"
 #include "domain/store.hpp"
 
@@ -26,15 +27,19 @@ public:
   domain::Answer finish() noexcept override;
 
 private:
-  template <class Call> domain::Answer answered(Call call) noexcept;
-  domain::Answer run(const domain::Job& job);
+  template <class Call>
+  domain::Answer answered(const std::optional<domain::Operation>& operation, Call call) noexcept;
+  domain::Answer run(const domain::Job& job, bool again);
+  domain::Answer answer_to(const NotKept& why, bool doubted);
   MigrationTools tools() { return {session_, facts_, log_, metrics_}; }
+  OperationTools operation_tools() { return {session_, log_, metrics_}; }
 
   Session session_;
   SchemaFacts facts_;
   domain::Log& log_;
   domain::Metrics& metrics_;
-  std::unique_ptr<UnderWay> under_way_; // what was begun
+  std::unique_ptr<UnderWay> under_way_;    // what was begun,
+  std::optional<domain::Operation> begun_; // where it is an operation
 };
 
 } // namespace regroup::db

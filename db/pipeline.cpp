@@ -16,19 +16,21 @@ bool is_success(const Result& result) {
   return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-/// The session is over: it was terminated (57P0x), or the server says so of the connection (08).
-bool ends_the_session(std::string_view sqlstate) {
-  return sqlstate.starts_with("57P") || sqlstate.starts_with("08");
-}
-
 Failure failure_of(const Result& result, const PGconn* connection) {
   const char* sqlstate = result ? PQresultErrorField(result.get(), PG_DIAG_SQLSTATE) : nullptr;
   if (sqlstate == nullptr) // libpq's own word of it, or none
-    return {{}, result ? PQresultErrorMessage(result.get()) : PQerrorMessage(connection), true};
-  return {sqlstate, PQresultErrorMessage(result.get()), ends_the_session(sqlstate)};
+    return {{}, result ? PQresultErrorMessage(result.get()) : PQerrorMessage(connection), false};
+  return {
+      sqlstate, PQresultErrorMessage(result.get()),
+      can_be_believed(PQresultErrorField(result.get(), PG_DIAG_SEVERITY_NONLOCALIZED), sqlstate)};
 }
 
 } // namespace
+
+bool can_be_believed(const char* severity, std::string_view sqlstate) {
+  return severity != nullptr && std::string_view{severity} == "ERROR" &&
+         !sqlstate.starts_with("08") && !sqlstate.starts_with("57P");
+}
 
 std::size_t Reply::rows() const { return static_cast<std::size_t>(PQntuples(result_.get())); }
 
@@ -66,14 +68,15 @@ Pipeline::Pipeline(Connection& connection, bool prepared)
   PQenterPipelineMode(connection_.handle());
 }
 
-Pipeline::~Pipeline() {
-  if (!is_whole_)
-    return; // and the connection is not used again
+bool Pipeline::finish() {
+  if (!std::exchange(is_whole_, false))
+    return in_step_;
   while (read_ < sent_.size())
     next();
-  // The mark behind all of it; a connection that broke has none.
-  next_result();
-  PQexitPipelineMode(connection_.handle());
+  const auto mark = next_result(); // a connection that broke has none
+  in_step_ = mark && PQresultStatus(mark.get()) == PGRES_PIPELINE_SYNC &&
+             PQexitPipelineMode(connection_.handle()) != 0;
+  return in_step_;
 }
 
 bool Pipeline::add(const Statement& statement, const Parameters& parameters) {

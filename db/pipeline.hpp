@@ -44,10 +44,17 @@ private:
 
 /// Why a statement has no reply.
 struct Failure {
-  std::string sqlstate; // empty: the connection broke without a word from PostgreSQL
+  std::string sqlstate; // empty: the connection broke without a word
   std::string what;     // for the log
-  bool ends_session = false;
+  /// An ERROR that can be PostgreSQL's word about the statement: no FATAL, and not of class 08,
+  /// which is about connections, and what poolers say when theirs is lost.
+  bool is_error = false;
 };
+
+/// Whether such a message says for certain that its statement failed and changed nothing, on a
+/// session that goes on: what else a server or a pooler says of a connection may come after the
+/// bytes were passed on. `severity` as PostgreSQL says it in English; may be null.
+bool can_be_believed(const char* severity, std::string_view sqlstate);
 
 /// Statements that are sent together, and PostgreSQL's answers in their order (libpq, "Pipeline
 /// Mode"): one round trip for all of them. When one fails PostgreSQL skips those behind it. Until
@@ -57,9 +64,7 @@ class Pipeline {
 public:
   /// `prepared`: each statement is prepared once a session, by its name.
   Pipeline(Connection& connection, bool prepared);
-  /// What was not read is read, so that the connection can be used again; one that could not take
-  /// all of it is to be thrown away.
-  ~Pipeline();
+  ~Pipeline() { finish(); }
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
@@ -79,6 +84,10 @@ public:
     bool warned = false; // PostgreSQL said a WARNING with it
   };
   Answer next();
+
+  /// Reads what was not read, up to the mark behind all that was sent; whether the mark came, so
+  /// that the connection is in step and can be used again. One that is not is to be thrown away.
+  bool finish();
 
   /// Reads no more: the connection is to be thrown away.
   void abandon() { is_whole_ = false; }
@@ -105,6 +114,7 @@ private:
   bool warned_ = false;         // with the answer that is being read
   std::size_t read_ = 0;
   bool is_whole_ = false; // all of it was sent: it is worth waiting for the answers
+  bool in_step_ = false;  // the mark behind all of it was read
 };
 
 } // namespace regroup::db

@@ -57,9 +57,9 @@ Answer end_running(Session& session, const domain::EndRunning& job) {
   Transaction transaction{session};
   transaction.run(statements::promise_nothing);
   if (!job.error_code.empty())
-    transaction.run(statements::record_failure, migration.migration_id.text(),
-                    migration.user_id.text(), migration.registration_group_id, job.error_code,
-                    job.error_message, nullptr, text_or_null(trace_id), received,
+    transaction.run(statements::settle, "migration", migration.migration_id.text(),
+                    migration.user_id.text(), migration.registration_group_id, nullptr, "none",
+                    job.error_code, job.error_message, text_or_null(trace_id), received,
                     text_or_null(started));
   transaction.run(statements::forget_running, migration.migration_id.text());
   transaction.commit();

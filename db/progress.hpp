@@ -9,7 +9,7 @@
 namespace regroup::db {
 
 /// A replica that has said nothing of its migrations for this long may be dead (it does so once a
-/// second: http/progress_teller.hpp).
+/// second: http/status_teller.hpp).
 inline constexpr std::chrono::milliseconds kSilentReplica{10'000};
 
 domain::Answer note_running(Session& session, const domain::NoteRunning& job);

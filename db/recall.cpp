@@ -1,8 +1,10 @@
 #include "db/recall.hpp"
 
 #include "db/codec.hpp"
+#include "db/retry.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -34,19 +36,48 @@ Refusal refusal_from(const Reply& reply, std::size_t row,
 class Recall final : public UnderWay {
 public:
   Recall(Session& session, domain::RecallMigration query)
-      : query_(std::move(query)), trip_(session, statements::recall_migration,
-                                        {query_.registration_group_id, distinct(query_.users)}) {}
+      : session_(session), query_(std::move(query)) {}
 
-  bool has_arrived() override { return trip_.has_arrived(); }
-
-  std::optional<Answer> answer() override {
-    if (!trip_.went_well())
-      return std::nullopt;
-    return finish();
+  /// Over a session that is ready.
+  void send() {
+    trip_.emplace(session_, statements::recall_migration,
+                  Parameters{query_.registration_group_id, distinct(query_.users)});
   }
 
+  bool has_arrived() override { return trip_->has_arrived(); }
+
+  std::optional<Answer> answer() override {
+    if (!trip_->went_well())
+      return std::nullopt;
+    return read();
+  }
+
+  /// It changes nothing, so it is sent again whatever broke.
   Answer finish() override {
-    const Reply found = trip_.finish();
+    for (int attempts = 1;; ++attempts) {
+      try {
+        if (!trip_) {
+          session_.open();
+          send();
+        }
+        return read();
+      } catch (const NotKept& why) {
+        trip_.reset();
+        const bool has_time = std::chrono::steady_clock::now() < query_.deadline;
+        if (!(why.ended() == Ended::unknown && has_time) &&
+            !is_worth_another_attempt(why, attempts, query_.deadline))
+          return Refusal{.reason = refusal_for(why)};
+      }
+      pause_before_retry(std::min(attempts, kMostAttempts), query_.deadline);
+    }
+  }
+
+private:
+  Answer read() {
+    return decoded(trip_->finish(), [this](const Reply& reply) { return answer_from(reply); });
+  }
+
+  Answer answer_from(const Reply& found) const {
     domain::MigrationRecalled recalled;
     if (found.empty())
       return recalled;
@@ -60,26 +91,27 @@ public:
     return recalled;
   }
 
-private:
   static std::string distinct(std::vector<Uuid> users) {
     std::sort(users.begin(), users.end());
     users.erase(std::unique(users.begin(), users.end()), users.end());
     return uuid_array_text(users);
   }
 
+  Session& session_;
   domain::RecallMigration query_;
-  OneTrip trip_;
+  std::optional<OneTrip> trip_;
 };
 
 } // namespace
 
 Answer recall_migration(Session& session, const domain::RecallMigration& query) {
-  session.open();
   return Recall{session, query}.finish();
 }
 
 std::unique_ptr<UnderWay> begin_recall(Session& session, domain::RecallMigration query) {
-  return std::make_unique<Recall>(session, std::move(query));
+  auto recall = std::make_unique<Recall>(session, std::move(query));
+  recall->send();
+  return recall;
 }
 
 } // namespace regroup::db

@@ -8,7 +8,7 @@
 
 namespace regroup::db {
 
-/// `MigrationRecalled`. Throws ConnectionLost or StatementFailed.
+/// `MigrationRecalled`, or why not.
 domain::Answer recall_migration(Session& session, const domain::RecallMigration& query);
 
 /// The same, sent over a session that is ready.

@@ -17,16 +17,31 @@ void pause_before_retry(int attempt, domain::Deadline deadline) {
   std::this_thread::sleep_until(std::min(until, deadline));
 }
 
-bool is_worth_retrying(std::string_view sqlstate) {
+namespace {
+
+/// What PostgreSQL promises not to have committed, and what may be otherwise a moment later.
+bool is_passing(std::string_view sqlstate) {
   return sqlstate == "40001"     // serialization failure
          || sqlstate == "40P01"  // deadlock
          || sqlstate == "RG001"  // another writer was first: the next look sees it
          || sqlstate == "25006"; // a standby, while a failover is under way
 }
 
-Refused refusal_for(std::string_view sqlstate) {
-  const bool passing = is_worth_retrying(sqlstate) || sqlstate == "55P03" // lock_timeout
-                       || sqlstate == "57014"                             // statement_timeout
+} // namespace
+
+bool is_worth_another_attempt(const NotKept& why, int attempts, domain::Deadline deadline) {
+  if (attempts >= kMostAttempts || std::chrono::steady_clock::now() >= deadline)
+    return false;
+  return why.ended() == Ended::unsent ||
+         (why.ended() == Ended::refused && is_passing(why.sqlstate()));
+}
+
+Refused refusal_for(const NotKept& why) {
+  const std::string_view sqlstate = why.sqlstate();
+  const bool passing = why.ended() == Ended::unsent || is_passing(sqlstate) ||
+                       sqlstate == "55P03"            // lock_timeout
+                       || sqlstate == "57014"         // statement_timeout
+                       || sqlstate == "RG002"         // settled as one that never happens
                        || sqlstate.starts_with("53"); // disk, memory, connections
   return passing ? Refused::database_unavailable : Refused::internal;
 }

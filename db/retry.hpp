@@ -1,4 +1,5 @@
 #pragma once
+#include "db/errors.hpp"
 #include "domain/command.hpp"
 #include "domain/outcome.hpp"
 
@@ -13,10 +14,11 @@ inline constexpr int kMostAttempts = 4;
 /// deadline.
 void pause_before_retry(int attempt, domain::Deadline deadline);
 
-/// What PostgreSQL promises not to have committed, and what may well work a moment later.
-bool is_worth_retrying(std::string_view sqlstate);
+/// Whether an attempt that certainly changed nothing may well work a moment later, and there is
+/// time and reason for another. `attempts`: begun up to now.
+bool is_worth_another_attempt(const NotKept& why, int attempts, domain::Deadline deadline);
 
-/// What a caller is told of a statement that failed in the end; nothing was changed.
-domain::Refused refusal_for(std::string_view sqlstate);
+/// What a caller is told of a transaction that was certainly not kept; nothing was changed.
+domain::Refused refusal_for(const NotKept& why);
 
 } // namespace regroup::db

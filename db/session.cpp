@@ -5,6 +5,7 @@
 #include <pqxx/except>
 
 #include <algorithm>
+#include <libpq-fe.h>
 #include <random>
 #include <string_view>
 #include <utility>
@@ -31,11 +32,6 @@ Parameters limits_of(const config::Settings::Database& settings) {
           std::to_string(settings.idle_in_transaction_timeout.count())};
 }
 
-/// The session is over: it was terminated (57P0x), or the server says so of the connection (08).
-bool ends_the_session(std::string_view sqlstate) {
-  return sqlstate.starts_with("57P") || sqlstate.starts_with("08");
-}
-
 } // namespace
 
 Session::Session(const config::Settings::Database& settings, domain::Log& log,
@@ -59,7 +55,7 @@ Connection& Session::open() {
 
 void Session::connect() {
   if (Clock::now() < next_attempt_)
-    throw ConnectionLost("the database could not be reached a moment ago");
+    throw NotKept(Ended::unsent, {}, "the database could not be reached a moment ago");
   try {
     connection_ = std::make_unique<Connection>(conninfo_);
     connection_->tell_progress_to(progress_);
@@ -77,8 +73,33 @@ void Session::connect() {
     // libpq's message names hosts and users, never the password.
     log_.event(domain::LogLevel::warning, "database.unreachable",
                {{"error", std::string_view{why.what()}}});
-    throw ConnectionLost("the database cannot be reached");
+    throw NotKept(Ended::unsent, {}, "the database cannot be reached");
   }
+}
+
+NotKept Session::not_kept(std::optional<Pipeline>& pipeline, const Failure& failure) {
+  const bool in_step = pipeline->finish();
+  pipeline.reset();
+  if (in_step && failure.is_error && leave_transaction())
+    return {Ended::refused, failure.sqlstate, failure.what};
+  drop();
+  return {Ended::unknown, failure.sqlstate, failure.what};
+}
+
+/// After a failure between BEGIN and COMMIT the transaction is open still, and good for nothing.
+/// One that is not there any more was on another session, which a pooler has lost.
+bool Session::leave_transaction() {
+  PGconn* connection = connection_->handle();
+  if (PQtransactionStatus(connection) == PQTRANS_IDLE)
+    return true; // BEGIN or COMMIT itself was refused
+  if (PQtransactionStatus(connection) != PQTRANS_INERROR)
+    return false;
+  Pipeline pipeline{*connection_, false};
+  if (!pipeline.add(statements::rollback) || !pipeline.send())
+    return false;
+  const auto answer = pipeline.next();
+  return answer.reply && !answer.warned && pipeline.finish() &&
+         PQtransactionStatus(connection) == PQTRANS_IDLE;
 }
 
 void ProgressWatch::set(domain::MigrationProgress* to) {
@@ -91,8 +112,8 @@ Transaction::Transaction(Session& session) : session_(session) {
   const bool was_open = session_.connection_ != nullptr;
   try {
     begin();
-  } catch (const ConnectionLost&) {
-    if (!was_open)
+  } catch (const NotKept& why) {
+    if (!was_open || why.ended() != Ended::unsent)
       throw;
     begin(); // the connection had died while it was idle
   }
@@ -100,14 +121,16 @@ Transaction::Transaction(Session& session) : session_(session) {
 
 void Transaction::begin() {
   Connection& connection = session_.open();
-  Failure failure{{}, "the connection broke before BEGIN", true};
+  Failure failure{{}, "the connection broke before BEGIN"};
+  bool in_step = false;
   {
     Pipeline pipeline{connection, session_.prepared_};
     if (pipeline.add(statements::begin) && pipeline.add(statements::set_local, session_.limits_) &&
         pipeline.send()) {
       const auto begun = pipeline.next();
       const auto limited = pipeline.next();
-      open_ = begun.reply && limited.reply;
+      in_step = pipeline.finish();
+      open_ = begun.reply && limited.reply && in_step;
       failure = begun.reply ? limited.failure : begun.failure;
     }
   }
@@ -116,9 +139,8 @@ void Transaction::begin() {
     return;
   }
   session_.drop(); // BEGIN may have worked and the rest not: leave nothing half begun behind
-  if (failure.ends_session)
-    throw ConnectionLost(failure.what);
-  throw StatementFailed(failure.sqlstate, failure.what);
+  throw NotKept(in_step && failure.is_error ? Ended::refused : Ended::unsent, failure.sqlstate,
+                failure.what);
 }
 
 Transaction::~Transaction() {
@@ -142,17 +164,18 @@ void Transaction::prepare(const Statement& statement) {
 }
 
 void Transaction::commit() {
-  session_.connection_->forget_warnings();
   open_ = false;
-  try {
-    send("COMMIT");
-  } catch (const ConnectionLost& why) {
-    throw CommitInDoubt(why.what());
-  }
-  // Another statement's failure reached us as its answer, and PostgreSQL has rolled back: that is
-  // StatementFailed, thrown by send().
-  if (session_.connection_->warned())
-    throw CommitInDoubt("COMMIT ended with a warning");
+  work_.reset();
+  std::optional<Pipeline> pipeline{std::in_place, *session_.connection_, session_.prepared_};
+  if (!pipeline->add(statements::commit) || !pipeline->send())
+    throw session_.not_kept(pipeline, {{}, "the connection broke while COMMIT was sent"});
+  const auto committed = pipeline->next();
+  if (!committed.reply)
+    throw session_.not_kept(pipeline, committed.failure);
+  if (committed.reply->tag() != "COMMIT" || !pipeline->finish())
+    throw session_.not_kept(pipeline, {{}, "COMMIT was not answered as it should be"});
+  if (committed.warned)
+    throw NotKept(Ended::unknown, "01000", "COMMIT ended with a warning");
 }
 
 void Transaction::translate_current_exception() {
@@ -160,20 +183,20 @@ void Transaction::translate_current_exception() {
     open_ = false;
     work_.reset();
     session_.drop();
-    throw ConnectionLost(what);
+    throw NotKept(Ended::unsent, {}, what);
   };
   try {
     throw;
   } catch (const pqxx::broken_connection& why) {
     lost(why.what());
   } catch (const pqxx::deadlock_detected& why) {
-    throw StatementFailed("40P01", why.what());
+    throw NotKept(Ended::refused, "40P01", why.what());
   } catch (const pqxx::serialization_failure& why) {
-    throw StatementFailed("40001", why.what());
+    throw NotKept(Ended::refused, "40001", why.what());
   } catch (const pqxx::sql_error& why) {
-    if (ends_the_session(why.sqlstate()))
+    if (!can_be_believed("ERROR", why.sqlstate()))
       lost(why.what());
-    throw StatementFailed(why.sqlstate(), why.what());
+    throw NotKept(Ended::refused, why.sqlstate(), why.what());
   } catch (const pqxx::failure& why) {
     lost(why.what());
   }

@@ -33,8 +33,8 @@ public:
   /// Throws the connection away: its backend's transaction, if any, is rolled back.
   void drop() noexcept;
 
-  /// The open connection; one that has died while it was idle is replaced. Throws ConnectionLost,
-  /// at once while the back-off runs.
+  /// The open connection; one that has died while it was idle is replaced. Throws NotKept
+  /// (`unsent`), at once while the back-off runs.
   Connection& open();
 
   /// Whether open() would not have to connect.
@@ -45,6 +45,11 @@ public:
 
   /// What statements::set_local is told in each transaction.
   const Parameters& limits() const { return limits_; }
+  /// How a transaction ended of which some statement, perhaps COMMIT, has failed: `refused` where
+  /// an ERROR came, all that was sent is answered and the transaction is left; else `unknown`, and
+  /// the connection is dropped. Ends the pipeline.
+  NotKept not_kept(std::optional<Pipeline>& pipeline, const Failure& failure);
+
   /// Whether named prepared statements are used (database.prepared_statements).
   bool prepares() const { return prepared_; }
 
@@ -53,6 +58,7 @@ private:
   friend class ProgressWatch;
 
   void connect();
+  bool leave_transaction();
 
   std::string conninfo_;
   Parameters limits_;
@@ -82,7 +88,8 @@ private:
 };
 
 /// A transaction, from its BEGIN to the end of its scope. A connection that turns out to be dead
-/// before BEGIN is replaced once. Every member throws ConnectionLost or StatementFailed.
+/// before BEGIN is replaced once. Every member throws NotKept: before commit(), which sends COMMIT
+/// in a trip of its own, a broken connection is `unsent`.
 class Transaction {
 public:
   explicit Transaction(Session& session);
@@ -101,10 +108,10 @@ public:
     });
   }
 
-  /// Sends COMMIT, once. Throws CommitInDoubt when the connection broke, or when PostgreSQL
-  /// committed with a warning: a wait for the synchronous standby that was cancelled "succeeds"
-  /// so, though the row may be nowhere else (manual, 20.5.1 and 27.2.8). COMMIT is never cancelled
-  /// by Regroup, and statement_timeout does not bound that wait.
+  /// Sends COMMIT, once. `unknown` when the connection broke, or when PostgreSQL committed with a
+  /// warning: a wait for the synchronous standby that was cancelled "succeeds" so, though the row
+  /// may be nowhere else (manual, 20.5.1 and 27.2.8). COMMIT is never cancelled by Regroup, and
+  /// statement_timeout does not bound that wait.
   void commit();
 
 private:

@@ -40,22 +40,23 @@ inline constexpr Statement migrate{
     "FROM regroup_migrate_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
     "$16, $17)"};
 
-/// migration.cpp, in a transaction of its own after a migration was rolled back. Takes no lock. The
-/// conflict is a migration that was thought lost and had committed: its row stays. The last two
-/// parameters: how long ago, in microseconds, the request was received and a worker took it up.
-inline constexpr Statement record_failure{
-    "regroup_record_failure",
-    "INSERT INTO migration_audit_logs (id, user_id, registration_group_id, status, error_code, "
-    "error_message, duration_ms, trace_id, received_at, started_at) "
-    "VALUES ($1, $2, $3, 'failed', $4, $5, $6, $7, now() - $8::bigint * interval '1 us', "
-    "now() - $9::bigint * interval '1 us') ON CONFLICT (id) DO NOTHING"};
+/// settlement.cpp, in one round trip with BEGIN and COMMIT; progress.cpp within a transaction. May
+/// wait for the registration group's lock, up to lock_timeout; see functions/settle.sql.
+inline constexpr Statement settle{
+    "regroup_settle",
+    "SELECT outcome, o_error_code, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, "
+    "o_remaining, o_ignored, array_to_string(o_verdicts, ',') AS verdicts, "
+    "to_char(o_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS at "
+    "FROM regroup_settle_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"};
 
-/// migration.cpp, to learn what became of a COMMIT: waits (up to lock_timeout) until the backend
-/// that may still be committing has let go of the registration group.
-inline constexpr Statement wait_for_group{
-    "regroup_wait_for_group", "SELECT pg_catalog.pg_advisory_xact_lock(regroup_lock_key($1))"};
+/// settlement.cpp: an undo or a change of devices. Takes no lock.
+inline constexpr Statement find_operation{
+    "regroup_find_operation",
+    "SELECT user_id, kind, group_id, status, error_code, error_message, "
+    "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS ended_at "
+    "FROM regroup_operations WHERE id = $1"};
 
-/// migration.cpp, after wait_for_group, and for the status of a migration. Takes no lock.
+/// migration.cpp, for the status of a migration. Takes no lock.
 inline constexpr Statement find_migration{
     "regroup_find_migration",
     "SELECT id, user_id, registration_group_id, "
@@ -85,11 +86,6 @@ inline constexpr Statement recall_migration{
     "LEFT JOIN group_memberships m ON m.group_id = a.authenticated_group_id "
     "  AND m.user_id = asker.id "
     "WHERE a.registration_group_id = $1 AND a.status = 'success'"};
-
-/// migration.cpp, when a migration in doubt was found: something for COMMIT to write, so that its
-/// promise (a synchronous standby has it) covers everything written before.
-inline constexpr Statement write_marker{
-    "regroup_write_marker", "SELECT pg_catalog.pg_logical_emit_message(true, 'regroup', '')"};
 
 /// progress.cpp, before each of its writes, which promise nothing: they are on this server's disk,
 /// and wait for no standby, so that a COMMIT that does wait can be told of.
@@ -136,15 +132,7 @@ inline constexpr Statement undo{
     "regroup_undo",
     "SELECT outcome, o_migration_id, o_device_ids, "
     "to_char(o_rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
-    "AS o_rolled_back_at FROM regroup_undo_v1($1, $2, $3, $4, $5, $6, $7)"};
-
-/// undo.cpp, after wait_for_group, to learn what became of a COMMIT.
-inline constexpr Statement find_undo{
-    "regroup_find_undo",
-    "SELECT id AS o_migration_id, device_ids AS o_device_ids, "
-    "to_char(rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
-    "AS o_rolled_back_at FROM migration_audit_logs "
-    "WHERE undone_group_id = $1 AND rollback_id = $2"};
+    "AS at FROM regroup_undo_v1($1, $2, $3, $4, $5, $6, $7)"};
 
 /// devices.cpp. Takes the members' lock shared, then the device's row; see functions/devices.sql.
 inline constexpr Statement register_device{

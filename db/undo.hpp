@@ -1,8 +1,6 @@
 #pragma once
-#include "db/session.hpp"
+#include "db/settlement.hpp"
 #include "domain/command.hpp"
-#include "domain/log.hpp"
-#include "domain/metrics.hpp"
 #include "domain/outcome.hpp"
 
 namespace regroup::db {
@@ -11,12 +9,10 @@ namespace regroup::db {
 /// Also of a group that was undone. Who may know or do what is decided later, under the lock.
 domain::Answer find_origin(Session& session, const domain::FindOrigin& query);
 
-/// One undo, with its retries, to an outcome that is true.
-domain::Answer undo(Session& session, domain::Log& log, domain::Metrics& metrics,
-                    const domain::UndoCommand& command);
+/// One undo, with its retries and its settlement, to an outcome that is true.
+domain::Answer undo(const OperationTools& tools, const domain::UndoPtr& command);
 
-/// Whether an undo whose COMMIT is in doubt did commit: as resolve() of a migration.
-domain::Answer resolve_undo(Session& session, domain::Log& log, domain::Metrics& metrics,
-                            const domain::UndoCommand& command);
+/// Out of a reply of regroup_undo_v1 or regroup_settle_v1. Throws where it holds no such thing.
+domain::MigrationUndone undone_from(const domain::UndoCommand& command, const Reply& reply);
 
 } // namespace regroup::db

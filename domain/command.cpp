@@ -3,6 +3,7 @@
 #include "domain/names.hpp"
 
 #include <algorithm>
+#include <array>
 #include <type_traits>
 #include <utility>
 
@@ -34,16 +35,49 @@ MigrationCommand make_migration_command(MigrationRequest request, const Uuid& us
 Deadline deadline_of(const Job& job) {
   return std::visit(
       []<class T>(const T& each) {
-        if constexpr (std::is_same_v<T, MigrationPtr> || std::is_same_v<T, UndoPtr>)
+        if constexpr (std::is_same_v<T, MigrationPtr> || std::is_same_v<T, UndoPtr> ||
+                      std::is_same_v<T, ChangePtr>)
           return each->deadline;
-        else if constexpr (std::is_same_v<T, ResolveMigration> || std::is_same_v<T, PlanMigration>)
+        else if constexpr (std::is_same_v<T, PlanMigration>)
           return each.migration->deadline;
-        else if constexpr (std::is_same_v<T, ResolveUndo>)
-          return each.undo->deadline;
         else
           return each.deadline;
       },
       job);
+}
+
+Uuid id_of(const Operation& operation) {
+  if (const auto* migration = std::get_if<MigrationPtr>(&operation))
+    return (*migration)->migration_id;
+  if (const auto* undo = std::get_if<UndoPtr>(&operation))
+    return (*undo)->undo_id;
+  return std::get<ChangePtr>(operation)->change_id;
+}
+
+const char* kind_of(const Operation& operation) {
+  static constexpr std::array<const char*, 3> kKinds{"migration", "undo", "device_change"};
+  return kKinds.at(operation.index());
+}
+
+std::optional<Operation> operation_of(const Job& job) {
+  if (const auto* settle = std::get_if<Settle>(&job))
+    return settle->operation;
+  if (const auto* migration = std::get_if<MigrationPtr>(&job))
+    return *migration;
+  if (const auto* undo = std::get_if<UndoPtr>(&job))
+    return *undo;
+  if (const auto* change = std::get_if<ChangePtr>(&job))
+    return *change;
+  return std::nullopt;
+}
+
+Refusal no_outcome(const Job& job) {
+  Refusal refusal{.reason = Refused::timeout};
+  if (const auto operation = operation_of(job)) {
+    const bool migrates = std::holds_alternative<MigrationPtr>(*operation);
+    (migrates ? refusal.migration_id : refusal.operation_id) = id_of(*operation);
+  }
+  return refusal;
 }
 
 } // namespace regroup::domain

@@ -77,21 +77,11 @@ struct UndoCommand {
 };
 using UndoPtr = std::shared_ptr<const UndoCommand>;
 
-/// Look up whether an undo whose COMMIT is in doubt did commit.
-struct ResolveUndo {
-  UndoPtr undo;
-};
-
 /// The registration group that an authenticated group was made from.
 struct FindOrigin {
   Uuid authenticated_group_id;
   Uuid user_id; // who asks
   Deadline deadline;
-};
-
-/// Look up whether a migration whose COMMIT is in doubt did commit.
-struct ResolveMigration {
-  MigrationPtr migration;
 };
 
 /// Answers everybody who asked to migrate a registration group of which a full migration is
@@ -133,12 +123,30 @@ struct ListGroupDevices {
 struct ChangeGroupDevices {
   enum class Action : std::uint8_t { add, remove };
   Action action = Action::add;
-  Uuid change_id; // of its audit row
+  Uuid change_id; // chosen before the first attempt, as a migration's
   Uuid user_id;
   Uuid group_id;
   std::vector<Uuid> device_ids; // in the caller's order, no id twice
   bool partial = false;
   std::optional<IdempotencyKey> idempotency;
+  Deadline deadline;
+};
+using ChangePtr = std::shared_ptr<const ChangeGroupDevices>;
+
+/// Everything that writes and would not come to the same if it were done twice. Each has an id that
+/// was chosen before it began.
+using Operation = std::variant<MigrationPtr, UndoPtr, ChangePtr>;
+
+Uuid id_of(const Operation& operation);
+
+/// What an operation is called in logs and in the database.
+const char* kind_of(const Operation& operation);
+
+/// "Did it commit, or shall it never?", of an operation that is in doubt. Answered as the operation
+/// itself where it had committed; with `database_unavailable` (nothing was changed, nor will be)
+/// where it was made impossible; with `timeout` where it could not be settled before the deadline.
+struct Settle {
+  Operation operation;
   Deadline deadline;
 };
 
@@ -181,8 +189,19 @@ struct ListDevices {
 struct FindMigration {
   Uuid migration_id;
   std::optional<Uuid> initiator; // absent: an administrator asks
+  /// An id that is older than this has been given up by the replica that chose it: where nothing is
+  /// known of it, its initiator's question settles it. None: that is not for this question to do.
+  std::optional<std::chrono::milliseconds> final_after{};
   Deadline deadline;
   bool aside = false; // asked again and again, for a stream: beside the pool
+};
+
+/// What became of an undo or of a change of a group's devices. As FindMigration.
+struct FindOperation {
+  Uuid operation_id;
+  std::optional<Uuid> initiator;
+  std::optional<std::chrono::milliseconds> final_after;
+  Deadline deadline;
 };
 
 /// A migration is about to be answered 202: every replica must be able to say that it runs.
@@ -217,12 +236,19 @@ struct CheckHealth {
 };
 
 /// Everything that a database worker can be asked for.
-using Job = std::variant<MigrationPtr, ResolveMigration, PlanMigration, UndoPtr, ResolveUndo,
-                         FindOrigin, RecallMigration, RegisterDevice, FindRegistrationGroup,
-                         ListGroupDevices, ChangeGroupDevices, ListGroupMembers, ListGroups,
-                         ListGroupsOfDevice, ListDevices, FindMigration, NoteRunning, TellProgress,
-                         EndRunning, CheckApiKey, CheckHealth, AdminJob, EventJob>;
+using Job = std::variant<MigrationPtr, UndoPtr, ChangePtr, Settle, PlanMigration, FindOrigin,
+                         RecallMigration, RegisterDevice, FindRegistrationGroup, ListGroupDevices,
+                         ListGroupMembers, ListGroups, ListGroupsOfDevice, ListDevices,
+                         FindMigration, FindOperation, NoteRunning, TellProgress, EndRunning,
+                         CheckApiKey, CheckHealth, AdminJob, EventJob>;
 
+/// Made once, when the request came: every job that it takes gets what remains of it.
 Deadline deadline_of(const Job& job);
+
+/// The operation that the job runs or settles, if it is one.
+std::optional<Operation> operation_of(const Job& job);
+
+/// Nothing is known of what became of the job: `timeout`, with the operation's id.
+Refusal no_outcome(const Job& job);
 
 } // namespace regroup::domain

@@ -40,6 +40,8 @@ public:
   /// What became of a COMMIT whose answer was lost.
   enum class Doubt : std::uint8_t { committed, rolled_back, unresolved };
   virtual void doubt_ended(Doubt /*how*/) noexcept {}
+  /// Operations that were answered with a 504 and are not settled yet.
+  virtual void unsettled(std::size_t /*operations*/) noexcept {}
 
   /// All of it in Prometheus' text format, version 0.0.4.
   virtual std::string exposition() const { return {}; }

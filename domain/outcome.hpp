@@ -21,6 +21,7 @@ enum class Refused : std::uint8_t {
   no_devices,
   too_many_devices,
   group_full, // groups.max_devices
+  malformed,  // not HTTP/1.1 as RFC 9112 has it
   unauthorized,
   not_device_owner,
   not_owner_of_device, // that one device, while not_device_owner is about a whole group
@@ -29,6 +30,7 @@ enum class Refused : std::uint8_t {
   forbidden,
   not_found,
   method_not_allowed,
+  request_timeout, // the rest of it did not come in time
   in_progress,
   already_migrated,
   group_name_exists,
@@ -41,10 +43,14 @@ enum class Refused : std::uint8_t {
   cancelled,       // by an administrator, before it could be committed
   not_cancellable, // it has ended, or is being committed
   too_large,
+  uri_too_long,
+  header_too_large,
   unsupported_media_type,
   idempotency_mismatch,
   rate_limited,
   internal,
+  not_implemented, // a method or a transfer coding that is not known
+  version_not_supported,
   overloaded,
   database_unavailable,
   shutting_down,
@@ -84,6 +90,7 @@ struct Refusal {
   std::optional<Uuid> authenticated_group_id{};
   std::optional<Uuid> migration_id{};
   std::optional<Uuid> device_id{};
+  std::optional<Uuid> operation_id{}; // of an undo or a change of devices
   std::optional<std::int64_t> device_count{};
   std::optional<std::int64_t> limit{};
   std::optional<std::string> group_name{};
@@ -240,6 +247,18 @@ struct MigrationReport {
   std::string error_message;  // when failed: fit for the caller's eyes
 };
 
+/// What is known of an undo or of a change of a group's devices; both are short, so one that has
+/// not come to its end is not known of.
+struct OperationReport {
+  Uuid operation_id;
+  std::string kind; // kind_of(); empty: it never began
+  std::optional<Uuid> group_id;
+  bool completed = false; // else it failed, and changed nothing
+  std::string ended_at;   // RFC 3339, UTC
+  std::string error_code; // when failed: a code of the contract's table
+  std::string error_message;
+};
+
 struct RunningNoted {
   std::int64_t devices_total = 0;
 };
@@ -258,7 +277,7 @@ using Answer =
     std::variant<Refusal, MigrationCompleted, MigrationPlan, MigrationUndone, GroupOrigin,
                  MigrationRecalled, DeviceRegistered, RegistrationGroupFound, GroupDevicesPage,
                  GroupDevicesChanged, Page<GroupMember>, Page<MyGroup>, Page<GroupOfDevice>,
-                 Page<MyDevice>, MigrationReport, RunningNoted, Done, ApiKeyFacts, Healthy,
-                 AdminDocument, EventsClaimed>;
+                 Page<MyDevice>, MigrationReport, OperationReport, RunningNoted, Done, ApiKeyFacts,
+                 Healthy, AdminDocument, EventsClaimed>;
 
 } // namespace regroup::domain

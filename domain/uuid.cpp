@@ -99,6 +99,16 @@ Uuid Uuid::time_ordered() {
   return uuid;
 }
 
+std::optional<std::chrono::system_clock::time_point> Uuid::made_at() const {
+  using namespace std::chrono;
+  if (bytes_[6] >> 4U != 7)
+    return std::nullopt;
+  std::int64_t millis = 0;
+  for (std::size_t i = 0; i < 6; ++i)
+    millis = millis * 256 + bytes_[i];
+  return system_clock::time_point{milliseconds{millis}};
+}
+
 std::string Uuid::text() const {
   const auto text = characters();
   return {text.data(), text.size()};

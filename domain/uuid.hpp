@@ -1,5 +1,6 @@
 #pragma once
 #include <array>
+#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,9 @@ public:
   /// A version 7 UUID: milliseconds first, so that the rows that a replica writes one after the
   /// other land side by side in PostgreSQL's indexes.
   static Uuid time_ordered();
+
+  /// When it was made, where it is of version 7.
+  std::optional<std::chrono::system_clock::time_point> made_at() const;
 
   /// 36 characters, lower case.
   std::string text() const;

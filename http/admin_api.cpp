@@ -38,15 +38,14 @@ void Api::administer(const Request& request, const Respond& respond, domain::Adm
   constexpr int kRetryAfter = 5;
   if (request.api_key.empty())
     return respond(to_reply(Refusal{Refused::unauthorized}));
-  parts_.gateway.ask(domain::AdminJob{sha256_hex(request.api_key), std::move(work),
-                                      Clock::now() + settings_.request_timeout},
-                     settings_.request_timeout,
-                     [respond, answer = std::move(answer)](const Answer& done) {
-                       if (const auto* document = std::get_if<AdminDocument>(&done))
-                         return answer(*document);
-                       const auto* refusal = std::get_if<Refusal>(&done);
-                       respond(refused(refusal ? *refusal : Refusal{}, kRetryAfter));
-                     });
+  parts_.gateway.ask(
+      domain::AdminJob{sha256_hex(request.api_key), std::move(work), deadline_of(request)},
+      [respond, answer = std::move(answer)](const Answer& done) {
+        if (const auto* document = std::get_if<AdminDocument>(&done))
+          return answer(*document);
+        const auto* refusal = std::get_if<Refusal>(&done);
+        respond(refused(refusal ? *refusal : Refusal{}, kRetryAfter));
+      });
 }
 
 void Api::refuse_administrator(const Request& request, const Respond& respond,
@@ -123,19 +122,19 @@ void Api::admin_cancel(const Request& request, const Respond& respond) {
 
 void Api::admin_create_webhook(const Request& request, const Respond& respond) {
   // The key first: what is wrong with a body is nobody else's to learn.
-  administer(request, respond, domain::CheckAdminKey{}, [this, request, respond](const auto&) {
-    if (refuse_body(request, respond))
-      return;
-    auto url = parse_webhook(request.body, parts_.unicode, settings_.allow_private_webhooks);
-    if (const auto* refusal = std::get_if<Refusal>(&url))
-      return respond(to_reply(*refusal));
-    administer(request, respond,
-               domain::CreateWebhook{domain::Uuid::time_ordered(),
-                                     std::get<std::string>(std::move(url)),
-                                     "whsec_" + new_api_key().substr(4)},
-               [respond](const AdminDocument& made) {
-                 respond({201, made.json});
-               });
+  administer(request, respond, domain::CheckAdminKey{}, [this, &request, respond](const auto&) {
+    with_body(request, respond, [this, &request, respond](std::string_view body) {
+      auto url = parse_webhook(body, parts_.unicode, settings_.allow_private_webhooks);
+      if (const auto* refusal = std::get_if<Refusal>(&url))
+        return respond(to_reply(*refusal));
+      administer(request, respond,
+                 domain::CreateWebhook{domain::Uuid::time_ordered(),
+                                       std::get<std::string>(std::move(url)),
+                                       "whsec_" + new_api_key().substr(4)},
+                 [respond](const AdminDocument& made) {
+                   respond({201, made.json});
+                 });
+    });
   });
 }
 
@@ -154,18 +153,18 @@ void Api::admin_delete_webhook(const Request& request, const Respond& respond) {
 }
 
 void Api::admin_create_api_key(const Request& request, const Respond& respond) {
-  administer(request, respond, domain::CheckAdminKey{}, [this, request, respond](const auto&) {
-    if (refuse_body(request, respond))
-      return;
-    auto parsed = parse_api_key(request.body, parts_.unicode, std::chrono::system_clock::now());
-    if (const auto* refusal = std::get_if<Refusal>(&parsed))
-      return respond(to_reply(*refusal));
-    auto& what = std::get<domain::CreateApiKey>(parsed);
-    const std::string key = new_api_key();
-    what.key_hash = sha256_hex(key);
-    what.prefix = key.substr(0, 8);
-    administer(request, respond, std::move(what), [respond, key](const AdminDocument& made) {
-      respond({201, R"({"key":")" + key + "\"," + made.json.substr(1)});
+  administer(request, respond, domain::CheckAdminKey{}, [this, &request, respond](const auto&) {
+    with_body(request, respond, [this, &request, respond](std::string_view body) {
+      auto parsed = parse_api_key(body, parts_.unicode, std::chrono::system_clock::now());
+      if (const auto* refusal = std::get_if<Refusal>(&parsed))
+        return respond(to_reply(*refusal));
+      auto& what = std::get<domain::CreateApiKey>(parsed);
+      const std::string key = new_api_key();
+      what.key_hash = sha256_hex(key);
+      what.prefix = key.substr(0, 8);
+      administer(request, respond, std::move(what), [respond, key](const AdminDocument& made) {
+        respond({201, R"({"key":")" + key + "\"," + made.json.substr(1)});
+      });
     });
   });
 }

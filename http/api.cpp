@@ -82,18 +82,24 @@ bool Api::refuse_user(const Uuid& user, const Respond& respond) {
   return wait.has_value();
 }
 
-bool Api::refuse_body(const Request& request, const Respond& respond) const {
-  if (request.body.size() > settings_.max_body_bytes) {
-    Refusal refusal{Refused::too_large};
-    refusal.limit = static_cast<std::int64_t>(settings_.max_body_bytes);
+void Api::with_body(const Request& request, const Respond& respond,
+                    std::function<void(std::string_view)> go_on) const {
+  const auto refuse = [respond, most = settings_.max_body_bytes](Refused why) {
+    Refusal refusal{why};
+    if (why == Refused::too_large)
+      refusal.limit = static_cast<std::int64_t>(most);
     respond(to_reply(refusal));
-    return true;
-  }
-  if (!is_json(request.content_type)) {
-    respond(refused(Refused::unsupported_media_type));
-    return true;
-  }
-  return false;
+  };
+  if (request.content_length > settings_.max_body_bytes)
+    return refuse(Refused::too_large);
+  if (!is_json(request.content_type) || !request.content_encoding.empty())
+    return refuse(Refused::unsupported_media_type);
+  request.read_body([refuse, go_on = std::move(go_on)](const Body& body) {
+    if (const auto* why = std::get_if<Refused>(&body))
+      refuse(*why);
+    else
+      go_on(std::get<std::string_view>(body));
+  });
 }
 
 void Api::with_user(const Request& request, const Respond& respond,
@@ -110,68 +116,77 @@ void Api::with_user(const Request& request, const Respond& respond,
 
 void Api::with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                    std::function<void(const domain::ApiKeyFacts&)> go_on) {
-  domain::CheckApiKey query{sha256_hex(request.api_key), Clock::now() + settings_.request_timeout};
-  parts_.gateway.ask(
-      std::move(query), settings_.request_timeout,
-      [respond, timeout_retry_after, go_on = std::move(go_on)](const Answer& answer) {
-        if (const auto* facts = std::get_if<domain::ApiKeyFacts>(&answer))
-          go_on(*facts);
-        else if (const auto* refusal = std::get_if<Refusal>(&answer))
-          respond(refused(*refusal, timeout_retry_after));
-        else
-          respond(refused(Refused::internal));
-      });
+  domain::CheckApiKey query{sha256_hex(request.api_key), deadline_of(request)};
+  parts_.gateway.ask(std::move(query), [respond, timeout_retry_after,
+                                        go_on = std::move(go_on)](const Answer& answer) {
+    if (const auto* facts = std::get_if<domain::ApiKeyFacts>(&answer))
+      go_on(*facts);
+    else if (const auto* refusal = std::get_if<Refusal>(&answer))
+      respond(refused(*refusal, timeout_retry_after));
+    else
+      respond(refused(Refused::internal));
+  });
+}
+
+domain::Deadline Api::deadline_of(const Request& request) const {
+  return request.received + settings_.request_timeout;
 }
 
 void Api::migrate(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
-    if (refuse_body(request, respond))
-      return;
-    const auto dry_run = parse_dry_run(request.query);
-    if (const auto* refusal = std::get_if<Refusal>(&dry_run))
-      return respond(to_reply(*refusal));
-    auto key = idempotency_key(request);
-    if (const auto* refusal = std::get_if<Refusal>(&key))
-      return respond(to_reply(*refusal));
-    auto parsed = parse_migration(request.body, parts_.unicode, std::get<0>(key).has_value());
-    if (const auto* refusal = std::get_if<Refusal>(&parsed))
-      return respond(to_reply(*refusal));
-    auto& body = std::get<MigrationBody>(parsed);
-
-    auto command = std::make_shared<domain::MigrationCommand>(
-        domain::make_migration_command(std::move(body.request), user, parts_.unicode));
-    command->max_devices = max_devices_per_group_;
-    command->require_owner = settings_.require_owner;
-    command->link_age = settings_.link_age;
-    command->received = request.received;
-    command->trace_id = request.trace_id;
-    command->deadline = request.received + settings_.request_timeout;
-    request.facts.registration_group_id = {command, &command->registration_group_id};
-    if (auto& text = std::get<0>(key))
-      command->idempotency = {std::move(*text), std::move(body.hash)};
-
-    command->progress = std::make_shared<domain::MigrationProgress>();
-    if (std::get<bool>(dry_run))
-      return rehearse(command, respond);
-    request.facts.migration_id = command->migration_id;
-    running_.add(command);
-    // The request is there for as long as these, since one of them has its Respond.
-    parts_.gateway.migrate(
-        command, settings_.async_after, settings_.request_timeout,
-        {[respond, &request](const Answer& outcome) {
-           if (const auto* done = std::get_if<domain::MigrationCompleted>(&outcome))
-             request.facts.migration_id = done->migration_id; // a replay's is the first one's
-           respond(reply_to_migration(outcome));
-         },
-         [this, respond, command] {
-           teller_.note(command, [respond, command] { respond(still_running(*command)); });
-         },
-         [this, command, &request](const Answer& outcome) {
-           teller_.end(command, outcome);
-           log_migration(*command, request, outcome);
-           measure_migration(*command, request, outcome);
-         }});
+    // The request is there for as long as its Respond.
+    with_body(request, respond, [this, &request, respond, user](std::string_view body) {
+      migrate_body(request, respond, user, body);
+    });
   });
+}
+
+void Api::migrate_body(const Request& request, const Respond& respond, const Uuid& user,
+                       std::string_view content) {
+  const auto dry_run = parse_dry_run(request.query);
+  if (const auto* refusal = std::get_if<Refusal>(&dry_run))
+    return respond(to_reply(*refusal));
+  auto key = idempotency_key(request);
+  if (const auto* refusal = std::get_if<Refusal>(&key))
+    return respond(to_reply(*refusal));
+  auto parsed = parse_migration(content, parts_.unicode, std::get<0>(key).has_value());
+  if (const auto* refusal = std::get_if<Refusal>(&parsed))
+    return respond(to_reply(*refusal));
+  auto& body = std::get<MigrationBody>(parsed);
+
+  auto command = std::make_shared<domain::MigrationCommand>(
+      domain::make_migration_command(std::move(body.request), user, parts_.unicode));
+  command->max_devices = max_devices_per_group_;
+  command->require_owner = settings_.require_owner;
+  command->link_age = settings_.link_age;
+  command->received = request.received;
+  command->trace_id = request.trace_id;
+  command->deadline = deadline_of(request);
+  request.facts.registration_group_id = {command, &command->registration_group_id};
+  if (auto& text = std::get<0>(key))
+    command->idempotency = {std::move(*text), std::move(body.hash)};
+
+  command->progress = std::make_shared<domain::MigrationProgress>();
+  if (std::get<bool>(dry_run))
+    return rehearse(command, respond);
+  request.facts.migration_id = command->migration_id;
+  running_.add(command);
+  // The request is there for as long as these, since one of them has its Respond.
+  parts_.gateway.migrate(
+      command, settings_.async_after,
+      {[respond, &request](const Answer& outcome) {
+         if (const auto* done = std::get_if<domain::MigrationCompleted>(&outcome))
+           request.facts.migration_id = done->migration_id; // a replay's is the first one's
+         respond(reply_to_migration(outcome));
+       },
+       [this, respond, command] {
+         teller_.note(command, [respond, command] { respond(still_running(*command)); });
+       },
+       [this, command, &request](const Answer& outcome) {
+         teller_.end(command, outcome);
+         log_migration(*command, request, outcome);
+         measure_migration(*command, request, outcome);
+       }});
 }
 
 void Api::log_migration(const domain::MigrationCommand& command, const Request& request,
@@ -225,16 +240,10 @@ void Api::migration_status(const Request& request, const Respond& respond) {
     if (!id)
       return respond(to_reply(invalid("migration_id", "must be a UUID")));
     request.facts.migration_id = id;
-    report({*id, initiator, Clock::now() + settings_.request_timeout}, wants_events(request.accept),
-           respond);
+    report({*id, initiator, settings_.request_timeout, deadline_of(request)},
+           wants_events(request.accept), respond);
   };
-  if (request.api_key.empty())
-    return with_user(request, respond, go_on);
-  with_key(request, respond, kRetryReadAfter, [respond, go_on](const domain::ApiKeyFacts& key) {
-    if (!key.is_admin)
-      return respond(refused(Refused::forbidden));
-    go_on(std::nullopt);
-  });
+  with_user_or_administrator(request, respond, go_on);
 }
 
 void Api::report(const domain::FindMigration& query, bool as_stream, const Respond& respond) {
@@ -247,7 +256,7 @@ void Api::report(const domain::FindMigration& query, bool as_stream, const Respo
   // What runs here is looked for first: its row may be committed a moment later, never the reverse.
   if (const auto running = teller_.find(query))
     return tell(*running);
-  parts_.gateway.ask(query, settings_.request_timeout, [tell, respond](const Answer& answer) {
+  parts_.gateway.ask(query, [tell, respond](const Answer& answer) {
     if (const auto* found = std::get_if<domain::MigrationReport>(&answer))
       tell(*found);
     else
@@ -256,18 +265,44 @@ void Api::report(const domain::FindMigration& query, bool as_stream, const Respo
   });
 }
 
+void Api::operation_status(const Request& request, const Respond& respond) {
+  // The request is there for as long as its Respond.
+  const auto go_on = [this, respond, &request](std::optional<Uuid> initiator) {
+    const auto id = Uuid::parse(request.parameters.at(0));
+    if (!id)
+      return respond(to_reply(invalid("operation_id", "must be a UUID")));
+    parts_.gateway.ask(
+        domain::FindOperation{*id, initiator, settings_.request_timeout, deadline_of(request)},
+        answer_with<domain::OperationReport>(respond, kRetryReadAfter,
+                                             ok<domain::OperationReport>));
+  };
+  with_user_or_administrator(request, respond, go_on);
+}
+
+void Api::with_user_or_administrator(const Request& request, const Respond& respond,
+                                     const std::function<void(std::optional<Uuid>)>& go_on) {
+  if (request.api_key.empty())
+    return with_user(request, respond, go_on);
+  with_key(request, respond, kRetryReadAfter, [respond, go_on](const domain::ApiKeyFacts& key) {
+    if (!key.is_admin)
+      return respond(refused(Refused::forbidden));
+    go_on(std::nullopt);
+  });
+}
+
 void Api::register_device(const Request& request, const Respond& respond) {
   const auto go_on = [this, &request, respond](std::optional<Uuid> user) {
-    if (refuse_body(request, respond))
-      return;
-    auto parsed = parse_registration(request.body, parts_.unicode);
-    if (const auto* refusal = std::get_if<Refusal>(&parsed))
-      return respond(to_reply(*refusal));
-    auto& command = std::get<domain::RegisterDevice>(parsed);
-    command.user_id = user;
-    request.facts.registration_group_id =
-        std::make_shared<const std::string>(command.registration_group_id);
-    submit_registration(std::move(command), respond);
+    with_body(request, respond, [this, &request, respond, user](std::string_view body) {
+      auto parsed = parse_registration(body, parts_.unicode);
+      if (const auto* refusal = std::get_if<Refusal>(&parsed))
+        return respond(to_reply(*refusal));
+      auto& command = std::get<domain::RegisterDevice>(parsed);
+      command.user_id = user;
+      command.deadline = deadline_of(request);
+      request.facts.registration_group_id =
+          std::make_shared<const std::string>(command.registration_group_id);
+      submit_registration(std::move(command), respond);
+    });
   };
   if (!request.authorization.empty() || request.api_key.empty())
     return with_user(request, respond, go_on);
@@ -276,8 +311,7 @@ void Api::register_device(const Request& request, const Respond& respond) {
 }
 
 void Api::submit_registration(domain::RegisterDevice command, const Respond& respond) {
-  command.deadline = Clock::now() + settings_.request_timeout;
-  parts_.gateway.ask(std::move(command), settings_.request_timeout,
+  parts_.gateway.ask(std::move(command),
                      answer_with<domain::DeviceRegistered>(
                          respond, kRetryWriteAfter, [](const domain::DeviceRegistered& done) {
                            return Reply{done.created ? 201 : 200, to_json(done)};
@@ -286,16 +320,14 @@ void Api::submit_registration(domain::RegisterDevice command, const Respond& res
 
 void Api::registration_group(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
-    domain::FindRegistrationGroup query{user, std::nullopt,
-                                        Clock::now() + settings_.request_timeout};
+    domain::FindRegistrationGroup query{user, std::nullopt, deadline_of(request)};
     if (!request.device_id.empty()) {
       query.device_id = Uuid::parse(request.device_id);
       if (!query.device_id)
         return respond(to_reply(invalid("X-Device-Id", "must be a UUID")));
     }
-    parts_.gateway.ask(query, settings_.request_timeout,
-                       answer_with<domain::RegistrationGroupFound>(
-                           respond, kRetryReadAfter, ok<domain::RegistrationGroupFound>));
+    parts_.gateway.ask(query, answer_with<domain::RegistrationGroupFound>(
+                                  respond, kRetryReadAfter, ok<domain::RegistrationGroupFound>));
   });
 }
 
@@ -308,11 +340,10 @@ void Api::group_devices(const Request& request, const Respond& respond) {
     if (const auto* refusal = std::get_if<Refusal>(&page))
       return respond(to_reply(*refusal));
     const auto& [number, per_page] = std::get<domain::PageNumber>(page);
-    parts_.gateway.ask(domain::ListGroupDevices{user, *group, number, per_page,
-                                                Clock::now() + settings_.request_timeout},
-                       settings_.request_timeout,
-                       answer_with<domain::GroupDevicesPage>(respond, kRetryReadAfter,
-                                                             ok<domain::GroupDevicesPage>));
+    parts_.gateway.ask(
+        domain::ListGroupDevices{user, *group, number, per_page, deadline_of(request)},
+        answer_with<domain::GroupDevicesPage>(respond, kRetryReadAfter,
+                                              ok<domain::GroupDevicesPage>));
   });
 }
 
@@ -321,7 +352,7 @@ void Api::live(const Request&, const Respond& respond) { respond({200, R"({"stat
 void Api::ready(const Request&, const Respond& respond) {
   if (parts_.lifecycle.phase() != Lifecycle::Phase::serving)
     return respond(to_reply(Refusal{Refused::shutting_down}));
-  parts_.gateway.ask(domain::CheckHealth{Clock::now() + kProbePatience}, kProbePatience,
+  parts_.gateway.ask(domain::CheckHealth{Clock::now() + kProbePatience},
                      [respond](const Answer& answer) {
                        if (std::holds_alternative<domain::Healthy>(answer))
                          return respond({200, R"({"status":"ready"})"});
@@ -358,6 +389,8 @@ std::span<const Route> routes() {
       Route{"POST", "/api/v1/groups/migrate", "/api/v1/groups/migrate", &Api::migrate},
       Route{"GET", "/api/v1/groups/migrations/:migration_id",
             "/api/v1/groups/migrations/{migration_id}", &Api::migration_status},
+      Route{"GET", "/api/v1/groups/operations/:operation_id",
+            "/api/v1/groups/operations/{operation_id}", &Api::operation_status},
       Route{"POST", "/api/v1/groups/:group_id/rollback", "/api/v1/groups/{group_id}/rollback",
             &Api::undo},
       Route{"GET", "/api/v1/groups/:group_id/devices", "/api/v1/groups/{group_id}/devices",

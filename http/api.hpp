@@ -80,6 +80,7 @@ public:
   void admin_list_api_keys(const Request& request, const Respond& respond);
   void admin_revoke_api_key(const Request& request, const Respond& respond);
   void console(const Request& request, const Respond& respond); // console.cpp
+  void operation_status(const Request& request, const Respond& respond);
   void live(const Request& request, const Respond& respond);
   void ready(const Request& request, const Respond& respond);
   void metrics(const Request& request, const Respond& respond);
@@ -101,12 +102,22 @@ public:
 private:
   std::optional<domain::Uuid> user_of(const Request& request) const;
   bool refuse_user(const domain::Uuid& user, const Respond& respond);
-  bool refuse_body(const Request& request, const Respond& respond) const;
+  /// Once the caller may be heard: reads the body, or refuses it from the head.
+  void with_body(const Request& request, const Respond& respond,
+                 std::function<void(std::string_view)> go_on) const;
   void with_user(const Request& request, const Respond& respond,
                  const std::function<void(const domain::Uuid&)>& go_on);
   void with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on);
+  /// A user's id, or nothing for an administrator's key.
+  void with_user_or_administrator(const Request& request, const Respond& respond,
+                                  const std::function<void(std::optional<domain::Uuid>)>& go_on);
+  /// One for all that the request takes.
+  domain::Deadline deadline_of(const Request& request) const;
+  void migrate_body(const Request& request, const Respond& respond, const domain::Uuid& user,
+                    std::string_view content);
   void rehearse(const domain::MigrationPtr& command, const Respond& respond); // plan_api.cpp
+  void undo_as(const domain::Uuid& user, const Request& request, const Respond& respond);
   void submit_undo(domain::UndoCommand command, const Request& request, const Respond& respond);
   void submit_registration(domain::RegisterDevice command, const Respond& respond);
   void bulk_change(const Request& request, const Respond& respond,

@@ -1,7 +1,10 @@
 #include "http/exchange.hpp"
 
 #include <atomic>
+#include <exception>
 #include <list>
+#include <mutex>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,17 +13,64 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// One request under way. After it was sent to its exchange actor, only that actor touches it.
+/// One request under way. After it was sent to its exchange actor, only that actor touches it. One
+/// that is dropped, because its actor ended, is answered then.
 struct Ticket {
   domain::Job job;
   Gateway::MigrationCallbacks callbacks; // of a migration; any other job has `done` alone
   Clock::time_point tell_running = Clock::time_point::max();
   Clock::time_point give_up;
-  bool told = false; // the caller has been answered
+  domain::Log* log = nullptr;
+  bool told = false;  // the caller has been answered
+  bool ended = false; // and it has come to an outcome
+
+  Ticket() = default;
+  ~Ticket() { end(domain::no_outcome(job)); }
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
 
   domain::MigrationPtr migration() const {
     const auto* migration = std::get_if<domain::MigrationPtr>(&job);
     return migration ? *migration : nullptr;
+  }
+
+  void tell(const domain::Answer& answer) noexcept {
+    if (!std::exchange(told, true))
+      guarded([&] { callbacks.done(answer); });
+  }
+
+  void tell_still_running() noexcept {
+    if (!std::exchange(told, true))
+      guarded([&] { callbacks.still_running(); });
+  }
+
+  void end(const domain::Answer& outcome) noexcept {
+    if (std::exchange(ended, true))
+      return;
+    // Later than `async_after` is 202, also when the clock's own message lost the race: a
+    // lock_timeout of the same length must not win.
+    if (Clock::now() >= tell_running)
+      tell_still_running();
+    if (callbacks.ended)
+      guarded([&] { callbacks.ended(outcome); });
+    tell(outcome);
+  }
+
+private:
+  /// What a callback throws is its caller's loss, not that of all who ask the same actor.
+  template <class Call> void guarded(const Call& call) noexcept {
+    const char* what = "of no known type";
+    try {
+      return call();
+    } catch (const std::exception& why) {
+      log_failure(why.what());
+    } catch (...) {
+      log_failure(what);
+    }
+  }
+  void log_failure(const char* what) const noexcept {
+    log->event(domain::LogLevel::error, "http.callback_failed",
+               {{"error", std::string_view{what}}});
   }
 };
 using TicketPtr = std::shared_ptr<Ticket>;
@@ -64,47 +114,23 @@ bool is_aside(const domain::Job& job) {
          std::holds_alternative<domain::EndRunning>(job);
 }
 
-/// Nobody knows what became of the job: of a migration, its id lets the caller find out.
-Answer no_answer(const Ticket& ticket) {
-  Refusal refusal{Refused::timeout};
-  if (const auto migration = ticket.migration())
-    refusal.migration_id = migration->migration_id;
-  return refusal;
-}
-
-void tell(Ticket& ticket, const Answer& answer) {
-  if (!std::exchange(ticket.told, true))
-    ticket.callbacks.done(answer);
-}
-
-void tell_running(Ticket& ticket) {
-  if (!std::exchange(ticket.told, true))
-    ticket.callbacks.still_running();
-}
-
-void end(Ticket& ticket, const Answer& outcome) {
-  // Later than `async_after` is 202, also when the clock's own message lost the race: a
-  // lock_timeout of the same length must not win.
-  if (Clock::now() >= ticket.tell_running)
-    tell_running(ticket);
-  tell(ticket, outcome);
-  if (ticket.callbacks.ended)
-    ticket.callbacks.ended(outcome);
-}
-
 void keep_time(Ticket& ticket, Clock::time_point now) {
   if (now >= ticket.tell_running)
-    tell_running(ticket);
+    ticket.tell_still_running();
   if (now >= ticket.give_up)
-    tell(ticket, no_answer(ticket));
+    ticket.tell(domain::no_outcome(ticket.job));
+}
+
+/// The outcome is not known, and the caller has an id: it is settled behind the answer.
+bool is_unsettled(const domain::Job& job, const Answer& outcome) {
+  const auto* refusal = std::get_if<Refusal>(&outcome);
+  return refusal && refusal->reason == Refused::timeout && domain::operation_of(job);
 }
 
 ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeState> self,
                                       const Parties& parties) {
   self->set_exit_handler([self](const caf::exit_msg& stop) {
-    for (const auto& ticket : self->state.open)
-      end(*ticket, no_answer(*ticket));
-    self->state.open.clear();
+    self->state.open.clear(); // which answers them
     self->quit(stop.reason);
   });
   const auto tick_later = [self] {
@@ -115,12 +141,15 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
       [=](submit_atom, const TicketPtr& ticket) {
         auto& open = self->state.open;
         const auto place = open.insert(open.end(), ticket);
-        const auto finish = [self, place](const Answer& answer) {
+        const auto finish = [=](const Answer& answer) {
           const TicketPtr ended = *place;
           self->state.open.erase(place);
-          end(*ended, answer);
+          if (is_unsettled(ended->job, answer))
+            self->send(parties.settler, actors::settle_atom::value,
+                       *domain::operation_of(ended->job));
+          ended->end(answer);
         };
-        const auto fail = [finish, ticket](const caf::error&) { finish(no_answer(*ticket)); };
+        const auto fail = [=](const caf::error&) { finish(domain::no_outcome((*place)->job)); };
         if (const auto migration = ticket->migration())
           self->request(parties.directory, caf::infinite, actors::migrate_atom::value, migration)
               .then(finish, fail);
@@ -154,9 +183,10 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
 
 class Exchange final : public Gateway {
 public:
-  Exchange(caf::actor_system& system, const Parties& parties, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i)
-      actors_.push_back(system.spawn(exchange, parties));
+  Exchange(caf::actor_system& system, Parties parties, std::size_t count, domain::Log& log)
+      : system_(system), parties_(std::move(parties)), log_(log), actors_(count) {
+    for (auto& each : actors_)
+      each = system_.spawn(exchange, parties_);
   }
 
   ~Exchange() override {
@@ -164,30 +194,43 @@ public:
       caf::anon_send_exit(each, caf::exit_reason::user_shutdown);
   }
 
-  void ask(domain::Job job, std::chrono::milliseconds patience, Done done) override {
+  void ask(domain::Job job, Done done) override {
     auto ticket = std::make_shared<Ticket>();
+    ticket->give_up = domain::deadline_of(job);
     ticket->job = std::move(job);
     ticket->callbacks.done = std::move(done);
-    ticket->give_up = Clock::now() + patience;
     submit(std::move(ticket));
   }
 
   void migrate(domain::MigrationPtr command, std::chrono::milliseconds async_after,
-               std::chrono::milliseconds patience, MigrationCallbacks callbacks) override {
+               MigrationCallbacks callbacks) override {
     auto ticket = std::make_shared<Ticket>();
+    ticket->give_up = command->deadline;
+    const auto tell_running = Clock::now() + async_after;
+    if (tell_running < ticket->give_up)
+      ticket->tell_running = tell_running;
     ticket->job = std::move(command);
     ticket->callbacks = std::move(callbacks);
-    const auto now = Clock::now();
-    ticket->give_up = now + patience;
-    if (async_after < patience)
-      ticket->tell_running = now + async_after;
     submit(std::move(ticket));
   }
 
 private:
   void submit(TicketPtr ticket) {
-    caf::anon_send(actors_[number_of_this_thread() % actors_.size()], submit_atom::value,
-                   std::move(ticket));
+    ticket->log = &log_;
+    caf::anon_send(actor_of_this_thread(), submit_atom::value, std::move(ticket));
+  }
+
+  /// One that has ended is replaced. What was sent to it since is answered as its tickets are
+  /// dropped.
+  ExchangeActor actor_of_this_thread() {
+    auto& mine = actors_[number_of_this_thread() % actors_.size()];
+    const std::scoped_lock lock{mutex_};
+    if (caf::actor_cast<caf::abstract_actor*>(mine)->getf(
+            caf::abstract_actor::is_terminated_flag)) {
+      log_.event(domain::LogLevel::error, "http.exchange_replaced", {});
+      mine = system_.spawn(exchange, parties_);
+    }
+    return mine;
   }
 
   /// A thread asks its own actor: two that ask one wait for each other.
@@ -197,14 +240,18 @@ private:
     return number;
   }
 
+  caf::actor_system& system_;
+  Parties parties_;
+  domain::Log& log_;
+  std::mutex mutex_;
   std::vector<ExchangeActor> actors_;
 };
 
 } // namespace
 
 std::unique_ptr<Gateway> make_exchange(caf::actor_system& system, const Parties& parties,
-                                       std::size_t count) {
-  return std::make_unique<Exchange>(system, parties, count);
+                                       std::size_t count, domain::Log& log) {
+  return std::make_unique<Exchange>(system, parties, count, log);
 }
 
 } // namespace regroup::http

@@ -1,5 +1,6 @@
 #pragma once
 #include "actors/interfaces.hpp"
+#include "domain/log.hpp"
 #include "http/gateway.hpp"
 
 #include <cstddef>
@@ -15,12 +16,13 @@ struct Parties {
   actors::DispatcherActor dispatcher;
   actors::DispatcherActor aside; // with a connection of its own: see is_aside() in exchange.cpp
   actors::DispatcherActor back_office; // connections of its own: it works when all others are stuck
+  actors::SettlerActor settler;        // goes on with what was answered 504
 };
 
 /// The Gateway to real actors: `count` exchange actors, each of which asks for many requests at
 /// once and keeps their time. They end with the Gateway, and answer
-/// what is still open then. `system` outlives it.
+/// what is still open then; one that ends before is replaced. `system` and `log` outlive it.
 std::unique_ptr<Gateway> make_exchange(caf::actor_system& system, const Parties& parties,
-                                       std::size_t count);
+                                       std::size_t count, domain::Log& log);
 
 } // namespace regroup::http

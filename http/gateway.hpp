@@ -8,7 +8,7 @@
 namespace regroup::http {
 
 /// The way from the HTTP handlers to the actors. May be called from any thread; the callbacks come
-/// from another one.
+/// from another one. What a callback throws is logged and goes no further.
 class Gateway {
 public:
   virtual ~Gateway() = default;
@@ -16,20 +16,20 @@ public:
   using Done = std::function<void(const domain::Answer&)>;
 
   /// A job for the database. `done` is called exactly once: with what the actors said, or with
-  /// `timeout` when they have said nothing for as long as `patience`.
-  virtual void ask(domain::Job job, std::chrono::milliseconds patience, Done done) = 0;
+  /// `timeout` when they have said nothing up to the job's deadline.
+  virtual void ask(domain::Job job, Done done) = 0;
 
-  /// What happens to a migration. `done` or `still_running` is called, exactly once; `ended` is
-  /// always called, once, after it.
+  /// What happens to a migration. `done` or `still_running` is called, exactly once, and so is
+  /// `ended`: before `done` where that tells the outcome, after it where it came too late.
   struct MigrationCallbacks {
-    Done done;                           // the outcome, or `timeout` after `patience`
+    Done done;                           // the outcome, or `timeout` at the deadline
     std::function<void()> still_running; // no outcome after `async_after`, nor up to now
     Done ended;                          // the outcome, however late, once it is known
   };
 
   /// A migration, by way of its registration group's actor.
   virtual void migrate(domain::MigrationPtr command, std::chrono::milliseconds async_after,
-                       std::chrono::milliseconds patience, MigrationCallbacks callbacks) = 0;
+                       MigrationCallbacks callbacks) = 0;
 };
 
 } // namespace regroup::http

@@ -6,6 +6,7 @@
 #include "http/query.hpp"
 #include "http/replies.hpp"
 
+#include <memory>
 #include <utility>
 #include <variant>
 
@@ -54,14 +55,11 @@ std::string hash_of(const ChangeGroupDevices& change, bool bulk) {
 }
 
 /// Answers with a page of T.
-template <class T>
-void ask_page(domain::Job query, const ApiSettings& settings, Gateway& gateway,
-              const Respond& respond) {
-  gateway.ask(
-      std::move(query), settings.request_timeout,
-      answer_with<domain::Page<T>>(respond, kRetryReadAfter, [](const domain::Page<T>& page) {
-        return Reply{200, to_json(page)};
-      }));
+template <class T> void ask_page(domain::Job query, Gateway& gateway, const Respond& respond) {
+  gateway.ask(std::move(query), answer_with<domain::Page<T>>(respond, kRetryReadAfter,
+                                                             [](const domain::Page<T>& page) {
+                                                               return Reply{200, to_json(page)};
+                                                             }));
 }
 
 /// What a change is answered with: 201 where there is something new, else 200.
@@ -92,27 +90,27 @@ void Api::submit_change(ChangeGroupDevices change, const Request& request, bool 
   if (const auto* refusal = std::get_if<Refusal>(&key))
     return respond(to_reply(*refusal));
   change.change_id = Uuid::time_ordered();
-  change.deadline = Clock::now() + settings_.request_timeout;
+  change.deadline = deadline_of(request);
   if (auto& text = std::get<0>(key))
     change.idempotency = {std::move(*text), hash_of(change, bulk)};
   const Action action = change.action;
-  parts_.gateway.ask(std::move(change), settings_.request_timeout,
+  parts_.gateway.ask(std::make_shared<const ChangeGroupDevices>(std::move(change)),
                      change_done(respond, action, bulk));
 }
 
 void Api::add_group_device(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
-    if (refuse_body(request, respond))
-      return;
-    const auto group = path_id(request, 0, "group_id");
-    const auto device = parse_device(request.body, parts_.unicode);
-    if (const auto* refusal = first_refusal(group, device))
-      return respond(to_reply(*refusal));
-    ChangeGroupDevices change;
-    change.user_id = user;
-    change.group_id = std::get<Uuid>(group);
-    change.device_ids = {std::get<Uuid>(device)};
-    submit_change(std::move(change), request, false, respond);
+    with_body(request, respond, [this, &request, respond, user](std::string_view body) {
+      const auto group = path_id(request, 0, "group_id");
+      const auto device = parse_device(body, parts_.unicode);
+      if (const auto* refusal = first_refusal(group, device))
+        return respond(to_reply(*refusal));
+      ChangeGroupDevices change;
+      change.user_id = user;
+      change.group_id = std::get<Uuid>(group);
+      change.device_ids = {std::get<Uuid>(device)};
+      submit_change(std::move(change), request, false, respond);
+    });
   });
 }
 
@@ -133,20 +131,20 @@ void Api::remove_group_device(const Request& request, const Respond& respond) {
 
 void Api::bulk_change(const Request& request, const Respond& respond, Action action) {
   with_user(request, respond, [&](const Uuid& user) {
-    if (refuse_body(request, respond))
-      return;
-    const auto group = path_id(request, 0, "group_id");
-    auto parsed = parse_bulk(request.body, parts_.unicode);
-    if (const auto* refusal = first_refusal(group, parsed))
-      return respond(to_reply(*refusal));
-    auto& bulk = std::get<BulkBody>(parsed);
-    ChangeGroupDevices change;
-    change.action = action;
-    change.user_id = user;
-    change.group_id = std::get<Uuid>(group);
-    change.device_ids = std::move(bulk.device_ids);
-    change.partial = bulk.partial;
-    submit_change(std::move(change), request, true, respond);
+    with_body(request, respond, [this, &request, respond, user, action](std::string_view body) {
+      const auto group = path_id(request, 0, "group_id");
+      auto parsed = parse_bulk(body, parts_.unicode);
+      if (const auto* refusal = first_refusal(group, parsed))
+        return respond(to_reply(*refusal));
+      auto& bulk = std::get<BulkBody>(parsed);
+      ChangeGroupDevices change;
+      change.action = action;
+      change.user_id = user;
+      change.group_id = std::get<Uuid>(group);
+      change.device_ids = std::move(bulk.device_ids);
+      change.partial = bulk.partial;
+      submit_change(std::move(change), request, true, respond);
+    });
   });
 }
 
@@ -164,10 +162,10 @@ void Api::group_members(const Request& request, const Respond& respond) {
     const auto page = parse_page(request.query);
     if (const auto* refusal = first_refusal(group, page))
       return respond(to_reply(*refusal));
-    ask_page<domain::GroupMember>(
-        domain::ListGroupMembers{user, std::get<Uuid>(group), std::get<domain::PageNumber>(page),
-                                 Clock::now() + settings_.request_timeout},
-        settings_, parts_.gateway, respond);
+    ask_page<domain::GroupMember>(domain::ListGroupMembers{user, std::get<Uuid>(group),
+                                                           std::get<domain::PageNumber>(page),
+                                                           deadline_of(request)},
+                                  parts_.gateway, respond);
   });
 }
 
@@ -179,8 +177,8 @@ void Api::my_groups(const Request& request, const Respond& respond) {
       return respond(to_reply(*refusal));
     ask_page<domain::MyGroup>(domain::ListGroups{user, std::get<0>(device),
                                                  std::get<domain::PageNumber>(page),
-                                                 Clock::now() + settings_.request_timeout},
-                              settings_, parts_.gateway, respond);
+                                                 deadline_of(request)},
+                              parts_.gateway, respond);
   });
 }
 
@@ -192,8 +190,8 @@ void Api::my_devices(const Request& request, const Respond& respond) {
       return respond(to_reply(*refusal));
     ask_page<domain::MyDevice>(domain::ListDevices{user, std::get<0>(device),
                                                    std::get<domain::PageNumber>(page),
-                                                   Clock::now() + settings_.request_timeout},
-                               settings_, parts_.gateway, respond);
+                                                   deadline_of(request)},
+                               parts_.gateway, respond);
   });
 }
 
@@ -203,10 +201,10 @@ void Api::groups_of_device(const Request& request, const Respond& respond) {
     const auto page = parse_page(request.query);
     if (const auto* refusal = first_refusal(device, page))
       return respond(to_reply(*refusal));
-    ask_page<domain::GroupOfDevice>(
-        domain::ListGroupsOfDevice{user, std::get<Uuid>(device), std::get<domain::PageNumber>(page),
-                                   Clock::now() + settings_.request_timeout},
-        settings_, parts_.gateway, respond);
+    ask_page<domain::GroupOfDevice>(domain::ListGroupsOfDevice{user, std::get<Uuid>(device),
+                                                               std::get<domain::PageNumber>(page),
+                                                               deadline_of(request)},
+                                    parts_.gateway, respond);
   });
 }
 

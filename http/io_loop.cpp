@@ -3,7 +3,9 @@
 #include "http/io_context.hpp"
 
 #include <cerrno>
+#include <exception>
 #include <fcntl.h>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -56,9 +58,26 @@ private:
 
 } // namespace
 
-IoLoop::IoLoop(std::size_t threads) : io_(std::make_unique<Io>(threads)) {
+IoLoop::IoLoop(std::size_t threads, domain::Log& log)
+    : log_(log), io_(std::make_unique<Io>(threads)) {
   for (std::size_t each = 0; each < threads; ++each)
-    io_->threads.emplace_back([this] { io_->context.run(); });
+    io_->threads.emplace_back([this] { run_thread(); });
+}
+
+void IoLoop::run_thread() noexcept {
+  const auto log_failure = [this](const char* what) {
+    log_.event(domain::LogLevel::error, "loop.task_failed", {{"error", std::string_view{what}}});
+  };
+  for (;;) {
+    try {
+      io_->context.run();
+      return;
+    } catch (const std::exception& why) {
+      log_failure(why.what());
+    } catch (...) {
+      log_failure("of no known type");
+    }
+  }
 }
 
 IoLoop::~IoLoop() { stop(); }

@@ -1,5 +1,6 @@
 #pragma once
 #include "domain/event_loop.hpp"
+#include "domain/log.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -10,7 +11,8 @@ namespace regroup::http {
 /// The threads that the server's connections live on, offered to everybody else who does not wait.
 class IoLoop final : public domain::EventLoop {
 public:
-  explicit IoLoop(std::size_t threads);
+  /// `log` outlives the loop. What a task throws is logged, and its thread goes on.
+  IoLoop(std::size_t threads, domain::Log& log);
   ~IoLoop() override;
   IoLoop(const IoLoop&) = delete;
   IoLoop& operator=(const IoLoop&) = delete;
@@ -47,6 +49,9 @@ public:
   Io& io() { return *io_; }
 
 private:
+  void run_thread() noexcept;
+
+  domain::Log& log_;
   std::unique_ptr<Io> io_;
 };
 

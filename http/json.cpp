@@ -277,6 +277,26 @@ domain::MigrationReport report_of(const domain::MigrationCommand& running) {
   return report;
 }
 
+std::string to_json(const domain::OperationReport& report) {
+  JsonObject body;
+  body.add("operation_id", report.operation_id);
+  if (!report.kind.empty())
+    body.add("kind", report.kind);
+  if (report.group_id)
+    body.add("group_id", *report.group_id);
+  body.add("status", report.completed ? "completed" : "failed");
+  if (report.completed)
+    body.add("completed_at", report.ended_at);
+  else
+    body.add("error",
+             JsonObject{}.add("code", report.error_code).add("message", report.error_message));
+  return body.text();
+}
+
+std::string operation_url(const domain::Uuid& operation_id) {
+  return "/api/v1/groups/operations/" + operation_id.text();
+}
+
 std::string status_url(const domain::Uuid& migration_id) {
   return "/api/v1/groups/migrations/" + migration_id.text();
 }

@@ -48,6 +48,7 @@ std::string to_json(const domain::DeviceRegistered& done);
 std::string to_json(const domain::RegistrationGroupFound& found);
 std::string to_json(const domain::GroupDevicesPage& page);
 std::string to_json(const domain::MigrationReport& report);
+std::string to_json(const domain::OperationReport& report);
 
 /// The 202 of a migration that goes on, and what is known of it while it runs here.
 std::string in_progress_json(const domain::MigrationCommand& command);
@@ -55,5 +56,8 @@ domain::MigrationReport report_of(const domain::MigrationCommand& running);
 
 /// Where a migration's status is found.
 std::string status_url(const domain::Uuid& migration_id);
+
+/// Where an undo's is, and that of a change of devices.
+std::string operation_url(const domain::Uuid& operation_id);
 
 } // namespace regroup::http

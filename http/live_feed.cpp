@@ -152,7 +152,7 @@ void LiveFeed::publish() {
       return;
   }
   published_ = !what.running.empty();
-  gateway_.ask(AdminJob{std::nullopt, std::move(what), now + kPatience}, kPatience,
+  gateway_.ask(AdminJob{std::nullopt, std::move(what), now + kPatience},
                [news = news_](const domain::Answer& answer) {
                  const std::scoped_lock lock{news->mutex};
                  news->publishing = false;
@@ -166,7 +166,7 @@ void LiveFeed::ask() {
     if (std::exchange(news_->asked, true))
       return;
   }
-  gateway_.ask(AdminJob{std::nullopt, domain::ReadLive{}, Clock::now() + kPatience}, kPatience,
+  gateway_.ask(AdminJob{std::nullopt, domain::ReadLive{}, Clock::now() + kPatience},
                [news = news_](const domain::Answer& answer) {
                  const auto* document = std::get_if<domain::AdminDocument>(&answer);
                  const auto* refusal = std::get_if<domain::Refusal>(&answer);

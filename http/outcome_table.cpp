@@ -1,5 +1,7 @@
 #include "http/outcome_table.hpp"
 
+#include "http/json.hpp"
+
 #include <array>
 #include <cstdint>
 #include <string>
@@ -22,6 +24,7 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
      "choose some of them"},
     {Refused::group_full, 400, "validation/too-many-devices",
      "The group may not have as many devices"},
+    {Refused::malformed, 400, "request/malformed", "The request is not valid HTTP/1.1"},
     {Refused::unauthorized, 401, "auth/unauthorized", "A valid token or API key is required"},
     {Refused::not_device_owner, 403, "authz/not-device-owner",
      "You own no active device of the registration group"},
@@ -34,6 +37,7 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
     {Refused::not_found, 404, "resource/not-found", "There is no such thing here"},
     {Refused::method_not_allowed, 405, "request/method-not-allowed",
      "The method is not allowed here"},
+    {Refused::request_timeout, 408, "request/timeout", "The request did not come in time"},
     {Refused::in_progress, 409, "migration/in-progress",
      "Migration for this registration group is already in progress", 1},
     {Refused::already_migrated, 409, "resource/already-migrated",
@@ -57,12 +61,18 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
     {Refused::not_cancellable, 409, "migration/not-cancellable",
      "The migration has ended, or is being committed"},
     {Refused::too_large, 413, "request/too-large", "The body is too large"},
+    {Refused::uri_too_long, 414, "request/uri-too-long", "The address is too long"},
+    {Refused::header_too_large, 431, "request/header-too-large", "The header is too large"},
     {Refused::unsupported_media_type, 415, "request/unsupported-media-type",
      "The body must be application/json"},
     {Refused::idempotency_mismatch, 422, "request/idempotency-mismatch",
      "The Idempotency-Key was used before with another body"},
     {Refused::rate_limited, 429, "request/rate-limited", "Too many requests", 1},
     {Refused::internal, 500, "server/internal", "Something went wrong; nothing was changed"},
+    {Refused::not_implemented, 501, "request/not-implemented",
+     "The method or the transfer coding is not known"},
+    {Refused::version_not_supported, 505, "request/version-not-supported",
+     "The HTTP version is not supported"},
     {Refused::overloaded, 503, "server/overloaded", "The server is busy; nothing was changed", 1},
     {Refused::database_unavailable, 503, "server/database-unavailable",
      "The database is not available; nothing was changed", 5},
@@ -79,6 +89,11 @@ std::vector<JsonObject> objects_of(const std::vector<domain::DeviceResult>& devi
   return objects;
 }
 
+bool is_of_bytes(Refused reason) {
+  return reason == Refused::too_large || reason == Refused::uri_too_long ||
+         reason == Refused::header_too_large;
+}
+
 JsonObject details_of(const Refusal& refusal, int retry_after) {
   JsonObject details;
   if (refusal.registration_group_id)
@@ -89,10 +104,12 @@ JsonObject details_of(const Refusal& refusal, int retry_after) {
     details.add("migration_id", refusal.migration_id->text());
   if (refusal.device_id)
     details.add("device_id", refusal.device_id->text());
+  if (refusal.operation_id)
+    details.add("operation_id", refusal.operation_id->text());
   if (refusal.device_count)
     details.add("device_count", *refusal.device_count);
   if (refusal.limit)
-    details.add(refusal.reason == Refused::too_large ? "limit_bytes" : "limit", *refusal.limit);
+    details.add(is_of_bytes(refusal.reason) ? "limit_bytes" : "limit", *refusal.limit);
   if (refusal.group_name)
     details.add("group_name", *refusal.group_name);
   if (refusal.ownership)
@@ -138,6 +155,12 @@ Reply to_reply(const Refusal& refusal, std::optional<int> retry_after) {
   reply.body = JsonObject{}.add("error", error_of(refusal, retry_after)).text();
   if (wait > 0)
     reply.headers.emplace_back("Retry-After", std::to_string(wait));
+  if (refusal.reason == Refused::timeout) { // what became of it can be asked for
+    if (refusal.migration_id)
+      reply.headers.emplace_back("Location", status_url(*refusal.migration_id));
+    else if (refusal.operation_id)
+      reply.headers.emplace_back("Location", operation_url(*refusal.operation_id));
+  }
   if (refusal.reason == Refused::unauthorized)
     reply.headers.emplace_back("WWW-Authenticate", "Bearer");
   reply.close = refusal.reason == Refused::shutting_down;

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -41,6 +42,8 @@ const char* reason_of(int status) {
     return "Created";
   case 202:
     return "Accepted";
+  case 204:
+    return "No Content";
   case 400:
     return "Bad Request";
   case 401:
@@ -51,22 +54,32 @@ const char* reason_of(int status) {
     return "Not Found";
   case 405:
     return "Method Not Allowed";
+  case 408:
+    return "Request Timeout";
   case 409:
     return "Conflict";
   case 413:
     return "Content Too Large";
+  case 414:
+    return "URI Too Long";
   case 415:
     return "Unsupported Media Type";
   case 422:
     return "Unprocessable Content";
   case 429:
     return "Too Many Requests";
+  case 431:
+    return "Request Header Fields Too Large";
   case 500:
     return "Internal Server Error";
+  case 501:
+    return "Not Implemented";
   case 503:
     return "Service Unavailable";
   case 504:
     return "Gateway Timeout";
+  case 505:
+    return "HTTP Version Not Supported";
   default:
     return "";
   }
@@ -77,8 +90,8 @@ class ChunkedEvents final : public EventStream {
 public:
   using Builder = restinio::response_builder_t<restinio::chunked_output_t>;
 
-  ChunkedEvents(Builder builder, std::shared_ptr<Owed> owed)
-      : builder_(std::move(builder)), owed_(std::move(owed)) {}
+  ChunkedEvents(Builder builder, std::shared_ptr<Owed> owed, std::shared_ptr<Connection> connection)
+      : builder_(std::move(builder)), owed_(std::move(owed)), connection_(std::move(connection)) {}
   ~ChunkedEvents() override {
     try {
       end();
@@ -108,7 +121,8 @@ public:
     // A drain waits for who reads, not for who has stopped.
     if (*sending_ && Clock::now() - sent_ > kSlow)
       owed_.reset();
-    builder_->done([owed = std::move(owed_)](const restinio::asio_ns::error_code&) {});
+    builder_->done([owed = std::move(owed_), connection = connection_](
+                       const restinio::asio_ns::error_code&) { connection->answered(); });
     builder_.reset();
   }
 
@@ -123,11 +137,26 @@ private:
   mutable std::mutex mutex_;
   std::optional<Builder> builder_;
   std::shared_ptr<Owed> owed_;
+  std::shared_ptr<Connection> connection_;
   Clock::time_point sent_;
   // What RESTinio calls back may outlive this object.
   std::shared_ptr<std::atomic<bool>> sending_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };
+
+restinio::http_status_line_t status_line_of(const Reply& reply) {
+  return {restinio::http_status_code_t{static_cast<std::uint16_t>(reply.status)},
+          reason_of(reply.status)};
+}
+
+/// For the field `Date` (RFC 9110, 5.6.7), as of this second.
+const std::string& date_now() {
+  thread_local std::time_t written_for = 0;
+  thread_local std::string text;
+  if (const auto now = std::time(nullptr); std::exchange(written_for, now) != now)
+    text = restinio::make_date_field_value(now);
+  return text;
+}
 
 /// An id, where there is one, as the log takes it.
 class LoggedId {
@@ -147,19 +176,18 @@ private:
 
 } // namespace
 
-std::string_view header_of(const restinio::request_t& request, const char* name) {
-  const auto value = request.header().opt_value_of(name);
-  return value ? std::string_view{value->data(), value->size()} : std::string_view{};
-}
-
-Pending::Pending(restinio::request_handle_t handle, Lifecycle& lifecycle, domain::Log& log,
-                 domain::Metrics& metrics)
-    : handle_(std::move(handle)), owed_(std::make_shared<Owed>(lifecycle)), log_(log),
-      metrics_(metrics) {}
+Pending::Pending(restinio::request_handle_t handle, std::shared_ptr<Connection> connection,
+                 Lifecycle& lifecycle, domain::Log& log, domain::Metrics& metrics, const Cors& cors)
+    : handle_(std::move(handle)), connection_(std::move(connection)), head_(connection_->head()),
+      owed_(std::make_shared<Owed>(lifecycle)), log_(log), metrics_(metrics), cors_(cors) {}
 
 Pending::~Pending() {
-  if (!answered_.load())
-    answer(to_reply(Refusal{Refused::internal}));
+  if (answered_.load())
+    return;
+  // It was dropped on its way: what became of it is not known.
+  Refusal refusal{Refused::timeout};
+  refusal.migration_id = request.facts.migration_id;
+  answer(to_reply(refusal));
 }
 
 void Pending::answer(Reply reply) noexcept {
@@ -174,29 +202,43 @@ void Pending::answer(Reply reply) noexcept {
   }
 }
 
-/// The head.
-template <class Output> restinio::response_builder_t<Output> Pending::start(const Reply& reply) {
-  auto response = handle_->create_response<Output>(restinio::http_status_line_t{
-      restinio::http_status_code_t{static_cast<std::uint16_t>(reply.status)},
-      reason_of(reply.status)});
-  response.append_header("X-Request-Id", request.request_id);
-  response.append_header(restinio::http_field::content_type, reply.content_type);
-  response.append_header("X-Content-Type-Options", "nosniff");
-  response.append_header("Vary", "Accept"); // an error's form, and a stream or its first state
+template <class Each> void Pending::for_each_field(const Reply& reply, Each each) const {
+  each("X-Request-Id", request.request_id);
+  each("Date", std::string{date_now()});
+  if (reply.status != 204)
+    each("Content-Type", reply.content_type);
+  each("X-Content-Type-Options", "nosniff");
+  each("Vary", "Accept"); // an error's form, and a stream or its first state
   bool says_how_to_cache = false;
   for (const auto& [name, value] : reply.headers) {
-    response.append_header(name, value);
+    each(name.c_str(), value);
     says_how_to_cache = says_how_to_cache || name == "Cache-Control";
   }
   // What a user or a key is answered is for them alone.
   if (!says_how_to_cache)
-    response.append_header("Cache-Control", "no-store");
+    each("Cache-Control", "no-store");
+}
+
+/// The head.
+template <class Output> restinio::response_builder_t<Output> Pending::start(const Reply& reply) {
+  auto response = handle_->create_response<Output>(status_line_of(reply));
+  for_each_field(reply, [&response](const char* name, std::string value) {
+    response.append_header(name, std::move(value));
+  });
   if (reply.close)
     response.connection_close();
   return response;
 }
 
+restinio::write_status_cb_t Pending::written() {
+  return [owed = std::move(owed_), connection = connection_](const restinio::asio_ns::error_code&) {
+    connection->answered();
+  };
+}
+
 void Pending::send(Reply reply) {
+  if (reply.stream && head_->is_http_1_0()) // it knows no chunks (RFC 9112, 7.1)
+    reply = to_reply(Refusal{Refused::version_not_supported});
   const std::chrono::duration<double, std::milli> took = Clock::now() - request.received;
   metrics_.request_answered(request.route, request.method, reply.status, took);
   const LoggedId user{request.facts.user_id};
@@ -213,16 +255,45 @@ void Pending::send(Reply reply) {
               {"status", std::int64_t{reply.status}},
               {"outcome", reply.outcome},
               {"duration_ms", took.count()}});
-  if (reply.status >= 400 && wants_problem(header_of(*handle_, "Accept")))
+  if (reply.status >= 400 && wants_problem((*head_)[Field::accept]))
     to_problem(reply, reason_of(reply.status));
+  reply.close = reply.close || connection_->must_close();
+  cors_.add_to(reply.headers, *head_);
+  if (head_->method() == "HEAD" || reply.status == 204)
+    return send_without_content(reply);
   if (reply.stream)
     return reply.stream(std::make_shared<ChunkedEvents>(start<restinio::chunked_output_t>(reply),
-                                                        std::move(owed_)));
+                                                        std::move(owed_), connection_));
   auto response = start<restinio::restinio_controlled_output_t>(reply);
-  // RFC 9110, 9.3.2: to HEAD a body would be taken for the start of the next answer.
-  if (handle_->header().method() != restinio::http_method_head())
-    response.set_body(std::move(reply.body));
-  response.done([owed = std::move(owed_)](const restinio::asio_ns::error_code&) {});
+  response.set_body(std::move(reply.body));
+  response.done(written());
+}
+
+/// To HEAD, with the length that the content would have (RFC 9110, 9.3.2), and a 204, which has
+/// none (8.6): RESTinio's builders say the length of what they send.
+void Pending::send_without_content(const Reply& reply) {
+  using Length = restinio::impl::content_length_field_presence_t;
+  using Keeping = restinio::response_connection_attr_t;
+  restinio::http_response_header_t header{status_line_of(reply)};
+  const bool keeps = handle_->header().should_keep_alive() && !reply.close;
+  header.should_keep_alive(keeps);
+  for_each_field(reply, [&header](const char* name, std::string value) {
+    header.add_field(name, std::move(value));
+  });
+  const bool has_length = reply.status != 204 && !reply.stream;
+  header.content_length(reply.body.size());
+  if (reply.stream)
+    header.add_field("Transfer-Encoding", "chunked");
+  restinio::writable_items_container_t items;
+  items.emplace_back(restinio::impl::create_header_string(
+      header, has_length ? Length::add_content_length : Length::skip_content_length));
+  restinio::write_group_t group{std::move(items)};
+  group.after_write_notificator(written());
+  restinio::impl::access_req_connection(*handle_)->write_response_parts(
+      handle_->request_id(),
+      {restinio::response_parts_attr_t::final_parts,
+       keeps ? Keeping::connection_keepalive : Keeping::connection_close},
+      std::move(group));
 }
 
 } // namespace regroup::http

@@ -2,18 +2,16 @@
 #include "domain/log.hpp"
 #include "domain/metrics.hpp"
 #include "http/api.hpp"
+#include "http/connection.hpp"
+#include "http/cors.hpp"
 #include "http/lifecycle.hpp"
 
 #include <restinio/all.hpp>
 
 #include <atomic>
 #include <memory>
-#include <string_view>
 
 namespace regroup::http {
-
-/// Empty where there is no such header.
-std::string_view header_of(const restinio::request_t& request, const char* name);
 
 class Owed;
 
@@ -21,8 +19,9 @@ class Owed;
 /// waiting for a connection that says nothing. What is referred to outlives it.
 class Pending {
 public:
-  Pending(restinio::request_handle_t handle, Lifecycle& lifecycle, domain::Log& log,
-          domain::Metrics& metrics);
+  /// Of the request that the connection has delivered, on its strand.
+  Pending(restinio::request_handle_t handle, std::shared_ptr<Connection> connection,
+          Lifecycle& lifecycle, domain::Log& log, domain::Metrics& metrics, const Cors& cors);
   ~Pending();
   Pending(const Pending&) = delete;
   Pending& operator=(const Pending&) = delete;
@@ -30,18 +29,25 @@ public:
   /// The first answer is sent, any other is nothing. From any thread.
   void answer(Reply reply) noexcept;
 
-  const restinio::request_handle_t& handle() const { return handle_; }
+  const Head& head() const { return *head_; }
+  Connection& connection() { return *connection_; }
 
   Request request;
 
 private:
   void send(Reply reply);
+  void send_without_content(const Reply& reply);
+  restinio::write_status_cb_t written();
+  template <class Each> void for_each_field(const Reply& reply, Each each) const;
   template <class Output> restinio::response_builder_t<Output> start(const Reply& reply);
 
   restinio::request_handle_t handle_;
+  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<const Head> head_;
   std::shared_ptr<Owed> owed_;
   domain::Log& log_;
   domain::Metrics& metrics_;
+  const Cors& cors_;
   std::atomic<bool> answered_{false};
 };
 

@@ -1,5 +1,6 @@
 #include "http/replies.hpp"
 
+#include "http/field_text.hpp"
 #include "http/outcome_table.hpp"
 
 #include <algorithm>
@@ -13,13 +14,6 @@ using domain::Refused;
 
 bool is_visible_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-}
-
-bool same_ignoring_case(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-    return lower(x) == lower(y);
-  });
 }
 
 } // namespace
@@ -38,33 +32,21 @@ Refusal invalid(std::string field, std::string message) {
 }
 
 bool is_json(std::string_view content_type) {
-  content_type = content_type.substr(0, content_type.find(';'));
-  while (!content_type.empty() && (content_type.back() == ' ' || content_type.back() == '\t'))
-    content_type.remove_suffix(1);
-  return same_ignoring_case(content_type, "application/json");
+  return same_ignoring_case(next_part(content_type, ';'), "application/json");
 }
 
 bool wants_events(std::string_view accept) {
-  while (!accept.empty()) {
-    const auto comma = accept.find(',');
-    std::string_view type = accept.substr(0, std::min(comma, accept.find(';')));
-    accept = comma == std::string_view::npos ? std::string_view{} : accept.substr(comma + 1);
-    while (!type.empty() && (type.front() == ' ' || type.front() == '\t'))
-      type.remove_prefix(1);
-    while (!type.empty() && (type.back() == ' ' || type.back() == '\t'))
-      type.remove_suffix(1);
-    if (same_ignoring_case(type, "text/event-stream"))
-      return true;
-  }
-  return false;
+  bool wants = false;
+  for_each_in_list(accept, [&wants](std::string_view range) {
+    wants = wants || same_ignoring_case(next_part(range, ';'), "text/event-stream");
+  });
+  return wants;
 }
 
 std::string_view bearer(std::string_view authorization) {
-  constexpr std::string_view kScheme = "Bearer ";
-  if (authorization.size() <= kScheme.size() ||
-      !same_ignoring_case(authorization.substr(0, kScheme.size()), kScheme))
-    return {};
-  return authorization.substr(kScheme.size());
+  const auto scheme = authorization.substr(0, authorization.find(' '));
+  return same_ignoring_case(scheme, "Bearer") ? trimmed(authorization.substr(scheme.size()))
+                                              : std::string_view{};
 }
 
 std::variant<std::optional<std::string>, Refusal> idempotency_key(const Request& request) {

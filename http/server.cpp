@@ -1,5 +1,6 @@
 #include "http/server.hpp"
 
+#include "http/framed_socket.hpp"
 #include "http/io_context.hpp"
 #include "http/open_connections.hpp"
 #include "http/outcome_table.hpp"
@@ -31,13 +32,12 @@ using Clock = std::chrono::steady_clock;
 /// server's time.
 using Router = restinio::router::express_router_t<restinio::router::pcre2_regex_engine_t<>>;
 
-/// Silent slow clients are closed after this long; so are connections that are kept open unused.
-constexpr std::chrono::seconds kReadTimeout{50};
 constexpr std::chrono::seconds kWriteTimeout{30};
 /// RESTinio closes a connection without a word when its own limits are passed, so they stand well
-/// behind those that are answered.
-constexpr std::chrono::seconds kBehindRequestTimeout{15};
-constexpr std::size_t kBehindMaxBody = 8;
+/// behind those that are answered, and those that a Connection keeps to.
+constexpr std::chrono::seconds kBehind{15};
+/// What RESTinio reads at once: the head that a Connection gives it.
+constexpr std::size_t kDeliveryBytes = 512;
 
 /// The caller's X-Request-Id when it is 1 to 128 visible ASCII characters, else a new one.
 std::string request_id_of(std::string_view given) {
@@ -48,19 +48,29 @@ std::string request_id_of(std::string_view given) {
   return fit ? std::string{given} : domain::Uuid::random().text();
 }
 
-void read_headers(const restinio::request_t& from, Request& to) {
-  to.body = from.body();
-  to.authorization = header_of(from, "Authorization");
-  to.api_key = header_of(from, "X-API-Key");
-  to.content_type = header_of(from, "Content-Type");
-  to.accept = header_of(from, "Accept");
-  to.has_idempotency_key = from.header().has_field("Idempotency-Key");
-  to.idempotency_key = header_of(from, "Idempotency-Key");
-  to.device_id = header_of(from, "X-Device-Id");
-  to.trace_id = trace_id_of(header_of(from, "traceparent"));
-  to.request_id = request_id_of(header_of(from, "X-Request-Id"));
-  const auto query = from.header().query();
-  to.query = {query.data(), query.size()};
+void read_head(const Head& from, Request& to) {
+  to.method = from.method().empty() ? "unknown" : from.method();
+  to.query = from.query();
+  to.authorization = from[Field::authorization];
+  to.api_key = from[Field::api_key];
+  to.content_type = from[Field::content_type];
+  to.content_encoding = from[Field::content_encoding];
+  to.accept = from[Field::accept];
+  to.has_idempotency_key = from.has(Field::idempotency_key);
+  to.idempotency_key = from[Field::idempotency_key];
+  to.device_id = from[Field::device_id];
+  to.trace_id = trace_id_of(from[Field::traceparent]);
+  to.request_id = request_id_of(from[Field::request_id]);
+  to.has_body = from.framing() == Framing::chunked || from.content_length() > 0;
+  to.content_length = from.content_length();
+}
+
+/// The methods of a path's routes, with those that the server adds to them.
+std::string allow_of(const std::vector<const Route*>& with_path) {
+  std::string allow;
+  for (const Route* route : with_path)
+    allow += std::string{route->method} + (route->method == "GET" ? ", HEAD, " : ", ");
+  return allow + "OPTIONS";
 }
 
 restinio::http_method_id_t method_of(const Route& route) {
@@ -140,13 +150,13 @@ private:
 class Edge {
 public:
   Edge(IoLoop& loop, std::shared_ptr<Gate> gate, Api& api, Lifecycle& lifecycle, domain::Log& log,
-       domain::Metrics& metrics)
+       domain::Metrics& metrics, std::vector<std::string> cors_origins)
       : loop_(loop), gate_(std::move(gate)), api_(api), lifecycle_(lifecycle), log_(log),
-        metrics_(metrics), router_(std::make_shared<Router>()) {
+        metrics_(metrics), cors_(std::move(cors_origins)), router_(std::make_shared<Router>()) {
     for (const auto& with_path : routes_by_path()) {
       for (const Route* route : with_path)
         add(*route);
-      refuse_other_methods(with_path);
+      answer_other_methods(with_path);
     }
     router_->non_matched_request_handler([this](restinio::request_handle_t handle) {
       return refuse(std::move(handle), "", to_reply(Refusal{Refused::not_found}));
@@ -165,6 +175,15 @@ private:
     const Gate::Pass pass{*gate_};
     if (!pass)
       return refuse(std::move(handle), "", to_reply(Refusal{Refused::shutting_down}));
+    const auto head = Connection::delivering()->head();
+    if (const auto why = head->refused()) {
+      Refusal refusal{*why};
+      if (head->limit() > 0)
+        refusal.limit = head->limit();
+      return refuse(std::move(handle), "", to_reply(refusal));
+    }
+    if (head->path() == "*")
+      return describe(std::move(handle), "*", "GET, HEAD, POST, DELETE, OPTIONS");
     // An escape spells a path in another way, and no route needs one: parameters are UUIDs, numbers
     // and names of files. A fragment has no place in a request (RFC 9112, 3.2), and RESTinio cuts
     // it off.
@@ -180,15 +199,46 @@ private:
   }
 
   std::shared_ptr<Pending> accept(restinio::request_handle_t handle, std::string_view route) {
-    auto pending = std::make_shared<Pending>(std::move(handle), lifecycle_, log_, metrics_);
+    auto pending = std::make_shared<Pending>(std::move(handle), Connection::delivering(),
+                                             lifecycle_, log_, metrics_, cors_);
     Request& request = pending->request;
-    const auto& from = *pending->handle();
     request.received = Clock::now();
-    const char* method = from.header().method().c_str();
-    request.method = method;
     request.route = route;
-    read_headers(from, request);
+    read_head(pending->head(), request);
+    request.read_body = [this, pending = pending.get()](std::function<void(const Body&)> done) {
+      read_body(*pending, std::move(done));
+    };
     return pending;
+  }
+
+  /// `done` has the request's Respond, and with it the request.
+  void read_body(Pending& pending, std::function<void(const Body&)> done) {
+    // The request's time does not run while its client has not sent all of it.
+    const auto asked = Clock::now();
+    pending.connection().read_body(
+        [this, &pending, asked, done = std::move(done)](const Body& body) {
+          pending.request.received += Clock::now() - asked;
+          guarded(pending, [&] { done(body); });
+        });
+  }
+
+  /// Runs a part of a handler.
+  template <class Part> void guarded(Pending& pending, Part part) {
+    try {
+      part();
+    } catch (const std::exception& why) {
+      log_.event(domain::LogLevel::error, "http.defect",
+                 {{"request_id", std::string_view{pending.request.request_id}},
+                  {"route", pending.request.route},
+                  {"error", std::string_view{why.what()}}});
+      // A migration may have been handed over by then: what becomes of it is not known here.
+      Refusal refusal{Refused::internal};
+      if (pending.request.method == "POST" && pending.request.facts.migration_id) {
+        refusal.reason = Refused::timeout;
+        refusal.migration_id = pending.request.facts.migration_id;
+      }
+      pending.answer(to_reply(refusal));
+    }
   }
 
   restinio::request_handling_status_t refuse(restinio::request_handle_t handle,
@@ -215,33 +265,36 @@ private:
   void serve(const Route& route, const std::shared_ptr<Pending>& pending) {
     if (!route.while_draining && lifecycle_.phase() == Lifecycle::Phase::draining)
       return pending->answer(to_reply(Refusal{Refused::shutting_down}));
-    try {
+    guarded(*pending, [&] {
       (api_.*route.handler)(pending->request,
                             [pending](Reply reply) { pending->answer(std::move(reply)); });
-    } catch (const std::exception& why) {
-      log_.event(domain::LogLevel::error, "http.defect",
-                 {{"request_id", std::string_view{pending->request.request_id}},
-                  {"route", route.route},
-                  {"error", std::string_view{why.what()}}});
-      pending->answer(to_reply(Refusal{Refused::internal}));
-    }
+    });
   }
 
-  void refuse_other_methods(const std::vector<const Route*>& with_path) {
-    std::string allow;
+  /// OPTIONS says which methods there are, any other is told.
+  void answer_other_methods(const std::vector<const Route*>& with_path) {
     restinio::router::dynamic_none_of_methods_matcher_t others;
-    for (const Route* route : with_path) {
-      allow += (allow.empty() ? "" : ", ") + std::string{route->method};
+    for (const Route* route : with_path)
       others.add(method_of(*route));
-    }
     const Route& first = *with_path.front();
-    router_->add_handler(
-        std::move(others), path_of(first), to_the_letter(),
-        [this, allow, route = first.route](restinio::request_handle_t handle, const auto&) {
-          Reply reply = to_reply(Refusal{Refused::method_not_allowed});
-          reply.headers.emplace_back("Allow", allow);
-          return refuse(std::move(handle), route, std::move(reply));
-        });
+    router_->add_handler(std::move(others), path_of(first), to_the_letter(),
+                         [this, allow = allow_of(with_path),
+                          route = first.route](restinio::request_handle_t handle, const auto&) {
+                           if (Connection::delivering()->head()->method() == "OPTIONS")
+                             return describe(std::move(handle), route, allow);
+                           Reply reply = to_reply(Refusal{Refused::method_not_allowed});
+                           reply.headers.emplace_back("Allow", allow);
+                           return refuse(std::move(handle), route, std::move(reply));
+                         });
+  }
+
+  /// The answer to OPTIONS, also where it is a browser's preflight.
+  restinio::request_handling_status_t describe(restinio::request_handle_t handle,
+                                               std::string_view route, const std::string& allow) {
+    Reply reply{204};
+    reply.headers.emplace_back("Allow", allow);
+    cors_.add_preflight(reply.headers, *Connection::delivering()->head(), allow);
+    return refuse(std::move(handle), route, std::move(reply));
   }
 
   IoLoop& loop_;
@@ -250,6 +303,7 @@ private:
   Lifecycle& lifecycle_;
   domain::Log& log_;
   domain::Metrics& metrics_;
+  Cors cors_;
   std::shared_ptr<Router> router_;
 };
 
@@ -294,6 +348,7 @@ private:
 struct Traits : restinio::default_traits_t {
   using request_handler_t = Edge;
   using connection_state_listener_t = Doorkeeper;
+  using stream_socket_t = FramedSocket;
 };
 
 } // namespace
@@ -326,23 +381,23 @@ struct Server::Impl {
 Server::Server(IoLoop& loop, const ServerSettings& settings, Api& api, Lifecycle& lifecycle,
                domain::Log& log, domain::Metrics& metrics)
     : impl_(std::make_unique<Impl>(settings.max_connections)) {
+  auto& rules = restinio::asio_ns::use_service<ConnectionRules>(loop.io().context);
+  rules.idle_timeout = settings.idle_timeout;
+  rules.read_timeout = settings.read_timeout;
+  rules.max_body_bytes = settings.max_body_bytes;
+  rules.budget = std::make_shared<BodyBudget>(settings.max_buffered_bytes);
   restinio::server_settings_t<Traits> server;
   server.address(settings.address)
       .port(settings.port)
-      .request_handler(std::make_unique<Edge>(loop, impl_->gate, api, lifecycle, log, metrics))
+      .request_handler(std::make_unique<Edge>(loop, impl_->gate, api, lifecycle, log, metrics,
+                                              settings.cors_origins))
       .connection_state_listener(std::make_shared<Doorkeeper>(impl_->connections, log))
-      .buffer_size(8192)
+      .buffer_size(kDeliveryBytes)
       // One accept at a time: RESTinio numbers the connections without a lock.
       .concurrent_accepts_count(1)
-      .read_next_http_message_timelimit(kReadTimeout)
+      .read_next_http_message_timelimit(settings.idle_timeout + settings.read_timeout + kBehind)
       .write_http_response_timelimit(kWriteTimeout)
-      .handle_request_timeout(settings.request_timeout + kBehindRequestTimeout)
-      .incoming_http_msg_limits(restinio::incoming_http_msg_limits_t{}
-                                    .max_url_size(8192)
-                                    .max_field_name_size(256)
-                                    .max_field_value_size(16384)
-                                    .max_field_count(100)
-                                    .max_body_size(settings.max_body_bytes * kBehindMaxBody))
+      .handle_request_timeout(settings.read_timeout + settings.request_timeout + kBehind)
       .socket_options_setter([](restinio::socket_options_t& options) {
         options.set_option(restinio::asio_ns::ip::tcp::no_delay{true});
       })

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace regroup::http {
 
@@ -18,7 +19,11 @@ struct ServerSettings {
   std::uint16_t port = 8080; // 0: any free one
   std::chrono::milliseconds request_timeout = std::chrono::seconds{30};
   std::size_t max_body_bytes = 1048576;
+  std::size_t max_buffered_bytes = 67108864; // bodies that are coming in, all together
   std::size_t max_connections = 10000;
+  std::chrono::milliseconds idle_timeout = std::chrono::seconds{75}; // between two requests
+  std::chrono::milliseconds read_timeout = std::chrono::seconds{30}; // for one request
+  std::vector<std::string> cors_origins{};
 };
 
 /// The RESTinio server in front of the Api. Serves from its construction to stop().

@@ -66,7 +66,7 @@ StatusTeller::~StatusTeller() { stop(); }
 
 void StatusTeller::note(const MigrationPtr& migration, std::function<void()> answer) {
   running_.answered_202(migration->migration_id);
-  gateway_.ask(domain::NoteRunning{migration, Clock::now() + kPatience}, kPatience,
+  gateway_.ask(domain::NoteRunning{migration, Clock::now() + kPatience},
                [this, migration, answer = std::move(answer)](const Answer& said) {
                  if (const auto* noted = std::get_if<domain::RunningNoted>(&said)) {
                    migration->progress->set_total(noted->devices_total);
@@ -83,7 +83,8 @@ void StatusTeller::end(const MigrationPtr& migration, const Answer& outcome) {
   if (running_.remove_if_quick(id))
     return;
   const auto* refusal = std::get_if<Refusal>(&outcome);
-  // Of an outcome that nobody knows the note has to tell: who looks finds out (functions/running.sql).
+  // Of an outcome that nobody knows the note has to tell: who looks finds out
+  // (functions/running.sql).
   if (refusal && refusal->reason == Refused::timeout)
     return running_.remove(id);
   domain::EndRunning job{migration, {}, {}, Clock::now() + kEndPatience};
@@ -95,7 +96,7 @@ void StatusTeller::end(const MigrationPtr& migration, const Answer& outcome) {
     job.error_code = row_of(Refused::already_migrated).code;
     job.error_message = "A request with the same Idempotency-Key has migrated it";
   }
-  gateway_.ask(std::move(job), kEndPatience, [this, id](const Answer&) { running_.remove(id); });
+  gateway_.ask(std::move(job), [this, id](const Answer&) { running_.remove(id); });
 }
 
 std::optional<MigrationReport> StatusTeller::find(const domain::FindMigration& query) const {
@@ -158,13 +159,12 @@ void StatusTeller::tell_database() {
   auto [noted, not_noted] = running_.answered_202();
   const auto until = Clock::now() + kPatience;
   if (!noted.empty())
-    gateway_.ask(domain::TellProgress{std::move(noted), until}, kPatience, [](const Answer&) {});
+    gateway_.ask(domain::TellProgress{std::move(noted), until}, [](const Answer&) {});
   for (const auto& migration : not_noted)
-    gateway_.ask(domain::NoteRunning{migration, until}, kPatience,
-                 [this, migration](const Answer& said) {
-                   if (std::holds_alternative<domain::RunningNoted>(said))
-                     running_.noted(migration->migration_id);
-                 });
+    gateway_.ask(domain::NoteRunning{migration, until}, [this, migration](const Answer& said) {
+      if (std::holds_alternative<domain::RunningNoted>(said))
+        running_.noted(migration->migration_id);
+    });
 }
 
 void StatusTeller::tell_followers() {
@@ -190,7 +190,7 @@ void StatusTeller::tell(const std::shared_ptr<Follower>& follower) {
   }
   auto query = follower->query;
   query.deadline = Clock::now() + kPatience;
-  gateway_.ask(query, kPatience, [follower](const Answer& said) {
+  gateway_.ask(query, [follower](const Answer& said) {
     if (const auto* report = std::get_if<MigrationReport>(&said))
       follower->hear(*report);
     follower->asking = false; // no answer this time: the next second asks again

@@ -80,6 +80,9 @@ std::optional<Json> parse_strict_json(std::string_view text) {
   // nlohmann_json steps over a byte order mark; RFC 8259 section 8.1 has none, others refuse it.
   if (text.starts_with("\xef\xbb\xbf"))
     return std::nullopt;
+  // nlohmann_json takes a NUL for the end of the text; in JSON there is none (RFC 8259, section 7).
+  if (text.find('\0') != text.npos)
+    return std::nullopt;
   StrictBuilder builder;
   if (!Json::sax_parse(text.begin(), text.end(), &builder))
     return std::nullopt;

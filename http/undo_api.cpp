@@ -28,28 +28,32 @@ Reply reply_to_undo(const domain::MigrationUndone& undone) {
 
 void Api::undo(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
-    if (!request.body.empty()) {
-      if (refuse_body(request, respond))
-        return;
-      if (const auto refusal = refuse_content(request.body, parts_.unicode))
+    if (!request.has_body)
+      return undo_as(user, request, respond);
+    with_body(request, respond, [this, &request, respond, user](std::string_view body) {
+      if (const auto refusal = refuse_content(body, parts_.unicode))
         return respond(to_reply(*refusal));
-    }
-    auto key = idempotency_key(request);
-    if (const auto* refusal = std::get_if<Refusal>(&key))
-      return respond(to_reply(*refusal));
-    const auto group = Uuid::parse(request.parameters.at(0));
-    if (!group)
-      return respond(to_reply(invalid("group_id", "must be a UUID")));
-    submit_undo({.undo_id = Uuid::time_ordered(),
-                 .authenticated_group_id = *group,
-                 .user_id = user,
-                 .registration_group_id = {},
-                 .window = settings_.rollback_window,
-                 .idempotency_key = std::move(std::get<0>(key)),
-                 .trace_id = std::string{request.trace_id},
-                 .deadline = request.received + settings_.request_timeout},
-                request, respond);
+      undo_as(user, request, respond);
+    });
   });
+}
+
+void Api::undo_as(const Uuid& user, const Request& request, const Respond& respond) {
+  auto key = idempotency_key(request);
+  if (const auto* refusal = std::get_if<Refusal>(&key))
+    return respond(to_reply(*refusal));
+  const auto group = Uuid::parse(request.parameters.at(0));
+  if (!group)
+    return respond(to_reply(invalid("group_id", "must be a UUID")));
+  submit_undo({.undo_id = Uuid::time_ordered(),
+               .authenticated_group_id = *group,
+               .user_id = user,
+               .registration_group_id = {},
+               .window = settings_.rollback_window,
+               .idempotency_key = std::move(std::get<0>(key)),
+               .trace_id = std::string{request.trace_id},
+               .deadline = deadline_of(request)},
+              request, respond);
 }
 
 void Api::submit_undo(domain::UndoCommand command, const Request& request, const Respond& respond) {
@@ -77,16 +81,19 @@ void Api::submit_undo(domain::UndoCommand command, const Request& request, const
   const domain::FindOrigin origin{command.authenticated_group_id, command.user_id,
                                   command.deadline};
   parts_.gateway.ask(
-      origin, settings_.request_timeout,
-      [this, log, &request, command = std::move(command)](const Answer& answer) mutable {
+      origin, [this, log, &request, command = std::move(command)](const Answer& answer) mutable {
         const auto* found = std::get_if<domain::GroupOrigin>(&answer);
-        if (found == nullptr)
-          return log(command, answer);
+        if (found == nullptr) {
+          auto refused = answer;
+          if (auto* refusal = std::get_if<Refusal>(&refused);
+              refusal && refusal->reason == Refused::timeout)
+            refusal->operation_id = command.undo_id; // also of one that did not come to begin
+          return log(command, refused);
+        }
         command.registration_group_id = found->registration_group_id;
         const auto undo = std::make_shared<const domain::UndoCommand>(command);
         request.facts.registration_group_id = {undo, &undo->registration_group_id};
-        parts_.gateway.ask(undo, settings_.request_timeout,
-                           [log, undo](const Answer& outcome) { log(*undo, outcome); });
+        parts_.gateway.ask(undo, [log, undo](const Answer& outcome) { log(*undo, outcome); });
       });
 }
 

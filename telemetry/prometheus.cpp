@@ -89,7 +89,9 @@ PrometheusMetrics::PrometheusMetrics(const std::string& version)
                              kConnected)),
       doubts_(by_result(counters(registry_, "regroup_in_doubt_resolutions_total",
                                  "COMMITs whose answer was lost, by what was found out."),
-                        kDoubt)) {
+                        kDoubt)),
+      unsettled_(gauge(registry_, "regroup_unsettled_operations",
+                       "Operations that were answered with a 504 and are not settled yet.")) {
   gauge(registry_, "regroup_build_info", "The version that runs; the value is always 1.",
         {{"version", version}})
       .Set(1);

@@ -28,6 +28,9 @@ public:
   void job_waited(Seconds in_queue) noexcept override { wait_.Observe(in_queue.count()); }
   void database_connection(Connected how) noexcept override;
   void doubt_ended(Doubt how) noexcept override;
+  void unsettled(std::size_t operations) noexcept override {
+    unsettled_.Set(static_cast<double>(operations));
+  }
 
   std::string exposition() const override;
 
@@ -50,6 +53,7 @@ private:
   prometheus::Gauge& busy_;
   Counters connections_; // by Connected
   Counters doubts_;      // by Doubt
+  prometheus::Gauge& unsettled_;
 };
 
 } // namespace regroup::telemetry

@@ -85,7 +85,7 @@ TEST_CASE_METHOD(DatabaseTest, "a connection that died while idle is replaced be
   CHECK(healthy());
 }
 
-TEST_CASE_METHOD(DatabaseTest, "a backend ended before COMMIT was sent is tried again") {
+TEST_CASE_METHOD(DatabaseTest, "a migration whose backend is ended while it waits never happens") {
   const auto user = world->add_user();
   const auto devices = world->add_devices("camping-2025", 2, user);
   HeldTransaction holder{url};
@@ -95,9 +95,10 @@ TEST_CASE_METHOD(DatabaseTest, "a backend ended before COMMIT was sent is tried 
   world->sql.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                   "WHERE datname = current_database() AND wait_event = 'transactionid'");
   holder.rollback();
-  CHECK(completed(running.get()));
-  CHECK(world->groups() == 1);
-  CHECK(world->audits("failed") == 0);
+  // Its COMMIT had left as well: only the settlement can tell that it was not run.
+  CHECK(refused(running.get()) == Refused::database_unavailable);
+  nothing_but_a_failed_row(*world, "camping-2025", 2);
+  CHECK(completed(migrate(command("camping-2025", user))));
 }
 
 TEST_CASE_METHOD(DatabaseTest, "a COMMIT that broke and did not commit is told as it was") {
@@ -115,7 +116,7 @@ TEST_CASE_METHOD(DatabaseTest, "a migration in doubt that did commit is found by
   const auto devices = world->add_devices("camping-2025", 3, user);
   const auto what = command("camping-2025", user);
   REQUIRE(completed(migrate(what)));
-  const auto answer = new_store()->execute(domain::ResolveMigration{what});
+  const auto answer = new_store()->execute(domain::Settle{what, what->deadline});
   REQUIRE(completed(answer));
   CHECK(completed(answer)->device_ids == devices);
   CHECK(world->audits("failed") == 0);
@@ -135,15 +136,17 @@ TEST_CASE_METHOD(DatabaseTest, "doubt is not resolved while the old backend may 
           .at(0)
           .as<std::string>() == "completed");
   SECTION("it commits in the end") {
-    auto resolving = std::async(
-        std::launch::async, [&] { return new_store()->execute(domain::ResolveMigration{what}); });
+    auto resolving = std::async(std::launch::async, [&] {
+      return new_store()->execute(domain::Settle{what, what->deadline});
+    });
     REQUIRE(somebody_waits("advisory"));
     old.commit();
     CHECK(completed(resolving.get()));
   }
   SECTION("it rolls back in the end") {
-    auto resolving = std::async(
-        std::launch::async, [&] { return new_store()->execute(domain::ResolveMigration{what}); });
+    auto resolving = std::async(std::launch::async, [&] {
+      return new_store()->execute(domain::Settle{what, what->deadline});
+    });
     REQUIRE(somebody_waits("advisory"));
     old.rollback();
     CHECK(refused(resolving.get()) == Refused::database_unavailable);
@@ -152,8 +155,9 @@ TEST_CASE_METHOD(DatabaseTest, "doubt is not resolved while the old backend may 
     settings.lock_timeout = 20ms;
     auto hurried = *what;
     hurried.deadline = std::chrono::steady_clock::now() + 200ms;
-    const auto answer = new_store()->execute(domain::ResolveMigration{
-        std::make_shared<const domain::MigrationCommand>(std::move(hurried))});
+    const auto deadline = hurried.deadline;
+    const auto answer = new_store()->execute(domain::Settle{
+        std::make_shared<const domain::MigrationCommand>(std::move(hurried)), deadline});
     REQUIRE(refused(answer) == Refused::timeout);
     CHECK(std::get<domain::Refusal>(answer).migration_id == what->migration_id);
     CHECK(world->audits("failed") == 0);
@@ -167,7 +171,8 @@ TEST_CASE_METHOD(DatabaseTest,
   settings.idle_in_transaction_timeout = 100ms;
   db::Session frozen{settings, log, metrics};
   db::Transaction transaction{frozen};
-  transaction.run(db::statements::wait_for_group, "camping-2025");
+  transaction.run({"test_lock", "SELECT pg_advisory_xact_lock(regroup_lock_key($1))"},
+                  "camping-2025");
   // Nothing more comes from it; PostgreSQL ends it.
   CHECK(eventually([&] { return completed(migrate(command("camping-2025", user))) != nullptr; }));
 }

@@ -31,7 +31,8 @@ struct GroupDevicesTest : DatabaseTest {
   }
   domain::Answer run(ChangeGroupDevices what) {
     what.change_id = Uuid::random();
-    return new_store()->execute(what);
+    what.deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    return new_store()->execute(std::make_shared<const ChangeGroupDevices>(std::move(what)));
   }
   domain::Answer add(std::vector<Uuid> devices) { return run(change(Action::add, devices)); }
   domain::Answer remove(std::vector<Uuid> devices) { return run(change(Action::remove, devices)); }
@@ -473,12 +474,12 @@ TEST_CASE("devices come and go in a database that another program has made") {
   change.user_id = user;
   change.group_id = group;
   change.device_ids = {hiker};
-  REQUIRE(changed(store.execute(change)));
+  REQUIRE(changed(store.execute(std::make_shared<const ChangeGroupDevices>(change))));
   CHECK(group_id_of(hiker) == "hike-2025");
   change.action = Action::remove;
   change.change_id = Uuid::random();
   change.device_ids = {hiker, migrated};
-  REQUIRE(changed(store.execute(change)));
+  REQUIRE(changed(store.execute(std::make_shared<const ChangeGroupDevices>(change))));
   CHECK(group_id_of(hiker) == "hike-2025");
   CHECK(group_id_of(migrated) == "lake-2024");
   CHECK(sql.value<int>("SELECT count(*) FROM device_group_history") == 1); // its trigger fired

@@ -246,8 +246,8 @@ TEST_CASE_METHOD(DatabaseTest, "the status of a migration is its initiator's alo
   const auto what = command("camping-2025", user);
   REQUIRE(completed(migrate(what)));
   const auto ask = [&](std::optional<Uuid> who) {
-    return new_store()->execute(
-        domain::FindMigration{what->migration_id, who, std::chrono::steady_clock::now()});
+    return new_store()->execute(domain::FindMigration{what->migration_id, who, std::nullopt,
+                                                      std::chrono::steady_clock::now()});
   };
   const auto mine = ask(user);
   REQUIRE(std::holds_alternative<domain::MigrationReport>(mine));

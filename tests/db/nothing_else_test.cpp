@@ -159,7 +159,8 @@ struct NothingElseTest : DatabaseTest {
     change.user_id = one_of(users);
     change.group_id = one_of(groups);
     change.device_ids = {one_of(devices)};
-    store->execute(change);
+    change.deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    store->execute(std::make_shared<const domain::ChangeGroupDevices>(std::move(change)));
   }
 
   /// Devices whose group_id is neither their registration group nor the slug of a group that they

@@ -72,7 +72,7 @@ TEST_CASE_METHOD(PartialTest, "the rest goes into the same group") {
   CHECK(world->devices_in("chen-family") == 4);
   CHECK(world->audits("success") == 1); // that was all of the rest
   CHECK(refused(migrate(into())) == Refused::already_migrated);
-  const auto found = new_store()->execute(domain::ResolveMigration{what});
+  const auto found = new_store()->execute(domain::Settle{what, what->deadline});
   REQUIRE(completed(found));
   CHECK(completed(found)->slug == "chen-family");
 }

@@ -40,7 +40,8 @@ public:
     REQUIRE(std::holds_alternative<domain::Done>(answer));
   }
   domain::Answer ask(const domain::MigrationPtr& what, std::optional<Uuid> who) {
-    return new_store()->execute(domain::FindMigration{what->migration_id, who, soon()});
+    return new_store()->execute(
+        domain::FindMigration{what->migration_id, who, std::nullopt, soon()});
   }
   MigrationReport found(const domain::MigrationPtr& what) {
     const auto answer = ask(what, user);

@@ -4,6 +4,7 @@
 #include "domain/command.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/postgres.hpp"
+#include "tests/support/silent_log.hpp"
 #include "tests/support/world.hpp"
 #include "text/unicode.hpp"
 
@@ -22,12 +23,6 @@ inline Postgres& postgres() {
   static Postgres server{{{{"max_prepared_transactions", "0"}, {"log_statement", "all"}}}};
   return server;
 }
-
-class SilentLog final : public domain::Log {
-public:
-  void event(domain::LogLevel, std::string_view,
-             std::initializer_list<domain::LogField>) noexcept override {}
-};
 
 /// As a worker does it: without waiting for the database where the store can do that.
 inline domain::Answer run(domain::Store& store, const domain::Job& job) {

@@ -137,7 +137,7 @@ TEST_CASE_METHOD(TraceTest,
   const auto left = traced(700ms);
   new_store()->execute(domain::NoteRunning{left, soon});
   world->sql.exec("UPDATE regroup_running SET told_at = now() - interval '11 seconds'");
-  new_store()->execute(domain::FindMigration{left->migration_id, user, soon});
+  new_store()->execute(domain::FindMigration{left->migration_id, user, std::nullopt, soon});
   CHECK(row(left, "status = 'failed'"));
   CHECK(row_has_trace(left));
   CHECK(row(left, "received_at + interval '700 ms' <= created_at"));

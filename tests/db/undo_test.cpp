@@ -251,13 +251,13 @@ TEST_CASE_METHOD(UndoTest, "an undo works where the audit refers to the group by
   const auto what = undo_of(group, user);
   REQUIRE(undone(undo(what)));
   nothing_is_left();
-  CHECK(undone(new_store()->execute(domain::ResolveUndo{what})));
+  CHECK(undone(new_store()->execute(domain::Settle{what, what->deadline})));
   CHECK(refused(undo(group)) == Refused::already_rolled_back);
   const auto retry = migrate(keyed("camping-2025", user, "tap-1", "hash"));
   REQUIRE(completed(retry));
   CHECK(completed(retry)->authenticated_group_id == group);
-  const auto status = new_store()->execute(
-      domain::FindMigration{done.migration_id, user, std::chrono::steady_clock::now()});
+  const auto status = new_store()->execute(domain::FindMigration{
+      done.migration_id, user, std::nullopt, std::chrono::steady_clock::now()});
   REQUIRE(std::holds_alternative<domain::MigrationReport>(status));
   CHECK(std::get<domain::MigrationReport>(status).result.authenticated_group_id == group);
 }
@@ -288,11 +288,12 @@ TEST_CASE_METHOD(UndoTest, "an undo in doubt is found by its own id, never by an
   const auto done = migrated();
   const auto what = undo_of(done.authenticated_group_id, user);
   REQUIRE(undone(undo(what)));
-  const auto answer = new_store()->execute(domain::ResolveUndo{what});
+  const auto answer = new_store()->execute(domain::Settle{what, what->deadline});
   REQUIRE(undone(answer));
   CHECK(undone(answer)->device_ids == devices);
   const auto other = undo_of(done.authenticated_group_id, user);
-  CHECK(refused(new_store()->execute(domain::ResolveUndo{other})) == Refused::database_unavailable);
+  CHECK(refused(new_store()->execute(domain::Settle{other, other->deadline})) ==
+        Refused::database_unavailable);
 }
 
 TEST_CASE_METHOD(UndoTest, "doubt about an undo is not resolved while its backend may commit") {
@@ -304,8 +305,9 @@ TEST_CASE_METHOD(UndoTest, "doubt about an undo is not resolved while its backen
             .at(0)
             .at(0)
             .as<std::string>() == "rolled_back");
-  auto resolving = std::async(std::launch::async,
-                              [&] { return new_store()->execute(domain::ResolveUndo{what}); });
+  auto resolving = std::async(std::launch::async, [&] {
+    return new_store()->execute(domain::Settle{what, what->deadline});
+  });
   REQUIRE(somebody_waits("advisory"));
   old.commit();
   CHECK(undone(resolving.get()));

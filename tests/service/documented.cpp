@@ -214,14 +214,29 @@ std::vector<std::string> undocumented(const std::string& method, const std::stri
   if (item == nullptr)
     return answer.status == 404 ? std::vector<std::string>{}
                                 : std::vector{path + ": " + status + " of no documented route"};
-  const bool known = item->contains(lower(method));
-  const json& operation = known ? item->at(lower(method)) : *item->begin();
+  if (method == "OPTIONS" && answer.status == 204) // of any route
+    return answer.headers.contains("Allow") ? std::vector<std::string>{}
+                                            : std::vector{path + ": OPTIONS lacks Allow"};
+  const auto served_as = method == "HEAD" ? "get" : lower(method);
+  const bool known = item->contains(served_as);
+  const json& operation = known ? item->at(served_as) : *item->begin();
   const std::string where = method + " " + path.substr(0, path.find('?')) + " " + status;
-  if (!known && answer.status != 405)
+  const json& anywhere = documentation().at("components").at("x-any-route");
+  const bool is_own = operation.at("responses").contains(status);
+  if (!known && answer.status != 405 && !anywhere.contains(status))
     return {where + ": no such operation"};
-  if (!operation.at("responses").contains(status))
+  if (!is_own && !anywhere.contains(status))
     return {where + ": no such status"};
-  const json& response = resolved(operation.at("responses").at(status));
+  const json& response =
+      resolved(is_own ? operation.at("responses").at(status) : anywhere.at(status));
+  if (!is_own && json::parse(answer.body).at("error").at("code") != response.at("content")
+                                                                        .at("application/json")
+                                                                        .at("examples")
+                                                                        .at("error")
+                                                                        .at("value")
+                                                                        .at("error")
+                                                                        .at("code"))
+    return {where + ": no such error"};
   std::vector<std::string> wrong;
   const json headers = response.value("headers", json::object());
   for (const auto& [name, header] : headers.items())

@@ -123,7 +123,7 @@ TEST_CASE("UGM-6.1: an undo is refused to others, after a change, and for what i
                  "request/unsupported-media-type"));
   const auto method = client.get(rollback_path(group), bearer(test.user));
   CHECK(is_error(method, 405, "request/method-not-allowed"));
-  CHECK(method->headers.at("Allow") == "POST");
+  CHECK(method->headers.at("Allow") == "POST, OPTIONS");
 
   test.world.sql.exec("DELETE FROM group_memberships WHERE role = 'admin'");
   HeldTransaction holder{test.service.database_url()};

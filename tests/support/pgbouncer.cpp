@@ -14,18 +14,23 @@ namespace regroup::test {
 using namespace std::chrono_literals;
 
 Pgbouncer::Pgbouncer(const Postgres& server, const std::string& pool_mode,
-                     const std::string& settings)
+                     const std::string& settings, unsigned server_port)
     : port_{free_port()} {
   const auto file = folder_.path() / "pgbouncer.ini";
-  std::ofstream{file} << "[databases]\n* = host=127.0.0.1 port=" << server.tcp_port()
+  std::ofstream{file} << "[databases]\n* = host=127.0.0.1 port="
+                      << (server_port != 0 ? server_port : server.tcp_port())
                       << " user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = "
                       << port_ << "\nunix_socket_dir =\nauth_type = any\npool_mode = " << pool_mode
                       << "\n"
                       << settings << "\n";
-  std::vector<std::string> arguments{file};
+  arguments_ = {file};
   if (::geteuid() == 0) // it refuses to run as root
-    arguments.insert(arguments.begin(), {"-u", "postgres"});
-  process_.emplace("pgbouncer", arguments);
+    arguments_.insert(arguments_.begin(), {"-u", "postgres"});
+  start();
+}
+
+void Pgbouncer::start() {
+  process_.emplace("pgbouncer", arguments_);
   const bool answers = eventually(
       [&] {
         try {

@@ -24,11 +24,15 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
+void run(const std::string& program, const std::vector<std::string>& arguments) {
+  Process process{program, arguments};
+  if (process.wait(60s) != 0)
+    throw std::runtime_error{program + ": " + process.errors()};
+}
+
 /// With owners and modes, which std::filesystem::copy forgets.
 void copy_folder(const fs::path& from, const fs::path& to) {
-  Process copy{"cp", {"-a", "--reflink=auto", from, to}};
-  if (copy.wait(60s) != 0)
-    throw std::runtime_error{"cannot copy " + from.string() + ": " + copy.errors()};
+  run("cp", {"-a", "--reflink=auto", from, to});
 }
 
 fs::path cache_folder() {
@@ -71,16 +75,25 @@ constexpr const char* kTrust = "local all all trust\n"
 /// root's files: they go to the owner of the folder that they are in.
 void copy_of_running(const Postgres& primary, const fs::path& data) {
   const auto program = db::find_postgres_programs().postgres.parent_path() / "pg_basebackup";
-  Process backup{program,
-                 {"--pgdata=" + data.string(), "--dbname=" + primary.url(), "--write-recovery-conf",
-                  "--wal-method=stream", "--checkpoint=fast", "--no-sync"}};
-  if (backup.wait(60s) != 0)
-    throw std::runtime_error{"pg_basebackup: " + backup.errors()};
+  run(program, {"--pgdata=" + data.string(), "--dbname=" + primary.url(), "--write-recovery-conf",
+                "--wal-method=stream", "--checkpoint=fast", "--no-sync"});
   if (::geteuid() != 0)
     return;
-  Process give{"chown", {"-R", "postgres:", data}};
-  if (give.wait(60s) != 0)
-    throw std::runtime_error{"chown: " + give.errors()};
+  run("chown", {"-R", "postgres:", data});
+}
+
+/// In small segments, so that little is written before a new one is asked for.
+void move_wal(const fs::path& data, const fs::path& folder) {
+  const auto resetwal = db::find_postgres_programs().postgres.parent_path() / "pg_resetwal";
+  std::vector<std::string> reset{resetwal, "--wal-segsize=1", "--pgdata=" + data.string()};
+  if (::geteuid() == 0) {
+    run("chown", {"postgres:", folder});
+    reset.insert(reset.begin(), {"runuser", "-u", "postgres", "--"}); // it refuses to run as root
+  }
+  run(reset.front(), {reset.begin() + 1, reset.end()});
+  run("cp", {"-a", data / "pg_wal" / ".", folder});
+  fs::remove_all(data / "pg_wal");
+  fs::create_directory_symlink(folder, data / "pg_wal");
 }
 
 std::vector<pid_t> children_of(pid_t parent) {
@@ -114,6 +127,8 @@ Postgres::Postgres(const Options& options) {
     copy_of_running(*options.standby_of, directory / "data");
   else
     copy_initialised_data(directory / "data");
+  if (!options.wal_folder.empty())
+    move_wal(directory / "data", options.wal_folder);
   std::ofstream hba{directory / "data" / "pg_hba.conf"};
   hba << kTrust;
   if (!options.trusted_network.empty())

@@ -20,6 +20,7 @@ public:
     bool tcp = false;                     // listens on 127.0.0.1 as well, for poolers
     std::string trusted_network{};        // "10.0.0.0/8": may connect as well, without a password
     const Postgres* standby_of = nullptr; // a streaming standby of that one, in hot standby
+    std::filesystem::path wal_folder{};   // there, and empty: the WAL, in segments of 1 MB
   };
 
   Postgres();

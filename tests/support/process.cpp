@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <random>
 #include <regex>
 #include <set>
@@ -130,6 +132,18 @@ fs::path find_program(const std::string& name) {
     if (::access((folder / name).c_str(), X_OK) == 0)
       return folder / name;
   throw std::runtime_error{"the program " + name + " is not installed"};
+}
+
+void stop_process(pid_t pid) {
+  ::kill(pid, SIGSTOP);
+  eventually([&] {
+    std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
+    std::string text;
+    std::getline(file, text);
+    // "123 (name with spaces) T 1 ..."
+    const auto state = text.rfind(") ");
+    return state == text.npos || text.find_first_of("TtZX", state + 2) == state + 2;
+  });
 }
 
 unsigned free_port() {

@@ -48,6 +48,9 @@ private:
 /// The program's path; throws std::runtime_error where there is none.
 std::filesystem::path find_program(const std::string& name);
 
+/// SIGSTOP to any process, and waits until it has stopped, or has ended.
+void stop_process(pid_t pid);
+
 /// A loopback TCP port that nobody listens on, another one at each call.
 unsigned free_port();
 

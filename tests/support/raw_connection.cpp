@@ -53,6 +53,13 @@ bool RawConnection::send(std::string_view bytes) {
   return count >= 0 || errno == EAGAIN;
 }
 
+std::size_t RawConnection::send_some(std::string_view bytes) {
+  const auto count = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  return count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+void RawConnection::end() { ::shutdown(socket_.get(), SHUT_WR); }
+
 bool RawConnection::closed_by_peer() {
   std::array<char, 4096> chunk{};
   for (;;) {
@@ -101,6 +108,15 @@ std::optional<std::string> RawConnection::receive_until(std::string_view word,
     }
   } while (receive(deadline));
   return std::nullopt;
+}
+
+std::string RawConnection::receive_exactly(std::size_t count, std::chrono::milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (received_.size() < count && receive(deadline)) {
+  }
+  auto bytes = received_.substr(0, count);
+  received_.erase(0, bytes.size());
+  return bytes;
 }
 
 std::string RawConnection::receive_some() {

@@ -23,6 +23,12 @@ public:
   /// What the kernel takes at once. False when the other side is gone.
   bool send(std::string_view bytes);
 
+  /// How much of it the kernel took.
+  std::size_t send_some(std::string_view bytes);
+
+  /// Sends no more, and still reads.
+  void end();
+
   /// Whether the other side has closed; what it has sent is thrown away. Does not wait.
   bool closed_by_peer();
 
@@ -33,6 +39,9 @@ public:
   /// All that has come up to and with the word; nothing when the connection ended before, or
   /// `limit` passed. For answers that go on.
   std::optional<std::string> receive_until(std::string_view word, std::chrono::milliseconds limit);
+
+  /// So many bytes; fewer when the connection ended before, or `limit` passed.
+  std::string receive_exactly(std::size_t count, std::chrono::milliseconds limit);
 
   /// What has come and was not given out yet. Does not wait.
   std::string receive_some();

@@ -3,6 +3,7 @@
 #include "actors/system.hpp"
 #include "http/io_loop.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/silent_log.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -222,7 +223,8 @@ public:
 
   WatchfulStore::Seen seen;
   Tally tally;
-  http::IoLoop loop{3};
+  test::SilentLog log;
+  http::IoLoop loop{3, log};
   LoopConfig config{loop};
   domain::Metrics metrics;
   caf::actor_system system{config};

@@ -1,12 +1,17 @@
 #include "http/io_loop.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/silent_log.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <array>
 #include <atomic>
+#include <initializer_list>
 #include <memory>
+#include <mutex>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -35,10 +40,36 @@ struct Pipe {
   std::array<int, 2> ends{};
 };
 
+struct RecordedLog final : domain::Log {
+  void event(domain::LogLevel, std::string_view name,
+             std::initializer_list<domain::LogField>) noexcept override {
+    const std::scoped_lock lock{mutex};
+    events.emplace_back(name);
+  }
+  std::mutex mutex;
+  std::vector<std::string> events;
+};
+test::SilentLog quiet;
+
 } // namespace
 
+TEST_CASE("a task that throws is logged, and its thread goes on with the next") {
+  RecordedLog heard;
+  IoLoop loop{1, heard};
+  std::atomic<int> ran{0};
+  loop.post([&] {
+    loop.post([&] { ++ran; }); // behind one that throws, in the same turn
+    throw std::runtime_error("a defect");
+  });
+  loop.post([] { throw 42; });
+  loop.post([&] { ++ran; });
+  CHECK(eventually([&] { return ran == 2; }));
+  loop.stop();
+  CHECK(heard.events == std::vector<std::string>{"loop.task_failed", "loop.task_failed"});
+}
+
 TEST_CASE("what a task of the loop posts runs after it, on its thread, in order") {
-  IoLoop loop{2};
+  IoLoop loop{2, quiet};
   std::vector<std::string> seen;
   std::vector<std::thread::id> on;
   std::atomic<bool> done{false};
@@ -64,7 +95,7 @@ TEST_CASE("what a task of the loop posts runs after it, on its thread, in order"
 }
 
 TEST_CASE("tasks that go on for ever leave a socket its turn") {
-  IoLoop loop{1};
+  IoLoop loop{1, quiet};
   Pipe pipe;
   std::atomic<bool> read{false};
   std::unique_ptr<domain::SocketWatch> watch;
@@ -84,7 +115,7 @@ TEST_CASE("tasks that go on for ever leave a socket its turn") {
 }
 
 TEST_CASE("a watched socket is told of once, and then again when it is asked for") {
-  IoLoop loop{2};
+  IoLoop loop{2, quiet};
   Pipe pipe;
   const auto watch = loop.watch(pipe.ends[0]);
   std::atomic<int> told{0};
@@ -104,7 +135,7 @@ TEST_CASE("a watched socket is told of once, and then again when it is asked for
 }
 
 TEST_CASE("a watch that ends leaves the socket open, to be watched again") {
-  IoLoop loop{1};
+  IoLoop loop{1, quiet};
   Pipe pipe;
   std::atomic<int> told{0};
   {
@@ -119,7 +150,7 @@ TEST_CASE("a watch that ends leaves the socket open, to be watched again") {
 }
 
 TEST_CASE("a watch of a socket that was closed takes nothing from who has its number now") {
-  IoLoop loop{1};
+  IoLoop loop{1, quiet};
   auto old = std::make_unique<Pipe>();
   auto watch_of_old = loop.watch(old->ends[0]);
   watch_of_old->when_readable([] {});
@@ -139,7 +170,7 @@ TEST_CASE("a loop that has stopped runs nothing more, and waits for what runs") 
   std::atomic<bool> begun{false};
   std::atomic<bool> go_on{false};
   bool ended = false;
-  IoLoop loop{1};
+  IoLoop loop{1, quiet};
   loop.post([&] {
     begun = true;
     while (!go_on)

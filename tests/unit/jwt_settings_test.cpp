@@ -108,6 +108,8 @@ TEST_CASE("settings that cannot verify stop the start with one line that names t
       {pem("ES256", public_pem(ec_key("secp256k1"))), "not an EC key on P-256"},
       {set_text("not JSON"), "not a JSON Web Key Set"},
       {set_text("[]"), "not a JSON Web Key Set"},
+      {set_text(R"({"keys":[)" + rsa_jwk(our_rsa()).dump() + "]}" + std::string(1, '\0')),
+       "not a JSON Web Key Set"},
       {set_text(R"({"keys":{}})"), "not a JSON Web Key Set"},
       {set_text(R"({"keys":[],"keys":[]})"), "not a JSON Web Key Set"},
       {set_text(R"({"keys":[1,"RSA",null]})"), "no key for RS256"},

@@ -19,7 +19,7 @@ namespace {
 /// A database that is asked, and answers at once with what the test has set.
 class FakeGateway final : public Gateway {
 public:
-  void ask(domain::Job job, std::chrono::milliseconds, Done done) override {
+  void ask(domain::Job job, Done done) override {
     // On the feed's thread, where Catch2 must not be asked: another job would throw and end it all.
     const auto& admin = std::get<domain::AdminJob>(job);
     domain::Answer answer;
@@ -33,8 +33,7 @@ public:
     }
     done(answer);
   }
-  void migrate(domain::MigrationPtr, std::chrono::milliseconds, std::chrono::milliseconds,
-               MigrationCallbacks) override {
+  void migrate(domain::MigrationPtr, std::chrono::milliseconds, MigrationCallbacks) override {
     throw std::logic_error("nobody migrates");
   }
 

@@ -47,7 +47,7 @@ private:
 /// Keeps what it is asked for, until the test answers in the actors' place.
 class HeldGateway final : public Gateway {
 public:
-  void ask(domain::Job job, std::chrono::milliseconds, Done done) override {
+  void ask(domain::Job job, Done done) override {
     if (std::holds_alternative<domain::AdminJob>(job)) // the live feed's thread
       return done(domain::AdminDocument{"[]"});
     if (std::holds_alternative<domain::NoteRunning>(job))
@@ -55,7 +55,7 @@ public:
     jobs.push_back(std::move(job));
     asked.push_back(std::move(done));
   }
-  void migrate(domain::MigrationPtr what, std::chrono::milliseconds, std::chrono::milliseconds,
+  void migrate(domain::MigrationPtr what, std::chrono::milliseconds,
                MigrationCallbacks given) override {
     command = std::move(what);
     callbacks = std::move(given);
@@ -92,7 +92,10 @@ struct LogLinesTest {
   Request request = [this] {
     Request made;
     made.method = "POST";
-    made.body = body;
+    made.has_body = true;
+    made.read_body = [this](const std::function<void(const Body&)>& done) {
+      done(std::string_view{body});
+    };
     made.content_type = "application/json";
     made.authorization = token;
     made.trace_id = kTrace;
@@ -204,7 +207,7 @@ TEST_CASE_METHOD(LogLinesTest, "a request's line knows no more than was found ou
     CHECK(replies.at(0).outcome == "auth/unauthorized");
   }
   SECTION("one with a bad body") {
-    request.body = "{";
+    body = "{";
     api.migrate(request, respond);
     CHECK(request.facts.user_id == user);
     CHECK_FALSE(request.facts.registration_group_id);
@@ -223,7 +226,7 @@ TEST_CASE_METHOD(LogLinesTest, "a request's line knows no more than was found ou
 
 TEST_CASE_METHOD(LogLinesTest, "an undo is about the migration that it undid, and has a line") {
   const auto group = domain::Uuid::random();
-  request.body = {};
+  request.has_body = false;
   request.parameters = {group.text()};
   api.undo(request, respond);
   gateway.asked.at(0)(domain::GroupOrigin{"camping-2025"});

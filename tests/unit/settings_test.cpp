@@ -32,6 +32,8 @@ Example example_of(const Key& key) {
                                      {"REGROUP_AUTH_JWT_SECRET", "s"}};
   static const std::map<std::string_view, Example> examples{
       {"http.address", {"::1"}},
+      {"http.idle_timeout", {"1m"}},
+      {"http.cors_origins", {"https://a.example,http://localhost:3000"}},
       {"database.url", {"host=db", hmac_secret}},
       {"database.prepared_statements", {"true"}},
       {"database.allow_recorded_duplicates", {"true"}},
@@ -117,6 +119,23 @@ TEST_CASE("every key can be set by the file, the environment and both forms of a
     CHECK(print(load_from({}, beside, {"--" + name, value})) == key.print(expected));
     CHECK(print(load_from({}, beside, {"--" + name + "=" + value})) == key.print(expected));
   }
+}
+
+TEST_CASE("a list is an array in the file, or one text with commas") {
+  using List = std::vector<std::string>;
+  const auto origins = [](const std::string& value) {
+    return load_toml("[http]\ncors_origins = " + value + "\n").settings.http.cors_origins;
+  };
+  const List two{"https://a.example", "http://localhost:3000"};
+  CHECK(origins("[\"https://a.example\", 'http://localhost:3000']") == two);
+  CHECK(origins("\" https://a.example ,http://localhost:3000\"") == two);
+  CHECK(origins("[]").empty());
+  CHECK(origins("\"*\"") == List{"*"});
+  for (const char* value : {"[1]", "[['a://b']]", "'a'", "'https://A.example'", "'https://a/'",
+                            "'https://'", "'https://*.a'", "'null'"})
+    CHECK(toml_error("[http]\ncors_origins = " + std::string{value} + "\n").find("cors_origins") !=
+          std::string::npos);
+  CHECK(toml_error("[http]\naddress = [\"::1\"]\n").find("http.address") != std::string::npos);
 }
 
 TEST_CASE("the commented settings file shows every key with its built-in default") {

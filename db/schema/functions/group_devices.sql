@@ -14,9 +14,8 @@ AS $$
           AND a.device_ids && p_device_ids) s
 $$;
 
--- Puts devices into a group or takes them out of it. Called by db/group_devices.cpp inside a
--- transaction; the caller commits 'changed' and 'replayed' (which wrote nothing), and rolls anything
--- else back.
+-- Puts devices into a group or takes them out of it. Sent by db/group_devices.cpp in one round trip with
+-- BEGIN and COMMIT: every outcome but 'changed' has written nothing.
 --
 -- Locks, in this order: the Idempotency-Key, so that the second of two that send it at once is answered
 -- with the first; the members' locks of the devices' registration groups, shared, in ascending order of
@@ -65,6 +64,8 @@ BEGIN
                       ELSE 'idempotency_mismatch' END;
       o_verdicts := earlier.verdicts;
       o_changed_at := earlier.created_at;
+      -- As in migrate.sql: this COMMIT's promise is to cover that one.
+      PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
       RETURN;
     END IF;
   END IF;
@@ -155,6 +156,12 @@ BEGIN
                                         idempotency_key, request_hash)
     VALUES (p_change_id, p_user_id, p_group_id, p_action, p_device_ids, o_verdicts,
             p_idempotency_key, p_request_hash);
+    INSERT INTO regroup_operations (id, kind, user_id, group_id, status)
+    VALUES (p_change_id, 'device_change', p_user_id, p_group_id, 'completed')
+    ON CONFLICT (id) DO NOTHING;
+    IF NOT FOUND THEN -- settled as one that never happens (functions/settle.sql)
+      RAISE EXCEPTION 'the change has been recorded as failed' USING ERRCODE = 'RG002';
+    END IF;
   END IF;
   outcome := 'changed';
   o_changed_at := now();

@@ -13,18 +13,17 @@ DECLARE
 BEGIN
   SELECT l.* INTO live FROM regroup_live_migrations l WHERE l.migration_id = p_migration_id;
   IF NOT FOUND THEN
-    RETURN CASE WHEN EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id)
-                THEN 'not_cancellable' ELSE 'not_found' END;
+    RETURN coalesce((SELECT CASE WHEN a.error_code = 'migration/cancelled' THEN 'was_cancelled'
+                                 ELSE 'not_cancellable' END
+                     FROM migration_audit_logs a WHERE a.id = p_migration_id), 'not_found');
   END IF;
-  INSERT INTO migration_audit_logs (
-    id, user_id, registration_group_id, status, error_code, error_message, duration_ms, trace_id,
-    received_at)
-  VALUES (
-    p_migration_id, live.user_id, live.registration_group_id, 'failed', 'migration/cancelled',
-    'An administrator cancelled the migration',
-    (extract(epoch FROM now() - live.received_at) * 1000)::int, live.trace_id, live.received_at)
-  ON CONFLICT (id) DO NOTHING;
-  RETURN CASE WHEN FOUND THEN 'cancelled' ELSE 'not_cancellable' END;
+  RETURN (SELECT CASE WHEN s.is_new THEN 'cancelled'
+                      WHEN s.o_error_code = 'migration/cancelled' THEN 'was_cancelled'
+                      ELSE 'not_cancellable' END
+          FROM regroup_settle_v1('migration', p_migration_id, live.user_id,
+            live.registration_group_id, NULL, 'none', 'migration/cancelled',
+            'An administrator cancelled the migration', live.trace_id,
+            (extract(epoch FROM now() - live.received_at) * 1000000)::bigint) s);
 EXCEPTION WHEN lock_not_available THEN
   RETURN 'not_cancellable';
 END

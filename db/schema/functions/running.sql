@@ -25,9 +25,8 @@ END
 $$;
 
 -- db/progress.cpp: what is known of a migration that has no audit row. 'running', or 'none' and 'settled':
--- the audit has the last word, in the second case one that was written here. Where its replica is not heard of any more and nobody holds the registration group's
--- lock, the migration is failed here and now: an audit row with its id makes its own COMMIT impossible,
--- should the replica only have been asleep. So what is said to have failed has, and nothing runs for ever.
+-- the audit has the last word, in the second case one that was written here. Where its replica has been
+-- silent and no session holds the registration group's lock, the migration is settled (settle.sql).
 CREATE OR REPLACE FUNCTION regroup_find_running_v1(
   p_migration_id uuid,
   p_silent_ms bigint, -- a replica that has said nothing for this long may be dead
@@ -41,27 +40,29 @@ AS $$
 #variable_conflict use_column
 DECLARE
   noted regroup_running;
+  is_silent boolean;
 BEGIN
   outcome := 'none';
   SELECT r.* INTO noted FROM regroup_running r WHERE r.migration_id = p_migration_id;
   IF NOT FOUND OR EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id) THEN
     RETURN;
   END IF;
-  IF noted.told_at + p_silent_ms * interval '1 millisecond' > now()
-     OR NOT pg_catalog.pg_try_advisory_xact_lock(regroup_lock_key(noted.registration_group_id)) THEN
-    outcome := 'running';
+  is_silent := noted.told_at + p_silent_ms * interval '1 millisecond' <= now();
+  outcome := 'running';
+  IF is_silent THEN
+    SELECT CASE s.outcome WHEN 'locked' THEN 'running' ELSE 'settled' END INTO outcome
+    FROM regroup_settle_v1('migration', p_migration_id, noted.user_id,
+      noted.registration_group_id, NULL, 'try', 'server/internal',
+      'The migration came to no end, and changed nothing', noted.trace_id,
+      (extract(epoch FROM now() - noted.received_at) * 1000000)::bigint) s;
+  END IF;
+  IF outcome = 'running' THEN
     o_user_id := noted.user_id;
     o_registration_group_id := noted.registration_group_id;
     o_total := noted.devices_total;
     o_processed := noted.devices_processed;
     RETURN;
   END IF;
-  INSERT INTO migration_audit_logs (id, user_id, registration_group_id, status, error_code,
-                                    error_message, trace_id, received_at)
-  VALUES (p_migration_id, noted.user_id, noted.registration_group_id, 'failed', 'server/internal',
-          'The migration came to no end, and changed nothing', noted.trace_id, noted.received_at)
-  ON CONFLICT (id) DO NOTHING; -- or it has ended since
   DELETE FROM regroup_running r WHERE r.migration_id = p_migration_id;
-  outcome := 'settled';
 END
 $$;

@@ -145,6 +145,12 @@ BEGIN
   WHERE a.id = done.id;
   DELETE FROM groups g WHERE g.id = p_group_id;
 
+  INSERT INTO regroup_operations (id, kind, user_id, group_id, status)
+  VALUES (p_undo_id, 'undo', p_user_id, p_group_id, 'completed')
+  ON CONFLICT (id) DO NOTHING;
+  IF NOT FOUND THEN -- settled as one that never happens (functions/settle.sql)
+    RAISE EXCEPTION 'the undo has been recorded as failed' USING ERRCODE = 'RG002';
+  END IF;
   PERFORM regroup_record_event_v1('migration.rolled_back', done.id, p_registration_group_id);
 
   outcome := 'rolled_back';

@@ -31,6 +31,7 @@ Answer answer_of(const std::optional<test::Response>& response) {
     answer.state = body.value("status", "");
   }
   answer.migration_id = about->value("migration_id", "");
+  answer.operation_id = about->value("operation_id", "");
   answer.authenticated_group_id = about->value("authenticated_group_id", "");
   answer.device_ids = about->value("device_ids", std::vector<std::string>{});
   return answer;
@@ -38,11 +39,36 @@ Answer answer_of(const std::optional<test::Response>& response) {
 
 /// Sends, and writes down what was asked, when, and what came back.
 template <class Send> Answer recorded(Record& record, Request request, Send send) {
-  request.start = now();
+  record.begin(request);
   request.answer = answer_of(send());
-  request.end = now();
-  record.add(request);
+  record.finish(request);
   return request.answer;
+}
+
+std::string new_trace() {
+  auto trace = domain::Uuid::random().text();
+  std::erase(trace, '-');
+  return trace;
+}
+
+Request request_of(Request::Kind kind, const Target& target, const std::string& group,
+                   const std::string& user, const std::string& idempotency_key = {}) {
+  Request request;
+  request.kind = kind;
+  request.user = user;
+  request.group = group;
+  request.idempotency_key = idempotency_key;
+  request.trace = new_trace();
+  request.replica = target.name;
+  return request;
+}
+
+test::Headers headers_of(const Request& request) {
+  auto headers = test::bearer(domain::Uuid::parse(request.user).value());
+  headers["traceparent"] = "00-" + request.trace + "-0000000000000001-01";
+  if (!request.idempotency_key.empty())
+    headers["Idempotency-Key"] = request.idempotency_key;
+  return headers;
 }
 
 test::HttpClient client(const Target& target) {
@@ -56,8 +82,16 @@ Seconds now() {
       .count();
 }
 
-void Record::add(Request request) {
+void Record::begin(Request& request) {
   const std::scoped_lock lock{mutex_};
+  request.start = now();
+  open_.insert(request.start);
+}
+
+void Record::finish(Request request) {
+  const std::scoped_lock lock{mutex_};
+  request.end = now();
+  open_.erase(open_.find(request.start));
   requests_.push_back(std::move(request));
 }
 
@@ -71,38 +105,64 @@ std::size_t Record::count(const std::function<bool(const Request&)>& condition) 
   return static_cast<std::size_t>(std::count_if(requests_.begin(), requests_.end(), condition));
 }
 
+bool Record::is_answered(Seconds before) const {
+  const std::scoped_lock lock{mutex_};
+  return open_.empty() || *open_.begin() > before;
+}
+
 Answer ask_to_migrate(Record& record, const Target& target, const Group& group,
                       const domain::Uuid& user, const std::string& idempotency_key) {
   const Namespace::Inside inside{target.inside};
-  auto headers = test::bearer(user);
-  if (!idempotency_key.empty())
-    headers["Idempotency-Key"] = idempotency_key;
-  Request request;
-  request.kind = Request::Kind::migrate;
-  request.user = user.text();
-  request.group = group.id;
-  request.idempotency_key = idempotency_key;
-  request.replica = target.name;
+  auto request = request_of(Request::Kind::migrate, target, group.id, user.text(), idempotency_key);
+  const auto headers = headers_of(request);
   return recorded(record, std::move(request), [&] {
     return client(target).post("/api/v1/groups/migrate",
                                json{{"registration_group_id", group.id}}.dump(), headers);
   });
 }
 
-Answer ask_status(Record& record, const Target& target, Request::Kind kind,
-                  const std::string& group, const std::string& user,
-                  const std::string& migration_id) {
+Answer ask_to_undo(Record& record, const Target& target, const Group& group,
+                   const std::string& authenticated_group, const std::string& idempotency_key) {
   const Namespace::Inside inside{target.inside};
-  Request request;
-  request.kind = kind;
-  request.user = user;
-  request.group = group;
-  request.migration_id = migration_id;
-  request.replica = target.name;
+  auto request = request_of(Request::Kind::undo, target, group.id, group.users.front().text(),
+                            idempotency_key);
+  request.authenticated_group = authenticated_group;
+  const auto headers = headers_of(request);
   return recorded(record, std::move(request), [&] {
-    return client(target).get("/api/v1/groups/migrations/" + migration_id,
-                              test::bearer(domain::Uuid::parse(user).value()));
+    return client(target).post("/api/v1/groups/" + authenticated_group + "/rollback", "", headers);
   });
+}
+
+Answer ask_to_change(Record& record, const Target& target, const Group& group,
+                     const std::string& authenticated_group, const std::string& action,
+                     const std::vector<std::string>& devices, const std::string& idempotency_key) {
+  const Namespace::Inside inside{target.inside};
+  auto request = request_of(Request::Kind::change, target, group.id, group.users.front().text(),
+                            idempotency_key);
+  request.authenticated_group = authenticated_group;
+  request.action = action;
+  request.devices = devices;
+  const auto headers = headers_of(request);
+  const auto path = "/api/v1/groups/" + authenticated_group + "/devices";
+  return recorded(record, std::move(request), [&] {
+    if (devices.size() > 1)
+      return client(target).post(path + "/bulk-" + action, json{{"device_ids", devices}}.dump(),
+                                 headers);
+    if (action == "add")
+      return client(target).post(path, json{{"device_id", devices.front()}}.dump(), headers);
+    return client(target).remove(path + "/" + devices.front(), headers);
+  });
+}
+
+Answer ask_status(Record& record, const Target& target, Request::Kind kind, const Given& given) {
+  const Namespace::Inside inside{target.inside};
+  auto request = request_of(kind, target, given.group, given.user);
+  request.about = given.about;
+  request.id = given.id;
+  const auto headers = headers_of(request);
+  const std::string path = given.about == Request::Kind::migrate ? "migrations/" : "operations/";
+  return recorded(record, std::move(request),
+                  [&] { return client(target).get("/api/v1/groups/" + path + given.id, headers); });
 }
 
 } // namespace regroup::chaos

@@ -18,6 +18,10 @@ private:
   std::string text_;
 };
 
+std::string seconds(const std::string& column) {
+  return "extract(epoch FROM " + column + ")::double precision";
+}
+
 std::vector<std::string> elements(const std::string& array) {
   std::vector<std::string> result;
   std::istringstream words{array.substr(1, array.size() - 2)};
@@ -29,7 +33,7 @@ std::vector<std::string> elements(const std::string& array) {
 } // namespace
 
 std::vector<Group> add_groups(test::Sql& sql, const std::string& prefix, std::size_t count,
-                              std::size_t smallest, std::size_t largest) {
+                              std::size_t smallest, std::size_t largest, Owners owned) {
   std::vector<Group> groups(count);
   ArrayText users, devices, ids, owners;
   for (std::size_t number = 0; number < count; ++number) {
@@ -37,14 +41,16 @@ std::vector<Group> add_groups(test::Sql& sql, const std::string& prefix, std::si
     group.id = prefix + "-" + std::to_string(number);
     group.devices.resize(smallest + number % (largest - smallest + 1));
     std::generate(group.devices.begin(), group.devices.end(), domain::Uuid::random);
-    group.users.resize(std::min(group.devices.size(), kMostCallers));
+    group.users.resize(owned == Owners::one ? 1 : std::min(group.devices.size(), kMostCallers));
     std::generate(group.users.begin(), group.users.end(), domain::Uuid::random);
     for (const auto& user : group.users)
       users.add(user.text());
     for (std::size_t index = 0; index < group.devices.size(); ++index) {
       devices.add(group.devices[index].text());
       ids.add(group.id);
-      owners.add(index < group.users.size() ? group.users[index].text() : "NULL");
+      owners.add(owned == Owners::one         ? group.users.front().text()
+                 : index < group.users.size() ? group.users[index].text()
+                                              : "NULL");
     }
   }
   sql.exec("INSERT INTO users (id, email) SELECT id, id || '@example.com' FROM "
@@ -70,10 +76,21 @@ Rows read_rows(test::Sql& sql) {
     rows.group_id_of[text(row[0])] = text(row[1]);
   for (const auto& row :
        sql.exec("SELECT id, coalesce(user_id::text, ''), registration_group_id, "
-                "coalesce(authenticated_group_id::text, ''), status, device_ids, "
-                "extract(epoch FROM created_at)::double precision FROM migration_audit_logs"))
+                "coalesce(authenticated_group_id::text, ''), status, device_ids, " +
+                seconds("created_at") +
+                ", coalesce(trace_id, ''), coalesce(rollback_id::text, ''), "
+                "coalesce(undone_group_id::text, ''), coalesce(rolled_back_by::text, ''), "
+                "coalesce(rollback_trace_id, ''), coalesce(" +
+                seconds("rolled_back_at") + ", 0) FROM migration_audit_logs"))
     rows.audits.push_back({text(row[0]), text(row[1]), text(row[2]), text(row[3]), text(row[4]),
-                           elements(text(row[5])), row[6].as<double>()});
+                           elements(text(row[5])), row[6].as<double>(), text(row[7]), text(row[8]),
+                           text(row[9]), text(row[10]), text(row[11]), row[12].as<double>()});
+  for (const auto& row : sql.exec("SELECT id, user_id, group_id, action, device_ids, " +
+                                  seconds("created_at") + " FROM regroup_device_changes"))
+    rows.changes.push_back({text(row[0]), text(row[1]), text(row[2]), text(row[3]),
+                            elements(text(row[4])), row[5].as<double>()});
+  for (const auto& row : sql.exec("SELECT id, kind, status FROM regroup_operations"))
+    rows.operations.push_back({text(row[0]), text(row[1]), text(row[2])});
   return rows;
 }
 

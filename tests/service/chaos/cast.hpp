@@ -9,20 +9,27 @@
 
 namespace regroup::chaos {
 
-/// A registration group, and those who will ask for it. Each of them is a user of this group alone
-/// and owns one of its devices, so that the user in an audit row tells whose request it was.
+/// A registration group, and those who will ask for it, each a user of this group alone.
 struct Group {
   std::string id;
   std::vector<domain::Uuid> devices;
-  std::vector<domain::Uuid> users; // the owners of the first devices, in their order
+  std::vector<domain::Uuid> users;
+};
+
+/// What the names of groups begin with that have one caller each.
+inline constexpr const char* kOwnGroups = "own-";
+
+enum class Owners {
+  each, // the first devices have a user each
+  one,  // all of them belong to one user
 };
 
 /// Writes `count` new groups with their devices and users: `smallest` to `largest` devices each.
 /// `prefix` must be new in the database.
 std::vector<Group> add_groups(test::Sql& sql, const std::string& prefix, std::size_t count,
-                              std::size_t smallest, std::size_t largest);
+                              std::size_t smallest, std::size_t largest, Owners owners);
 
-/// All that migrations have written.
+/// All that migrations, undos and changes have written.
 Rows read_rows(test::Sql& sql);
 
 } // namespace regroup::chaos

@@ -9,8 +9,8 @@ namespace regroup::chaos {
 /// Sentences, each about one registration group.
 struct Verdict {
   std::vector<std::string> lost;       // promised (201, `completed`), and not in the database
-  std::vector<std::string> duplicated; // migrated twice
-  std::vector<std::string> partial;    // some of a migration's rows without the others
+  std::vector<std::string> duplicated; // done twice
+  std::vector<std::string> partial;    // some of an operation's rows without the others
   std::vector<std::string> untrue;     // an answer that the database contradicts
 
   bool clean() const {
@@ -20,13 +20,13 @@ struct Verdict {
 
 /// Holds what the clients were told against what is there. Needs nothing but its arguments.
 ///
-/// Whose request made a success? The audit row names the user, and no two callers are one user; of
-/// that user's requests it is the one that says so (its 201, or the migration_id of its 202 or
-/// 504), else the last that had begun when the transaction did.
+/// Whose request made a migration or an undo? The audit row has the request's trace id. A change's
+/// row has none: but a caller asks for the same change of the same devices once, or several times
+/// by one Idempotency-Key, which are one then.
 Verdict check(const History& history, const Rows& rows);
 
-/// The requests that got no outcome (202, 504, no answer) although a migration of theirs committed:
-/// of these the caller was in doubt.
-int doubtful(const History& history, const Rows& rows);
+/// The requests that were answered 504, and those that got no outcome (202, no answer) although
+/// what they asked for committed: of these the caller was in doubt.
+Counts doubtful(const History& history, const Rows& rows);
 
 } // namespace regroup::chaos

@@ -2,6 +2,7 @@
 
 #include "tests/support/eventually.hpp"
 
+#include <sstream>
 #include <stdexcept>
 
 namespace regroup::chaos {
@@ -28,6 +29,12 @@ void Field::wait_for_answers(std::size_t count) {
   wait_for(count, "more answers", [](const Request&) { return true; });
 }
 
+void Field::wait_until_answered() {
+  const auto moment = now();
+  if (!test::eventually([&] { return record.is_answered(moment); }))
+    throw std::runtime_error{"a request is not answered"};
+}
+
 void Field::wait_for_commits(int count, const std::string& application) {
   auto sql = stage.sql();
   if (!test::eventually([&] {
@@ -38,11 +45,40 @@ void Field::wait_for_commits(int count, const std::string& application) {
     throw std::runtime_error{"there were never " + std::to_string(count) + " COMMITs under way"};
 }
 
+void Field::cut(test::CommitCutter& cutter, test::CommitCutter::Cut how,
+                std::vector<std::string> words, test::CommitCutter::Refusal refusal) {
+  const int before = cutter.cuts();
+  cutter.cut_next(how, std::move(words), refusal);
+  if (!test::eventually([&] { return cutter.cuts() > before; }))
+    throw std::runtime_error{"no COMMIT came to be cut"};
+  ++counted;
+}
+
 int count_of(const std::string& text, const std::string& words) {
   int count = 0;
   for (auto at = text.find(words); at != text.npos; at = text.find(words, at + words.size()))
     ++count;
   return count;
+}
+
+Counts settlements(const std::string& logs) {
+  Counts counts;
+  std::istringstream lines{logs};
+  for (std::string line; std::getline(lines, line);) {
+    const auto has = [&](const char* words) { return line.find(words) != line.npos; };
+    if (!has(R"("event":"settlement.ended")"))
+      continue;
+    counts.migrations += has(R"("kind":"migration")") ? 1 : 0;
+    counts.undos += has(R"("kind":"undo")") ? 1 : 0;
+    counts.changes += has(R"("kind":"device_change")") ? 1 : 0;
+  }
+  return counts;
+}
+
+std::string statement_of(Request::Kind kind) {
+  return kind == Request::Kind::migrate ? "regroup_migrate_v"
+         : kind == Request::Kind::undo  ? "regroup_undo_v"
+                                        : "regroup_change_devices_v";
 }
 
 Faults all_faults() {
@@ -51,6 +87,9 @@ Faults all_faults() {
   add_session_faults(faults);
   add_standby_faults(faults);
   add_network_faults(faults);
+  add_delivery_faults(faults);
+  add_pooler_faults(faults);
+  add_disk_faults(faults);
   return faults;
 }
 

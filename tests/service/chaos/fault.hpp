@@ -40,10 +40,16 @@ public:
   void wait_for_successes(std::size_t count);
   /// ... that were answered in any way, or got no answer.
   void wait_for_answers(std::size_t count);
+  /// Waits until all that has been asked so far was answered.
+  void wait_until_answered();
 
   /// Waits for a moment when at least that many COMMITs are under way. `application`: of that
   /// replica ("regroup1") alone.
   void wait_for_commits(int count, const std::string& application = "regroup%");
+
+  /// Cuts the next COMMIT of such a transaction (commit_cutter.hpp), and counts the hit.
+  void cut(test::CommitCutter& cutter, test::CommitCutter::Cut how, std::vector<std::string> words,
+           test::CommitCutter::Refusal refusal = {});
 
   struct Strike {
     Seconds at;
@@ -73,7 +79,14 @@ public:
 
 /// How often the words stand in a text: in the replicas' logs.
 int count_of(const std::string& text, const std::string& words);
-inline constexpr const char* kCommitInDoubt = R"("sqlstate":"08007")"; // of `migration.failed`
+
+/// The answers that replicas were in doubt about, and settled or did not: by their logs.
+Counts settlements(const std::string& logs);
+
+/// Words that stand in a transaction of that kind (commit_cutter.hpp).
+std::string statement_of(Request::Kind kind);
+inline constexpr Request::Kind kWriting[]{Request::Kind::migrate, Request::Kind::undo,
+                                          Request::Kind::change};
 
 using Faults = std::vector<std::unique_ptr<Fault>>;
 
@@ -81,6 +94,9 @@ void add_process_faults(Faults& faults); // kill -9 and SIGSTOP
 void add_session_faults(Faults& faults); // connections and transactions
 void add_standby_faults(Faults& faults); // failover
 void add_network_faults(Faults& faults);
+void add_delivery_faults(Faults& faults); // what was sent is read late
+void add_pooler_faults(Faults& faults);
+void add_disk_faults(Faults& faults);
 Faults all_faults();
 
 } // namespace regroup::chaos

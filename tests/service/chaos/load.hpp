@@ -8,13 +8,18 @@
 
 namespace regroup::chaos {
 
-/// Clients that ask for one group after the other, each group by all of its users at about the same
-/// time through whatever replicas there are, until told to stop or until there is no group left.
-/// Every second user sends an Idempotency-Key and tries again when there was no outcome; who gets
-/// 202 or 504 looks at the status.
+/// Clients that ask through whatever replicas there are, until told to stop or until there is no
+/// group left. Some ask for migrations, each group by all of its users at about the same time; some
+/// migrate a group and undo that, twice over; some migrate a group, take its devices out and put
+/// them in again. Some of each send an Idempotency-Key, and try again when there was no outcome;
+/// who gets an id without an outcome asks what became of it.
 class Load {
 public:
-  Load(Record& record, std::vector<Target> targets, std::vector<Group> groups);
+  struct Groups {
+    std::vector<Group> contested, undone, changed;
+  };
+
+  Load(Record& record, std::vector<Target> targets, Groups groups);
   /// finish()
   ~Load();
   Load(const Load&) = delete;
@@ -23,7 +28,7 @@ public:
   /// What is under way is answered first.
   void finish();
 
-  bool spent() const { return next_ >= turns_.size(); }
+  bool spent() const { return contested_.spent() || undone_.spent() || changed_.spent(); }
 
 private:
   struct Turn {
@@ -31,17 +36,21 @@ private:
     domain::Uuid user;
     std::size_t number;
   };
+  struct Turns {
+    std::vector<Turn> all;
+    std::atomic<std::size_t> next{0};
+    bool spent() const { return next >= all.size(); }
+  };
 
-  void work();
-  void take(const Turn& turn);
-  /// Whether to ask once more.
-  bool try_once(const Turn& turn, const Target& target, const std::string& key);
+  void start(std::size_t clients, Turns& turns, void (Load::*take)(const Turn&));
+  void contend(const Turn& turn);
+  void undo(const Turn& turn);
+  void change(const Turn& turn);
 
   Record& record_;
   const std::vector<Target> targets_;
-  const std::vector<Group> groups_;
-  std::vector<Turn> turns_;
-  std::atomic<std::size_t> next_{0};
+  const Groups groups_;
+  Turns contested_, undone_, changed_;
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;
 };

@@ -80,8 +80,10 @@ public:
     Stage::Options options;
     options.settings = {
         {"database.idle_in_transaction_timeout", std::to_string(kIdleInTransaction.count()) + "ms"},
-        // Who was frozen for longer than this says 202 first, so that its caller has to ask again.
-        {"migration.async_after", std::to_string(kAsyncAfter.count()) + "ms"}};
+        // Who was frozen for longer than this says 202 or 504 first, so that its caller has to ask
+        // again.
+        {"migration.async_after", std::to_string(kAsyncAfter.count()) + "ms"},
+        {"http.request_timeout", std::to_string(kTimeout.count()) + "ms"}};
     return options;
   }
   void strike(Field& field) const override {
@@ -106,7 +108,7 @@ public:
           return answer.status == 201 || answer.code == "resource/already-migrated";
         },
         kIdleInTransaction + kMargin);
-    wait_until_silent(sql, kAsyncAfter);
+    wait_until_silent(sql, kTimeout);
     field.healing();
     stage.replica(0).signal(SIGCONT);
     frozen.get();
@@ -117,9 +119,11 @@ public:
 private:
   static constexpr std::chrono::milliseconds kIdleInTransaction = 1s;
   static constexpr std::chrono::milliseconds kAsyncAfter = 500ms;
+  static constexpr std::chrono::milliseconds kTimeout = 1500ms;
   static constexpr std::chrono::milliseconds kMargin = 3s; // for a machine that is busy
 
-  /// Until the frozen replica has asked PostgreSQL nothing for that long: by then it owes a 202.
+  /// Until the frozen replica has asked PostgreSQL nothing for that long: by then it owes a 202 or
+  /// 504.
   static void wait_until_silent(test::Sql& sql, std::chrono::milliseconds span) {
     if (!test::eventually([&] {
           return sql.value<bool>("SELECT min(clock_timestamp() - state_change) > $1 * interval "

@@ -16,17 +16,20 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kGroups = 1000; // more than the clients get through in a round
+// More than the clients get through in a round.
+constexpr std::size_t kContested = 1000;
+constexpr std::size_t kUndone = 600;
+constexpr std::size_t kChanged = 300;
 constexpr std::size_t kSpareGroups = 4;
 constexpr std::size_t kProbes = 200;
 constexpr auto kRecoveryLimit = 60s;
 
-/// Migrations that were being served at one of the strikes. Who was told 409 had none.
+/// What writes and was being served at one of the strikes. Who was told 409 had nothing to write.
 int open_at_strikes(const std::vector<Field::Strike>& strikes,
                     const std::vector<Request>& requests) {
   return static_cast<int>(
       std::count_if(requests.begin(), requests.end(), [&](const Request& request) {
-        return request.kind == Request::Kind::migrate && request.answer.status != 409 &&
+        return writes(request.kind) && request.answer.status != 409 &&
                std::any_of(strikes.begin(), strikes.end(), [&](const auto& strike) {
                  return request.start <= strike.at && strike.at < request.end &&
                         (strike.replica.empty() || strike.replica == request.replica);
@@ -34,10 +37,20 @@ int open_at_strikes(const std::vector<Field::Strike>& strikes,
       }));
 }
 
-std::string kind_name(Request::Kind kind) {
-  return kind == Request::Kind::migrate  ? "migrate"
-         : kind == Request::Kind::status ? "status"
-                                         : "last-status";
+const char* kind_name(Request::Kind kind) {
+  switch (kind) {
+  case Request::Kind::migrate:
+    return "migrate";
+  case Request::Kind::undo:
+    return "undo";
+  case Request::Kind::change:
+    return "change";
+  case Request::Kind::status:
+    return "status";
+  case Request::Kind::last_status:
+    break;
+  }
+  return "last-status";
 }
 
 void write_story(const std::filesystem::path& path, const History& history,
@@ -47,20 +60,21 @@ void write_story(const std::filesystem::path& path, const History& history,
   for (const auto& request : history.requests)
     file << request.start << ' ' << request.end << ' ' << kind_name(request.kind) << ' '
          << request.replica << " group=" << request.group << " user=" << request.user
-         << " key=" << request.idempotency_key << " about=" << request.migration_id << " -> "
-         << request.answer.status << ' ' << request.answer.code << request.answer.state
-         << (request.answer.replayed ? " replayed" : "")
-         << " migration=" << request.answer.migration_id << '\n';
+         << " key=" << request.idempotency_key << " trace=" << request.trace
+         << " authenticated=" << request.authenticated_group << ' ' << request.action
+         << " about=" << request.id << " -> " << request.answer.status << ' ' << request.answer.code
+         << request.answer.state << (request.answer.replayed ? " replayed" : "")
+         << " id=" << request.answer.migration_id << request.answer.operation_id << '\n';
   file << logs;
 }
 
 } // namespace
 
 std::vector<Group> Rounds::new_groups(const std::string& kind, std::size_t count,
-                                      std::size_t smallest, std::size_t largest) {
+                                      std::size_t smallest, std::size_t largest, Owners owners) {
   auto sql = deployment_->stage.sql();
   auto groups =
-      add_groups(sql, kind + "-" + std::to_string(tally_.rounds), count, smallest, largest);
+      add_groups(sql, kind + "-" + std::to_string(tally_.rounds), count, smallest, largest, owners);
   for (const auto& group : groups)
     for (const auto& device : group.devices)
       deployment_->history.devices[group.id].push_back(device.text());
@@ -72,9 +86,12 @@ void Rounds::run_one() {
     deployment_ = std::make_unique<Deployment>(fault_.stage());
   auto& stage = deployment_->stage;
   auto& record = deployment_->record;
-  auto groups = new_groups("group", kGroups, 1, 5);
-  const auto spare = new_groups("spare", kSpareGroups, 2, 2);
-  const auto probes = new_groups("probe", kProbes, 1, 1);
+  const std::string own = kOwnGroups;
+  const Load::Groups groups{new_groups("group", kContested, 1, 5, Owners::each),
+                            new_groups(own + "undone", kUndone, 1, 3, Owners::one),
+                            new_groups(own + "changed", kChanged, 3, 6, Owners::one)};
+  const auto spare = new_groups("spare", kSpareGroups, 2, 2, Owners::each);
+  const auto probes = new_groups("probe", kProbes, 1, 1, Owners::each);
 
   Field field{stage, record, tally_.rounds, spare};
   Load load{record, stage.targets(), groups};
@@ -86,9 +103,10 @@ void Rounds::run_one() {
     throw std::runtime_error{"the clients ran out of groups: the fault took too long"};
   load.finish();
 
-  groups.insert(groups.end(), spare.begin(), spare.end());
-  groups.insert(groups.end(), probes.begin(), probes.end());
-  settle(stage, record, groups);
+  std::vector<Group> all;
+  for (const auto* some : {&groups.contested, &groups.undone, &groups.changed, &spare, &probes})
+    all.insert(all.end(), some->begin(), some->end());
+  settle(stage, record, all);
   look_for_reports();
   judge(field);
   ++tally_.rounds;
@@ -136,21 +154,7 @@ void Rounds::judge(const Field& field) {
   history.unpromised = deployment.history.unpromised;
   auto sql = deployment.stage.sql();
   const auto rows = read_rows(sql);
-  const auto logs = deployment.stage.logs();
-
-  const std::vector<Request> fresh(history.requests.begin() +
-                                       static_cast<std::ptrdiff_t>(deployment.requests),
-                                   history.requests.end());
-  const int in_doubt = count_of(logs, kCommitInDoubt) + doubtful(history, rows);
-  tally_.requests += static_cast<int>(fresh.size());
-  tally_.successes +=
-      static_cast<int>(std::count_if(fresh.begin(), fresh.end(), [](const Request& request) {
-        return request.answer.status == 201;
-      }));
-  tally_.in_flight += field.counted + open_at_strikes(field.strikes, fresh);
-  tally_.in_doubt += in_doubt - deployment.in_doubt;
-  deployment.requests = history.requests.size();
-  deployment.in_doubt = in_doubt;
+  count(field, history, rows);
 
   const auto verdict = check(history, rows);
   tally_.lost += static_cast<int>(verdict.lost.size());
@@ -161,6 +165,50 @@ void Rounds::judge(const Field& field) {
     tell(verdict, history);
   if (!verdict.clean() || fault_.spends_stage())
     deployment_.reset(); // what was found once must not be counted again
+}
+
+void Rounds::count(const Field& field, const History& history, const Rows& rows) {
+  auto& deployment = *deployment_;
+  const std::vector<Request> fresh(history.requests.begin() +
+                                       static_cast<std::ptrdiff_t>(deployment.requests),
+                                   history.requests.end());
+  const auto settled = settlements(deployment.stage.logs());
+  const auto open = doubtful(history, rows);
+  const int hit = field.counted + open_at_strikes(field.strikes, fresh);
+  const auto new_settled = settled - deployment.settled;
+  const auto new_open = open - deployment.open;
+  tally_.requests += static_cast<int>(fresh.size());
+  tally_.successes +=
+      static_cast<int>(std::count_if(fresh.begin(), fresh.end(), [](const Request& request) {
+        return writes(request.kind) &&
+               (request.answer.status == 200 || request.answer.status == 201);
+      }));
+  tally_.in_flight += hit;
+  tally_.settled += new_settled;
+  tally_.open += new_open;
+  deployment.requests = history.requests.size();
+  deployment.settled = settled;
+  deployment.open = open;
+  if (hit == 0)
+    ++tally_.idle_rounds;
+  if (new_settled.all() + new_open.all() == 0)
+    ++tally_.certain_rounds;
+}
+
+std::string Tally::missing() const {
+  if (idle_rounds > 0)
+    return "it hit nothing in " + std::to_string(idle_rounds) + " rounds";
+  if (certain_rounds > 0)
+    return "it put no answer in doubt in " + std::to_string(certain_rounds) + " rounds";
+  const auto none = [](int settled_ones, int open_ones) { return settled_ones + open_ones == 0; };
+  std::string kinds;
+  if (none(settled.migrations, open.migrations))
+    kinds += " migration";
+  if (none(settled.undos, open.undos))
+    kinds += " undo";
+  if (none(settled.changes, open.changes))
+    kinds += " change";
+  return kinds.empty() ? kinds : "it put none of these in doubt:" + kinds;
 }
 
 void Rounds::tell(const Verdict& verdict, const History& history) const {

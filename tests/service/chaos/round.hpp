@@ -11,16 +11,20 @@ namespace regroup::chaos {
 struct Tally {
   int rounds = 0;
   int requests = 0;
-  int successes = 0; // 201
-  int in_flight = 0; // migrations under way when the fault struck
-  int in_doubt = 0;  // COMMITs whose answer did not come: a replica's or a caller's doubt
+  int successes = 0; // 200 and 201, of what writes
+  int in_flight = 0; // of what writes, under way when the fault struck
+  Counts settled;    // answers that a replica was in doubt about, and settled or gave up
+  Counts open;       // answers that left their callers in doubt
   int lost = 0;
   int duplicated = 0;
   int partial = 0;
   int untrue = 0;
+  int idle_rounds = 0;           // in which the fault hit nothing
+  int certain_rounds = 0;        // ... and put no answer in doubt: they show nothing
   double seconds_to_recover = 0; // the longest: from the cure to a 201 from everywhere
 
-  bool hit() const { return in_flight > 0 && in_doubt > 0; }
+  /// What the fault did not show in these rounds; empty when nothing is missing.
+  std::string missing() const;
   bool clean() const { return lost + duplicated + partial + untrue == 0; }
 };
 
@@ -43,13 +47,15 @@ private:
     explicit Deployment(const Stage::Options& options) : stage{options} {}
     Stage stage;
     Record record;
-    History history; // without the requests, which the record has
-    std::size_t requests = 0;
-    int in_doubt = 0;
+    History history;          // without the requests, which the record has
+    std::size_t requests = 0; // in the record, and the other two, after the last round
+    Counts settled;
+    Counts open;
   };
 
   std::vector<Group> new_groups(const std::string& kind, std::size_t count, std::size_t smallest,
-                                std::size_t largest);
+                                std::size_t largest, Owners owners);
+  void count(const Field& field, const History& history, const Rows& rows);
   void recover(const Field& field, const std::vector<Group>& probes);
   void judge(const Field& field);
   void look_for_reports() const;

@@ -9,17 +9,21 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Something that happens within COMMIT of a success, by a trigger that is deferred to it.
-void add_commit_trigger(test::Sql& sql, const std::string& body) {
-  sql.exec("CREATE FUNCTION chaos_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-           "IF NEW.status = 'success' THEN " +
-           body + " END IF; RETURN NULL; END $$");
-  sql.exec("CREATE CONSTRAINT TRIGGER chaos_commit AFTER INSERT ON migration_audit_logs "
-           "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION chaos_commit()");
+constexpr const char* kWritten[]{"migration_audit_logs", "regroup_device_changes"};
+
+/// Makes COMMIT take time, by triggers that are deferred to it, of what migrations, undos and
+/// changes write.
+void slow_commits_down(test::Sql& sql) {
+  sql.exec("CREATE FUNCTION chaos_commit() RETURNS trigger LANGUAGE plpgsql AS "
+           "$$ BEGIN PERFORM pg_sleep(0.01); RETURN NULL; END $$");
+  for (const char* table : kWritten)
+    sql.exec(std::string{"CREATE CONSTRAINT TRIGGER chaos_commit AFTER INSERT OR UPDATE ON "} +
+             table + " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION chaos_commit()");
 }
 
-void remove_commit_trigger(test::Sql& sql) {
-  sql.exec("DROP TRIGGER chaos_commit ON migration_audit_logs");
+void leave_commits_alone(test::Sql& sql) {
+  for (const char* table : kWritten)
+    sql.exec(std::string{"DROP TRIGGER chaos_commit ON "} + table);
   sql.exec("DROP FUNCTION chaos_commit");
 }
 
@@ -31,7 +35,7 @@ public:
     auto sql = field.stage.sql();
     // A COMMIT can be ended until its record is written. That takes no time here: this gives it
     // some.
-    add_commit_trigger(sql, "PERFORM pg_sleep(0.01);");
+    slow_commits_down(sql);
     for (int loop = 0; loop < kLoops; ++loop) {
       int ended = 0;
       if (!test::eventually([&] {
@@ -47,7 +51,7 @@ public:
       field.wait_for_answers(5);
     }
     field.healing();
-    remove_commit_trigger(sql);
+    leave_commits_alone(sql);
   }
 
 private:
@@ -65,48 +69,16 @@ public:
   }
   void strike(Field& field) const override {
     auto& cutter = field.stage.cutter();
-    for (int cut = 0; cut < kCuts; ++cut) {
-      const int before = cutter.cuts();
-      cutter.cut_next(how_);
-      if (!test::eventually([&] { return cutter.cuts() > before; }))
-        throw std::runtime_error{"no COMMIT came to be cut"};
-      ++field.counted;
-    }
+    for (int cut = 0; cut < kCuts; ++cut)
+      for (const auto kind : kWriting)
+        field.cut(cutter, how_, {statement_of(kind)});
     field.healing();
   }
 
 private:
-  static constexpr int kCuts = 30;
+  static constexpr int kCuts = 6; // of each kind
   std::string name_;
   test::CommitCutter::Cut how_;
-};
-
-/// A full disk shows twice: a table cannot grow (53100, in the middle of a migration), and the log
-/// cannot (PostgreSQL panics: sessions end in the middle of COMMIT).
-class DiskFull final : public Fault {
-public:
-  std::string name() const override { return "disk-full"; }
-  Stage::Options stage() const override { return {}; }
-  void strike(Field& field) const override {
-    auto sql = field.stage.sql();
-    const int before = count_of(field.stage.logs(), kDiskFull);
-    sql.exec("CREATE FUNCTION chaos_extend() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-             "IF random() < 0.1 THEN RAISE EXCEPTION 'could not extend file: No space left on "
-             "device' USING ERRCODE = '53100'; END IF; RETURN NEW; END $$");
-    sql.exec("CREATE TRIGGER chaos_extend BEFORE INSERT ON device_group_memberships "
-             "FOR EACH ROW EXECUTE FUNCTION chaos_extend()");
-    add_commit_trigger(
-        sql, "IF random() < 0.2 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;");
-    field.wait_for_successes(60);
-    field.healing();
-    remove_commit_trigger(sql);
-    sql.exec("DROP TRIGGER chaos_extend ON device_group_memberships");
-    sql.exec("DROP FUNCTION chaos_extend");
-    field.counted += count_of(field.stage.logs(), kDiskFull) - before;
-  }
-
-private:
-  static constexpr const char* kDiskFull = R"("sqlstate":"53100")";
 };
 
 } // namespace
@@ -116,7 +88,6 @@ void add_session_faults(Faults& faults) {
   faults.push_back(std::make_unique<BackendsTerminated>());
   faults.push_back(std::make_unique<CommitCut>("commit-answer-lost", Cut::after_commit));
   faults.push_back(std::make_unique<CommitCut>("commit-not-sent", Cut::before_commit));
-  faults.push_back(std::make_unique<DiskFull>());
 }
 
 } // namespace regroup::chaos

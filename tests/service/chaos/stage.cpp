@@ -20,7 +20,7 @@ test::Postgres::Options postgres_options(const Stage::Options& options) {
   test::Postgres::Options result;
   result.durable = true;
   result.tcp = true;
-  result.settings = {{"commit_delay", kCommitDelayMicroseconds}, {"commit_siblings", "0"}};
+  result.settings = {{"commit_siblings", "0"}};
   if (options.network) {
     std::string addresses;
     for (std::size_t index = 0; index < options.replicas; ++index)
@@ -42,7 +42,13 @@ std::string tcp_url(std::size_t replica, const std::string& hosts, const std::st
 Stage::Stage(const Options& options) {
   if (options.network)
     network_ = std::make_unique<Network>(options.replicas);
-  const auto server = postgres_options(options);
+  auto server = postgres_options(options);
+  if (options.small_disk) {
+    wal_disk_ = std::make_unique<SmallDisk>();
+    server.wal_folder = wal_disk_->folder();
+    // Each segment is a new file, and an old one is not used again.
+    server.settings.insert({{"wal_recycle", "off"}, {"max_wal_size", "4MB"}});
+  }
   {
     const Namespace::Inside inside{network_ ? &network_->database() : nullptr};
     primary_ = std::make_unique<test::Postgres>(server);
@@ -50,8 +56,15 @@ Stage::Stage(const Options& options) {
   database_url_ = primary_->create_database();
   if (options.standby)
     start_standby(server);
-  if (options.cutter)
+  if (options.cutter || options.pooler)
     cutter_ = std::make_unique<test::CommitCutter>(primary_->tcp_port());
+  if (options.pooler) {
+    pooler_ = std::make_unique<test::Pgbouncer>(*primary_, "transaction",
+                                                test::Pgbouncer::without_prepared_statements() +
+                                                    "\nserver_login_retry = 1\n",
+                                                cutter_->port());
+    front_ = std::make_unique<test::CommitCutter>(pooler_->port());
+  }
   std::vector<unsigned> ports;
   for (std::size_t index = 0; index < options.replicas; ++index) {
     const auto* where = network_ ? &network_->replica(index) : nullptr;
@@ -63,12 +76,19 @@ Stage::Stage(const Options& options) {
   }
   for (std::size_t index = 0; index < replicas_.size(); ++index)
     wait_until_ready(index);
+  slow_commits_down(); // not before: the schema takes many
   targets_ = each_replica_;
   if (options.haproxy) {
     haproxy_.emplace(ports);
     haproxy_->wait_until_ready();
     targets_ = {{"haproxy", haproxy_->port(), nullptr}};
   }
+}
+
+void Stage::slow_commits_down() const {
+  auto database = sql();
+  database.exec(std::string{"ALTER SYSTEM SET commit_delay = "} + kCommitDelayMicroseconds);
+  database.exec("SELECT pg_reload_conf()");
 }
 
 void Stage::start_standby(const test::Postgres::Options& options) {
@@ -91,6 +111,8 @@ std::string Stage::url_for(std::size_t replica) const {
   if (network_) // keepalives that notice a dead cable within 3 s
     return tcp_url(replica, Network::database_address(replica), port) +
            " keepalives_idle=1 keepalives_interval=1 keepalives_count=2";
+  if (front_)
+    return tcp_url(replica, "127.0.0.1", std::to_string(front_->port()));
   if (cutter_)
     return tcp_url(replica, "127.0.0.1", std::to_string(cutter_->port()));
   if (standby_)

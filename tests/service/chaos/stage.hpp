@@ -1,5 +1,6 @@
 #pragma once
 #include "tests/service/chaos/network.hpp"
+#include "tests/service/chaos/small_disk.hpp"
 #include "tests/support/cluster.hpp"
 #include "tests/support/commit_cutter.hpp"
 
@@ -26,15 +27,22 @@ public:
     std::size_t replicas = 2;
     bool haproxy = false; // the only target then
     bool cutter = false;  // the replicas reach PostgreSQL through a CommitCutter
-    bool standby = false; // synchronous; the replicas know both servers
-    bool network = false; // a namespace for PostgreSQL, and one for each replica
+    bool pooler = false;  // ... through a PgBouncer, with a CommitCutter before it and one behind
+    bool small_disk = false; // the WAL has a file system of its own
+    bool standby = false;    // synchronous; the replicas know both servers
+    bool network = false;    // a namespace for PostgreSQL, and one for each replica
     test::Replica::Settings settings;
   };
   explicit Stage(const Options& options);
 
   test::Postgres& primary() { return *primary_; }
   test::Postgres& standby() { return *standby_; }
+  /// In front of PostgreSQL.
   test::CommitCutter& cutter() { return *cutter_; }
+  test::Pgbouncer& pooler() { return *pooler_; }
+  /// In front of the pooler.
+  test::CommitCutter& front() { return *front_; }
+  SmallDisk& wal_disk() { return *wal_disk_; }
   Network& network() { return *network_; }
   test::Replica& replica(std::size_t index) { return *replicas_.at(index); }
   std::size_t replica_count() const { return replicas_.size(); }
@@ -62,13 +70,17 @@ public:
   std::string logs() const;
 
 private:
+  void slow_commits_down() const;
   void start_standby(const test::Postgres::Options& options);
   std::string url_for(std::size_t replica) const;
 
   std::unique_ptr<Network> network_;
+  std::unique_ptr<SmallDisk> wal_disk_; // unmounted when the server has ended
   std::unique_ptr<test::Postgres> primary_;
   std::unique_ptr<test::Postgres> standby_;
   std::unique_ptr<test::CommitCutter> cutter_;
+  std::unique_ptr<test::Pgbouncer> pooler_;
+  std::unique_ptr<test::CommitCutter> front_;
   std::string database_url_;
   std::vector<std::unique_ptr<test::Replica>> replicas_;
   std::optional<test::Haproxy> haproxy_;

@@ -104,7 +104,6 @@ TEST_CASE_METHOD(DispatcherTest, "a job whose deadline passed in the queue is no
   CHECK_FALSE(in_time->answer);
   REQUIRE(late->refused(Refused::timeout));
   CHECK(late->refusal().migration_id == migration->migration_id);
-  CHECK(late->refusal().registration_group_id == "b");
   REQUIRE(late_read->refused(Refused::timeout));
   CHECK_FALSE(late_read->refusal().migration_id);
   answer(workers[0], completed());
@@ -134,7 +133,7 @@ TEST_CASE_METHOD(DispatcherTest,
   REQUIRE(workers.size() == 2);
   CHECK_FALSE(reply->answer);
   // first of all, before what was queued
-  CHECK(std::get<ResolveMigration>(job_of(workers[1])).migration == migration);
+  CHECK(std::get<MigrationPtr>(std::get<Settle>(job_of(workers[1])).operation) == migration);
   answer(workers[1], completed(migration));
   REQUIRE(reply->completed());
   CHECK(std::get<MigrationCompleted>(*reply->answer).migration_id == migration->migration_id);
@@ -168,9 +167,25 @@ TEST_CASE_METHOD(DispatcherTest, "an undo whose worker dies is looked up, and ne
   run();
   leave(workers[0]);
   REQUIRE(workers.size() == 2);
-  CHECK(std::get<regroup::domain::ResolveUndo>(job_of(workers[1])).undo == undo);
+  CHECK(std::get<regroup::domain::UndoPtr>(std::get<Settle>(job_of(workers[1])).operation) == undo);
   leave(workers[1]); // and the look-up with its worker: nobody knows
   CHECK(reply->refused(Refused::timeout));
+}
+
+TEST_CASE_METHOD(DispatcherTest,
+                 "a change of devices whose worker dies is settled, not run again") {
+  spawn_dispatcher({.pool_size = 2, .queue_limit = 5});
+  ChangeGroupDevices change;
+  change.change_id = regroup::domain::Uuid::time_ordered();
+  change.deadline = now() + 30s;
+  const auto command = std::make_shared<const ChangeGroupDevices>(change);
+  auto reply = ask_to(command);
+  leave(workers[1]);
+  CHECK(std::get<ChangePtr>(std::get<Settle>(job_of(workers[0])).operation) == command);
+  CHECK(std::get<Settle>(job_of(workers[0])).deadline == command->deadline);
+  leave(workers[0]); // and the settlement with its worker
+  REQUIRE(reply->refused(Refused::timeout));
+  CHECK(reply->refusal().operation_id == change.change_id);
 }
 
 TEST_CASE_METHOD(DispatcherTest, "another idle worker looks the outcome up at once") {
@@ -178,7 +193,7 @@ TEST_CASE_METHOD(DispatcherTest, "another idle worker looks the outcome up at on
   auto reply = ask("camping");
   leave(workers[1]);
   REQUIRE(held_by(workers[0]).jobs.size() == 1);
-  CHECK(std::holds_alternative<ResolveMigration>(job_of(workers[0])));
+  CHECK(std::holds_alternative<Settle>(job_of(workers[0])));
   answer(workers[0], completed());
   CHECK(reply->completed());
   CHECK(workers.size() == 2);
@@ -199,18 +214,14 @@ TEST_CASE_METHOD(DispatcherTest, "when the look-up is lost as well the migration
 }
 
 TEST_CASE_METHOD(DispatcherTest, "a lost write is in doubt and a lost read changed nothing") {
-  spawn_dispatcher({.pool_size = 3, .queue_limit = 5});
+  spawn_dispatcher({.pool_size = 2, .queue_limit = 5});
   RegisterDevice device;
   device.deadline = now() + 30s;
-  ChangeGroupDevices change;
-  change.deadline = now() + 30s;
   auto registration = ask_to(device);
-  auto added = ask_to(change);
   auto read = ask_to(CheckApiKey{.key_hash = "", .deadline = now() + 30s});
-  for (const auto& worker : std::vector{workers[0], workers[1], workers[2]})
+  for (const auto& worker : std::vector{workers[0], workers[1]})
     leave(worker);
   CHECK(registration->refused(Refused::timeout));
-  CHECK(added->refused(Refused::timeout));
   CHECK(read->refused(Refused::database_unavailable));
 }
 

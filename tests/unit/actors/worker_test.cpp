@@ -3,6 +3,7 @@
 #include "actors/worker.hpp"
 #include "http/io_loop.hpp"
 #include "tests/support/eventually.hpp"
+#include "tests/support/silent_log.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -124,7 +125,8 @@ public:
   static Job migration() { return std::make_shared<const MigrationCommand>(); }
 
   Seen seen;
-  http::IoLoop loop{2};
+  test::SilentLog log;
+  http::IoLoop loop{2, log};
   LoopConfig config{loop};
   caf::actor_system system{config};
   caf::scoped_actor self{system};

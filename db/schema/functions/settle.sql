@@ -1,0 +1,105 @@
+-- The one settlement: "did it commit, or shall it never?" of an operation that is in doubt. Sent by
+-- db/settlement.cpp in one round trip with BEGIN and COMMIT, and called by functions/running.sql and
+-- functions/live.sql. In one transaction it finds what was committed under the operation's id, or it
+-- inserts that id as a failure, the fence: an operation ends by inserting its own id, which can be there
+-- once, so one that is run later, from bytes that lay unread in a socket or in a pooler, fails and leaves
+-- nothing. Only when this transaction's own COMMIT was kept is either answer true.
+--
+-- p_lock: 'wait' takes the registration group's advisory lock first, so that a backend that is in the
+-- middle of the operation comes to its end; 'try' answers 'locked' when somebody holds it; 'none' is for
+-- what has not got a registration group, for a failure that is certain, and for an administrator, who
+-- must not wait for the very migration that is to be cancelled. Even then the id's unique index makes
+-- the insert wait for an operation that has inserted it and not yet committed, up to lock_timeout.
+CREATE OR REPLACE FUNCTION regroup_settle_v1(
+  p_kind text, -- 'migration', 'undo', 'device_change'; NULL: one of the last two
+  p_id uuid,
+  p_user_id uuid,
+  p_registration_group_id text, -- '' where it is not known
+  p_group_id uuid,              -- of an undo or a change of devices, where it is known
+  p_lock text,
+  p_error_code text,    -- what the fence says
+  p_error_message text, --
+  p_trace_id text DEFAULT NULL,     -- of the request
+  p_received_us bigint DEFAULT NULL, -- how long ago its replica received it,
+  p_started_us bigint DEFAULT NULL,  -- and a worker took it up
+  OUT outcome text,       -- 'committed', 'fenced', 'locked'
+  OUT is_new boolean,     -- the fence was written now
+  OUT o_error_code text,  -- of the fence
+  OUT o_migration_id uuid,
+  OUT o_group_id uuid,
+  OUT o_name text,
+  OUT o_slug text,
+  OUT o_device_ids uuid[],
+  OUT o_remaining bigint,
+  OUT o_ignored uuid[],
+  OUT o_verdicts text[],  -- of a change of devices
+  OUT o_at timestamptz    -- of an undo or a change of devices
+) LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+  audit migration_audit_logs;
+  operation regroup_operations;
+BEGIN
+  IF p_lock = 'wait' THEN
+    PERFORM pg_catalog.pg_advisory_xact_lock(regroup_lock_key(p_registration_group_id));
+  ELSIF p_lock = 'try'
+     AND NOT pg_catalog.pg_try_advisory_xact_lock(regroup_lock_key(p_registration_group_id)) THEN
+    outcome := 'locked';
+    RETURN;
+  END IF;
+
+  outcome := 'fenced';
+  IF p_kind = 'migration' THEN
+    INSERT INTO migration_audit_logs (id, user_id, registration_group_id, status, error_code,
+      error_message, duration_ms, trace_id, received_at, started_at)
+    VALUES (p_id, p_user_id, p_registration_group_id, 'failed', p_error_code, p_error_message,
+      (coalesce(p_started_us, p_received_us) / 1000)::int, p_trace_id,
+      now() - p_received_us * interval '1 us', now() - p_started_us * interval '1 us')
+    ON CONFLICT (id) DO NOTHING;
+    is_new := FOUND;
+    o_error_code := p_error_code;
+    IF is_new THEN
+      RETURN;
+    END IF;
+    SELECT a.* INTO audit FROM migration_audit_logs a WHERE a.id = p_id;
+    o_error_code := coalesce(audit.error_code, 'server/internal');
+    IF audit.status <> 'failed' THEN
+      outcome := 'committed';
+      o_migration_id := audit.id;
+      o_group_id := coalesce(audit.authenticated_group_id, audit.undone_group_id);
+      o_name := audit.group_name;
+      o_slug := audit.group_slug;
+      o_device_ids := audit.device_ids;
+      o_remaining := coalesce(audit.devices_remaining, 0);
+      o_ignored := coalesce(audit.ignored_device_ids, '{}');
+    END IF;
+  ELSE
+    INSERT INTO regroup_operations (id, kind, user_id, group_id, status, error_code, error_message)
+    VALUES (p_id, p_kind, p_user_id, p_group_id, 'failed', p_error_code, p_error_message)
+    ON CONFLICT (id) DO NOTHING;
+    is_new := FOUND;
+    o_error_code := p_error_code;
+    IF is_new THEN
+      RETURN;
+    END IF;
+    SELECT o.* INTO operation FROM regroup_operations o WHERE o.id = p_id;
+    o_error_code := operation.error_code;
+    IF operation.status = 'completed' THEN
+      outcome := 'committed';
+      o_group_id := operation.group_id;
+      IF operation.kind = 'undo' THEN
+        SELECT a.id, a.device_ids, a.rolled_back_at INTO o_migration_id, o_device_ids, o_at
+        FROM migration_audit_logs a
+        WHERE a.undone_group_id = operation.group_id AND a.rollback_id = p_id;
+      ELSE
+        SELECT c.verdicts, c.created_at INTO o_verdicts, o_at
+        FROM regroup_device_changes c WHERE c.id = p_id;
+      END IF;
+    END IF;
+  END IF;
+  -- What was found may have committed without the standby's word: something for this transaction to
+  -- write, so that its promise covers what was written before.
+  PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
+END
+$$;

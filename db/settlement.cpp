@@ -1,0 +1,216 @@
+#include "db/settlement.hpp"
+
+#include "db/codec.hpp"
+#include "db/group_devices.hpp"
+#include "db/migration.hpp"
+#include "db/one_trip.hpp"
+#include "db/retry.hpp"
+#include "db/undo.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace regroup::db {
+namespace {
+
+using domain::Answer;
+using domain::ChangePtr;
+using domain::MigrationPtr;
+using domain::Operation;
+using domain::Refusal;
+using domain::Refused;
+using domain::UndoPtr;
+using Doubt = domain::Metrics::Doubt;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::string_view kCancelled = "migration/cancelled";
+constexpr const char* kUnavailable = "server/database-unavailable";
+constexpr const char* kNeverHappens = "The database was not available; nothing was changed";
+
+/// An id that is older is not settled by a question any more: what it names may have been on record
+/// and be gone.
+constexpr std::chrono::hours kAskedAbout{24};
+
+Answer success_of(const Operation& operation, const Reply& reply) {
+  if (std::holds_alternative<MigrationPtr>(operation))
+    return completed_from(reply);
+  if (const auto* undo = std::get_if<UndoPtr>(&operation))
+    return undone_from(**undo, reply);
+  return changed_from(*std::get<ChangePtr>(operation), reply);
+}
+
+struct Settlement {
+  bool committed = false;
+  Answer answer;
+};
+
+/// `otherwise`: why a fence refuses that no administrator has written.
+Settlement settled(const Operation& operation, const Reply& reply, Refused otherwise) {
+  if (reply.text(0, "outcome") == "committed")
+    return {true, success_of(operation, reply)};
+  const auto reason = reply.text(0, "o_error_code") == kCancelled ? Refused::cancelled : otherwise;
+  if (const auto* migration = std::get_if<MigrationPtr>(&operation))
+    return {false, refusal_about(**migration, reason)};
+  return {false, Refusal{.reason = reason}};
+}
+
+Settlement settle_once(Session& session, const Operation& operation) {
+  const char* lock = std::holds_alternative<ChangePtr>(operation) ? "none" : "wait";
+  return run_in_one_trip(
+      session, statements::settle,
+      settlement_of(operation, lock, kUnavailable, kNeverHappens, std::nullopt),
+      [&](const Reply& reply) { return settled(operation, reply, Refused::database_unavailable); });
+}
+
+const std::string& trace_of(const Operation& operation) {
+  static const std::string none;
+  if (const auto* migration = std::get_if<MigrationPtr>(&operation))
+    return (*migration)->trace_id;
+  if (const auto* undo = std::get_if<UndoPtr>(&operation))
+    return (*undo)->trace_id;
+  return none;
+}
+
+void log_settled(domain::Log& log, const Operation& operation, const char* outcome, int attempts) {
+  const std::string id = id_of(operation).text();
+  log.event(domain::LogLevel::warning, "settlement.ended",
+            {{"kind", std::string_view{kind_of(operation)}},
+             {"operation_id", std::string_view{id}},
+             {"trace_id", domain::if_any(trace_of(operation))},
+             {"outcome", std::string_view{outcome}},
+             {"attempts", std::int64_t{attempts}}});
+}
+
+} // namespace
+
+Parameters settlement_of(const Operation& operation, const char* lock, std::string code,
+                         std::string message, std::optional<Clock::time_point> started) {
+  Parameters parameters{kind_of(operation), id_of(operation).text()};
+  std::optional<std::string> received;
+  if (const auto* migration = std::get_if<MigrationPtr>(&operation)) {
+    const auto& command = **migration;
+    parameters.insert(parameters.end(),
+                      {command.user_id.text(), command.registration_group_id, std::nullopt});
+    received = std::to_string(microseconds(Clock::now() - command.received));
+  } else if (const auto* undo = std::get_if<UndoPtr>(&operation)) {
+    parameters.insert(parameters.end(), {(*undo)->user_id.text(), (*undo)->registration_group_id,
+                                         (*undo)->authenticated_group_id.text()});
+  } else {
+    const auto& change = *std::get<ChangePtr>(operation);
+    parameters.insert(parameters.end(), {change.user_id.text(), "", change.group_id.text()});
+  }
+  parameters.insert(parameters.end(), {lock, std::move(code), std::move(message),
+                                       text_if_any(trace_of(operation)), std::move(received)});
+  parameters.push_back(started
+                           ? std::optional{std::to_string(microseconds(Clock::now() - *started))}
+                           : std::nullopt);
+  return parameters;
+}
+
+Answer settle(const OperationTools& tools, const domain::Settle& what) {
+  int attempts = 1;
+  for (; Clock::now() < what.deadline; ++attempts) {
+    try {
+      auto settlement = settle_once(tools.session, what.operation);
+      log_settled(tools.log, what.operation, settlement.committed ? "committed" : "fenced",
+                  attempts);
+      tools.metrics.doubt_ended(settlement.committed ? Doubt::committed : Doubt::rolled_back);
+      return std::move(settlement.answer);
+    } catch (const NotKept& why) {
+      if (why.sqlstate() == "25006")
+        tools.session.drop(); // look for the primary again
+      // The database is away still, or a backend holds the lock: it stays in doubt.
+      pause_before_retry(std::min(attempts, kMostAttempts), what.deadline);
+    }
+  }
+  log_settled(tools.log, what.operation, "unresolved", attempts - 1);
+  tools.metrics.doubt_ended(Doubt::unresolved);
+  return domain::no_outcome(what);
+}
+
+Answer record_failure(const OperationTools& tools, const MigrationPtr& migration, Refused reason,
+                      Clock::time_point started) {
+  const bool is_defect = reason == Refused::internal;
+  try {
+    return run_in_one_trip(
+        tools.session, statements::settle,
+        settlement_of(migration, "none", is_defect ? "server/internal" : kUnavailable,
+                      is_defect ? "The migration failed and changed nothing"
+                                : "The database could not complete the migration",
+                      started),
+        [&](const Reply& reply) { return settled(migration, reply, reason).answer; });
+  } catch (const NotKept& why) {
+    const std::string id = migration->migration_id.text();
+    tools.log.event(domain::LogLevel::warning, "migration.failure_not_recorded",
+                    {{"migration_id", std::string_view{id}},
+                     {"trace_id", domain::if_any(migration->trace_id)},
+                     {"error", std::string_view{why.what()}}});
+  }
+  return refusal_about(*migration, reason);
+}
+
+bool settle_abandoned(Session& session, const char* kind, const domain::Uuid& id,
+                      const domain::Uuid& user, std::chrono::milliseconds final_after) {
+  const auto made_at = id.made_at();
+  if (!made_at)
+    return false;
+  const auto age = std::chrono::system_clock::now() - *made_at;
+  if (age < final_after || age > kAskedAbout)
+    return false;
+  run_in_one_trip(session, statements::settle,
+                  {kind ? std::optional<std::string>{kind} : std::nullopt, id.text(), user.text(),
+                   "", std::nullopt, "none", kUnavailable, kNeverHappens, std::nullopt,
+                   std::nullopt, std::nullopt},
+                  [](const Reply&) { return true; });
+  return true;
+}
+
+Answer find_operation(Session& session, const domain::FindOperation& query) {
+  const auto read = [&] {
+    return run_in_one_trip(
+        session, statements::find_operation, {query.operation_id.text()},
+        [&](const Reply& reply) -> Answer {
+          if (reply.empty() ||
+              (query.initiator && optional_uuid(reply, 0, "user_id") != query.initiator))
+            return Refusal{.reason = Refused::not_found};
+          domain::OperationReport report;
+          report.operation_id = query.operation_id;
+          report.kind = reply.text(0, "kind");
+          report.group_id = optional_uuid(reply, 0, "group_id");
+          report.completed = reply.text(0, "status") == "completed";
+          report.ended_at = reply.text(0, "ended_at");
+          report.error_code = reply.text(0, "error_code");
+          report.error_message = reply.text(0, "error_message");
+          return report;
+        });
+  };
+  auto answer = read();
+  if (std::holds_alternative<Refusal>(answer) && query.initiator && query.final_after &&
+      settle_abandoned(session, nullptr, query.operation_id, *query.initiator, *query.final_after))
+    answer = read();
+  return answer;
+}
+
+void log_failure(domain::Log& log, const Operation& operation, const NotKept& why, int attempts) {
+  const std::string id = id_of(operation).text();
+  const auto* migration = std::get_if<MigrationPtr>(&operation);
+  const auto* undo = std::get_if<UndoPtr>(&operation);
+  const std::string event = std::string{kind_of(operation)} + ".failed";
+  log.event(
+      domain::LogLevel::error, event,
+      {{migration ? "migration_id" : "operation_id", std::string_view{id}},
+       {"registration_group_id", domain::if_any(migration ? (*migration)->registration_group_id
+                                                : undo    ? (*undo)->registration_group_id
+                                                          : std::string{})},
+       {"trace_id", domain::if_any(trace_of(operation))},
+       // 08007, transaction_resolution_unknown: whatever was said of it is no word of its end
+       {"sqlstate", why.ended() == Ended::unknown  ? std::string_view{"08007"}
+                    : why.ended() == Ended::unsent ? std::string_view{"08006"}
+                                                   : std::string_view{why.sqlstate()}},
+       {"error", std::string_view{why.what()}},
+       {"attempts", std::int64_t{attempts}}});
+}
+
+} // namespace regroup::db
