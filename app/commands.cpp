@@ -17,8 +17,8 @@ namespace regroup::app {
 namespace {
 
 /// Flags of subcommands; everything else that begins with `--` and has a dot is a setting.
-constexpr std::array<std::string_view, 4> kFlagsWithValue{"--user", "--ttl", "--name",
-                                                          "--replicas"};
+constexpr std::array<std::string_view, 5> kFlagsWithValue{"--user", "--ttl", "--name", "--replicas",
+                                                          "--expires"};
 constexpr std::array<std::string_view, 5> kFlagsAlone{"--admin", "--check-config", "--help",
                                                       "--json", "--version"};
 
@@ -87,20 +87,6 @@ int token(const CommandLine& line, const config::Settings& settings) {
                                 std::chrono::duration_cast<std::chrono::seconds>(ttl),
                                 std::chrono::system_clock::now())
             << "\n";
-  return 0;
-}
-
-int api_key(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
-  if (line.words.size() != 2 || line.words[1] != "create")
-    throw std::runtime_error("regroup api-key: say `create --name NAME [--admin]`");
-  const std::string name = line.value_of("--name");
-  const Foundation foundation{settings};
-  const auto& database = foundation.settings().database;
-  db::apply_schema(database, log);
-  const std::string key = http::new_api_key();
-  db::insert_api_key(database, log,
-                     {http::sha256_hex(key), key.substr(0, 8), name, line.has("--admin")});
-  std::cout << key << "\n";
   return 0;
 }
 

@@ -44,6 +44,19 @@ Finding keys(const config::Settings& settings) {
   }
 }
 
+/// RFC 8725, 3.12: a provider signs tokens for others too, and its key alone does not tell which.
+Finding audience(const config::Settings& settings) {
+  const char* code = "keys/audience";
+  if (makes_own_secret(settings))
+    return {Severity::good, code, "the secret for tokens is this service's own", {}};
+  if (settings.auth.jwt_audience.empty())
+    return {Severity::warning, code,
+            "auth.jwt_audience is not set: every token that the provider signs is taken, also one "
+            "for another service",
+            "set auth.jwt_audience to what the provider puts into aud for Regroup"};
+  return {Severity::good, code, "only tokens for " + settings.auth.jwt_audience + " are taken", {}};
+}
+
 void print_lines(const std::vector<Finding>& findings) {
   for (const auto& each : findings) {
     std::string severity = name_of(each.severity);
@@ -82,6 +95,7 @@ int doctor(const CommandLine& line, const config::Settings& settings) {
   const Foundation foundation{settings};
   auto findings = db::examine(foundation.settings().database, replicas);
   findings.push_back(keys(foundation.settings()));
+  findings.push_back(audience(settings));
   const bool healthy = std::none_of(findings.begin(), findings.end(), [](const Finding& each) {
     return each.severity == Severity::error;
   });

@@ -1,45 +1,11 @@
 #include "app/foundation.hpp"
 
+#include "app/secret_file.hpp"
 #include "http/api_key.hpp"
 
-#include <sys/stat.h>
-
-#include <fcntl.h>
 #include <filesystem>
-#include <fstream>
-#include <stdexcept>
-#include <string>
-#include <unistd.h>
 
 namespace regroup::app {
-namespace {
-
-/// Written whole or not at all, readable by its owner alone.
-void write_secret(const std::filesystem::path& file, const std::string& secret) {
-  const std::filesystem::path draft = file.string() + "." + std::to_string(getpid());
-  const int fd = open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  const bool written =
-      fd >= 0 && write(fd, secret.data(), secret.size()) == static_cast<ssize_t>(secret.size());
-  if (fd >= 0)
-    close(fd);
-  // A link, not a rename: of two that start together the first one's secret stays.
-  if (!written || (link(draft.c_str(), file.c_str()) != 0 && errno != EEXIST)) {
-    unlink(draft.c_str());
-    throw std::runtime_error("database.embedded_dir: cannot write " + file.string());
-  }
-  unlink(draft.c_str());
-}
-
-std::string read_secret(const std::filesystem::path& file) {
-  std::ifstream stream{file};
-  std::string secret;
-  std::getline(stream, secret);
-  if (secret.empty())
-    throw std::runtime_error("database.embedded_dir: cannot read " + file.string());
-  return secret;
-}
-
-} // namespace
 
 Foundation::Foundation(config::Settings settings) : settings_(std::move(settings)) {
   if (!settings_.database.url.empty())
@@ -66,13 +32,10 @@ config::Settings with_embedded_secret(config::Settings settings) {
   if (!makes_own_secret(settings))
     return settings;
   const std::filesystem::path directory = settings.database.embedded_dir;
-  const auto file = directory / "jwt_secret";
-  if (!std::filesystem::exists(file)) {
-    std::filesystem::create_directories(directory);
-    write_secret(file, http::new_api_key()); // 256 random bits as text
-  }
+  std::filesystem::create_directories(directory);
   settings.auth.jwt_algorithm = "HS256";
-  settings.auth.jwt_secret = read_secret(file);
+  settings.auth.jwt_secret =
+      secret_in(directory, "jwt_secret", http::new_api_key()); // 256 random bits as text
   return settings;
 }
 

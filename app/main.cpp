@@ -22,7 +22,10 @@ constexpr const char* kUsage =
   regroup schema apply                      changes it
   regroup doctor [--json] [--replicas N]    checks a deployment; status 1 when something is wrong
   regroup token --user UUID [--ttl 15m]     mints a token, where the key can sign
-  regroup api-key create --name NAME [--admin]
+  regroup api-key create --name NAME [--admin] [--expires WHEN]
+                                            WHEN: 720h from now, or 2030-01-31T00:00:00Z
+  regroup api-key list [--json]
+  regroup api-key revoke ID
   regroup demo                              inserts demo data, prints a ready curl line
 
 Each takes --config FILE (TOML) and every setting as a flag; a setting section.key is also

@@ -132,7 +132,8 @@ public:
         api_({settings.http.request_timeout, settings.migration.async_after,
               settings.http.max_body_bytes, settings.limits.max_devices_per_group,
               settings.migration.rollback_window, settings.migration.require_owner,
-              replica_name(settings), settings.webhooks.allow_private_addresses},
+              settings.migration.link_age, replica_name(settings),
+              settings.webhooks.allow_private_addresses},
              {tokens_, unicode_, limiter_, *gateway_, lifecycle_, log, metrics_}),
         sender_(
             {settings.webhooks.timeout, settings.webhooks.allow_private_addresses},

@@ -117,7 +117,7 @@ def migrations_cost(cluster, count, rounds):
                 BEGIN
                   FOR n IN 0..{count - 1} LOOP
                     IF n = {count // 10} THEN began := {cpu}; END IF;
-                    SELECT m.outcome INTO STRICT outcome FROM regroup_migrate_v1(gen_random_uuid(),
+                    SELECT m.outcome INTO STRICT outcome FROM regroup_migrate_v2(gen_random_uuid(),
                       gen_random_uuid(), md5('owner')::uuid, 'cost-{number}-' || n, 'n', 'cost-' || n,
                       NULL, 100, 20, NULL, NULL) m;
                     IF outcome <> 'completed' THEN RAISE EXCEPTION '%', outcome; END IF;

@@ -9,7 +9,9 @@ string(REPLACE "/etc/regroup" "${CMAKE_INSTALL_FULL_SYSCONFDIR}/regroup" unit "$
 file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/regroup.service CONTENT "${unit}")
 
 install(TARGETS regroup RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES config/regroup.toml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/regroup)
+# It may hold a password: not for everybody to read. The package gives it to the service's group.
+install(FILES config/regroup.toml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/regroup
+        PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
 install(FILES ${PROJECT_BINARY_DIR}/regroup.service DESTINATION lib/systemd/system)
 install(FILES deploy/haproxy.cfg deploy/grants.sql DESTINATION ${CMAKE_INSTALL_DATADIR}/regroup)
 install(DIRECTORY deploy/prometheus DESTINATION ${CMAKE_INSTALL_DATADIR}/regroup)

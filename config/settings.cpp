@@ -350,6 +350,9 @@ constexpr std::array kKeys{
     key<&Migration::require_owner, Consent>(
         "migration.require_owner",
         "how many of a registration group's linked devices must be the caller's"),
+    key<&Migration::link_age, Window>(
+        "migration.link_age",
+        "with majority and all_linked a device counts when it has been linked, and there, as long"),
     reloaded(key<&Limits::max_devices_per_group, Number<1, 1000000>>(
         "limits.max_devices_per_group", "then 400 validation/too-many-devices")),
     reloaded(key<&Limits::requests_per_minute, Number<0, 1000000000>>(

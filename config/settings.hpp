@@ -65,6 +65,7 @@ struct Settings {
     Duration group_idle_timeout = std::chrono::seconds{30};
     Duration rollback_window = std::chrono::hours{168};
     domain::RequireOwner require_owner = domain::RequireOwner::any;
+    Duration link_age{0};
   } migration;
 
   struct Limits {

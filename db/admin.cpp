@@ -1,5 +1,7 @@
 #include "db/admin.hpp"
 
+#include "db/codec.hpp"
+#include "db/key_statements.hpp"
 #include "db/session.hpp"
 
 #include <stdexcept>
@@ -30,9 +32,25 @@ std::string numbered(const std::string& name, int number) {
 } // namespace
 
 void insert_api_key(const config::Settings::Database& settings, domain::Log& log,
-                    const NewApiKey& key) {
+                    const domain::CreateApiKey& key) {
   in_transaction(settings, log, [&](Transaction& transaction) {
-    transaction.run(statements::insert_api_key, key.hash, key.prefix, key.name, key.is_admin);
+    transaction.run(statements::insert_api_key, key.key_hash, key.prefix, key.name, key.is_admin,
+                    text_or_null(key.expires_at));
+  });
+}
+
+std::string list_api_keys(const config::Settings::Database& settings, domain::Log& log) {
+  std::string keys;
+  in_transaction(settings, log, [&](Transaction& transaction) {
+    keys = transaction.run(statements::list_api_keys).front()["document"].c_str();
+  });
+  return keys;
+}
+
+void revoke_api_key(const config::Settings::Database& settings, domain::Log& log, std::int64_t id) {
+  in_transaction(settings, log, [&](Transaction& transaction) {
+    if (transaction.run(statements::revoke_api_key, id).empty())
+      throw std::runtime_error("there is no API key with the id " + std::to_string(id));
   });
 }
 

@@ -1,22 +1,23 @@
 #pragma once
 #include "config/settings.hpp"
+#include "domain/admin.hpp"
 #include "domain/log.hpp"
 #include "domain/uuid.hpp"
 
+#include <cstdint>
 #include <string>
 
 namespace regroup::db {
 
 // What an operator's subcommands write. Each throws std::runtime_error with one line.
 
-struct NewApiKey {
-  std::string hash;   // hex SHA-256 of the key
-  std::string prefix; // its first 8 characters, for lists
-  std::string name;   // 1 to 100 characters
-  bool is_admin = false;
-};
 void insert_api_key(const config::Settings::Database& settings, domain::Log& log,
-                    const NewApiKey& key);
+                    const domain::CreateApiKey& key);
+
+/// As JSON, the same as `GET /api/admin/v1/api-keys` has it: an array.
+std::string list_api_keys(const config::Settings::Database& settings, domain::Log& log);
+
+void revoke_api_key(const config::Settings::Database& settings, domain::Log& log, std::int64_t id);
 
 struct DemoData {
   domain::Uuid user_id;

@@ -3,6 +3,7 @@
 #include "db/admin_statements.hpp"
 #include "db/codec.hpp"
 #include "db/event_statements.hpp"
+#include "db/key_statements.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -99,6 +100,19 @@ Answer delete_webhook(Transaction& transaction, const domain::DeleteWebhook& wha
   return AdminDocument{R"({"id":")" + what.id.text() + R"(","status":"deleted"})"};
 }
 
+Answer create_api_key(Transaction& transaction, const domain::CreateApiKey& what) {
+  auto answer = document(transaction.run(statements::insert_api_key, what.key_hash, what.prefix,
+                                         what.name, what.is_admin, text_or_null(what.expires_at)));
+  transaction.commit();
+  return answer;
+}
+
+Answer revoke_api_key(Transaction& transaction, const domain::RevokeApiKey& what) {
+  auto answer = document(transaction.run(statements::revoke_api_key, what.id));
+  transaction.commit();
+  return answer;
+}
+
 } // namespace
 
 Answer administer(Session& session, const domain::AdminJob& job, bool again) {
@@ -128,6 +142,12 @@ Answer administer(Session& session, const domain::AdminJob& job, bool again) {
           return document(transaction.run(statements::list_webhooks));
         else if constexpr (std::is_same_v<T, domain::DeleteWebhook>)
           return delete_webhook(transaction, what, again);
+        else if constexpr (std::is_same_v<T, domain::CreateApiKey>)
+          return create_api_key(transaction, what);
+        else if constexpr (std::is_same_v<T, domain::ListApiKeys>)
+          return document(transaction.run(statements::list_api_keys));
+        else if constexpr (std::is_same_v<T, domain::RevokeApiKey>)
+          return revoke_api_key(transaction, what);
         else
           return cancel(transaction, what, again);
       },

@@ -25,29 +25,46 @@ domain::GroupDevice device_from(const pqxx::row& row) {
   return device;
 }
 
+/// What the string that the device was to go into stands for.
+Refusal closed(const domain::RegisterDevice& command, const Reply& reply) {
+  if (std::string_view{reply.text(0, "outcome")} == "group_name_exists")
+    return {.reason = Refused::group_name_exists, .group_name = command.registration_group_id};
+  Refusal refusal{.reason = Refused::already_migrated,
+                  .registration_group_id = command.registration_group_id,
+                  .authenticated_group_id = optional_uuid(reply, 0, "o_authenticated_group_id"),
+                  .migration_id = optional_uuid(reply, 0, "o_migration_id")};
+  if (!reply.is_null(0, "o_name"))
+    refusal.group_name = reply.text(0, "o_name");
+  return refusal;
+}
+
 } // namespace
 
 Answer register_device(Session& session, const domain::RegisterDevice& command) {
   try {
-    return run_in_one_trip(session, statements::register_device,
-                           {command.device_id.text(), command.display_name,
-                            command.registration_group_id, command.platform, command.fcm_token,
-                            text_of(command.user_id)},
-                           [&](const Reply& reply) -> Answer {
-                             const std::string_view outcome = reply.text(0, "outcome");
-                             if (outcome == "unauthorized")
-                               return Refusal{.reason = Refused::unauthorized};
-                             if (outcome == "already_linked")
-                               return Refusal{.reason = Refused::device_already_linked};
-                             domain::DeviceRegistered done;
-                             done.device_id = command.device_id;
-                             done.display_name = command.display_name;
-                             done.group_id = reply.text(0, "o_group_id");
-                             done.platform = command.platform;
-                             done.owner_user_id = optional_uuid(reply, 0, "o_owner");
-                             done.created = outcome == "created";
-                             return done;
-                           });
+    return run_in_one_trip(
+        session, statements::register_device,
+        {command.device_id.text(), command.display_name, command.registration_group_id,
+         command.platform, command.fcm_token, text_of(command.user_id)},
+        [&](const Reply& reply) -> Answer {
+          const std::string_view outcome = reply.text(0, "outcome");
+          if (outcome == "unauthorized")
+            return Refusal{.reason = Refused::unauthorized};
+          if (outcome == "already_linked")
+            return Refusal{.reason = Refused::device_already_linked};
+          if (outcome == "device_linked")
+            return Refusal{.reason = Refused::device_linked, .device_id = command.device_id};
+          if (outcome == "already_migrated" || outcome == "group_name_exists")
+            return closed(command, reply);
+          domain::DeviceRegistered done;
+          done.device_id = command.device_id;
+          done.display_name = command.display_name;
+          done.group_id = reply.text(0, "o_group_id");
+          done.platform = command.platform;
+          done.owner_user_id = optional_uuid(reply, 0, "o_owner");
+          done.created = outcome == "created";
+          return done;
+        });
   } catch (const NotKept& why) {
     if (why.ended() != Ended::refused || why.sqlstate() != "22001") // string_data_right_truncation
       throw;
@@ -73,6 +90,7 @@ Answer find_registration_group(Session& session, const domain::FindRegistrationG
   found.device_count = row["device_count"].as<std::int64_t>();
   found.authenticated_group_id = optional_uuid(row["authenticated_group_id"]);
   found.migration_id = optional_uuid(row["migration_id"]);
+  found.group_name = optional_text(row["group_name"]);
   return found;
 }
 

@@ -190,7 +190,7 @@ constexpr const char* kLacking =
     "  UNION ALL"
     "  SELECT 'USAGE on SEQUENCE ' || ids.name"
     "  FROM (SELECT pg_get_serial_sequence(to_regclass(t)::text, 'id')"
-    "        FROM unnest('{devices,regroup_migration_events}'::text[]) AS t) AS ids(name)"
+    "        FROM unnest('{devices,api_keys,regroup_migration_events}'::text[]) AS t) AS ids(name)"
     "  WHERE ids.name IS NOT NULL AND NOT has_sequence_privilege(ids.name, 'USAGE')"
     "  UNION ALL"
     "  SELECT 'EXECUTE on ' || p.oid::regprocedure"

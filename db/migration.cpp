@@ -1,5 +1,6 @@
 #include "db/migration.hpp"
 
+#include "db/callers.hpp"
 #include "db/codec.hpp"
 #include "db/progress.hpp"
 #include "db/retry.hpp"
@@ -128,7 +129,8 @@ Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& fac
           command.into_group ? "true" : "false",
           text_if_any(command.trace_id),
           std::to_string(microseconds(now - command.received)),
-          std::to_string(microseconds(now - started))};
+          std::to_string(microseconds(now - started)),
+          std::to_string(command.link_age.count())};
 }
 
 Answer answer_of(const Reply& reply, const MigrationCommand& command, const SchemaFacts& facts) {
@@ -238,6 +240,8 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
   if (refusal.reason == Refused::already_migrated) {
     refusal.authenticated_group_id = optional_uuid(reply, 0, "o_group_id");
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
+    if (!reply.is_null(0, "o_name"))
+      refusal.group_name = reply.text(0, "o_name");
     refusal.migrated_in_parts = outcome == "migrated_in_parts";
   } else if (refusal.reason == Refused::not_owner_of_enough) {
     refusal.ownership = {command.require_owner, reply.number(0, "o_linked"),
@@ -265,6 +269,9 @@ namespace {
 std::optional<Answer> recorded_migration(Session& session, const domain::FindMigration& query) {
   using Status = domain::MigrationReport::Status;
   Transaction transaction{session};
+  if (query.initiator)
+    if (const auto refusal = refuse_inactive(transaction, *query.initiator))
+      return *refusal;
   const auto rows = transaction.run(statements::find_migration, query.migration_id.text());
   if (rows.empty())
     return std::nullopt;

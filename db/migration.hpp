@@ -32,10 +32,10 @@ std::unique_ptr<UnderWay> begin_migration(const MigrationTools& tools,
 /// A refusal with the details that its code documents.
 domain::Refusal refusal_about(const domain::MigrationCommand& command, domain::Refused reason);
 
-/// Out of a reply of regroup_migrate_v1 or regroup_settle_v1. Throws where it holds no such thing.
+/// Out of a reply of regroup_migrate_v2 or regroup_settle_v1. Throws where it holds no such thing.
 domain::MigrationCompleted completed_from(const Reply& reply);
 
-/// An outcome of regroup_migrate_v1 or regroup_plan_v1, which has its details, as a caller is told
+/// An outcome of regroup_migrate_v2 or regroup_plan_v2, which has its details, as a caller is told
 /// of it; not for success. `limit`: of devices, as the function was told.
 domain::Refusal refusal_of(std::string_view outcome, const Reply& reply,
                            const domain::MigrationCommand& command, std::int64_t limit);

@@ -32,7 +32,8 @@ Answer plan(Session& session, const SchemaFacts& facts, const domain::MigrationC
   return run_in_one_trip(session, statements::plan,
                          {command.user_id.text(), command.registration_group_id, plan.slug,
                           std::move(device_ids), std::to_string(limit),
-                          domain::name_of(command.require_owner), std::move(into)},
+                          domain::name_of(command.require_owner), std::move(into),
+                          std::to_string(command.link_age.count())},
                          [&](const Reply& reply) -> Answer {
                            const std::string_view outcome = reply.text(0, "outcome");
                            if (outcome != "ready")

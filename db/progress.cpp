@@ -1,5 +1,6 @@
 #include "db/progress.hpp"
 
+#include "db/callers.hpp"
 #include "db/codec.hpp"
 
 #include <string_view>
@@ -76,8 +77,12 @@ std::optional<Answer> find_running(Session& session, const domain::FindMigration
     transaction.commit();
   if (outcome != "running")
     return std::nullopt;
-  if (query.initiator && optional_uuid(row["o_user_id"]) != query.initiator)
-    return Refusal{Refused::not_found};
+  if (query.initiator) {
+    if (const auto refusal = refuse_inactive(transaction, *query.initiator))
+      return *refusal;
+    if (optional_uuid(row["o_user_id"]) != query.initiator)
+      return Refusal{Refused::not_found};
+  }
   domain::MigrationReport report;
   report.status = domain::MigrationReport::Status::in_progress;
   report.registration_group_id = row["o_registration_group_id"].c_str();

@@ -27,6 +27,8 @@ Refusal refusal_from(const Reply& reply, std::size_t row,
   if (reply.text(row, "concerned") == "t") {
     refusal.migration_id = optional_uuid(reply, row, "migration_id");
     refusal.authenticated_group_id = optional_uuid(reply, row, "authenticated_group_id");
+    if (!reply.is_null(row, "group_name"))
+      refusal.group_name = reply.text(row, "group_name");
   }
   return refusal;
 }

@@ -37,8 +37,8 @@ inline constexpr Statement migrate{
     "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, "
     "o_ignored, o_device_count, o_linked, o_owned, "
     "(date_part('epoch', o_locked_at - now()) * 1000000)::bigint AS lock_us "
-    "FROM regroup_migrate_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-    "$16)"};
+    "FROM regroup_migrate_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
+    "$16, $17)"};
 
 /// settlement.cpp, in one round trip with BEGIN and COMMIT; progress.cpp within a transaction. May
 /// wait for the registration group's lock, up to lock_timeout; see functions/settle.sql.
@@ -76,13 +76,15 @@ inline constexpr Statement find_migration{
 inline constexpr Statement recall_migration{
     "regroup_recall_migration",
     "SELECT asker.id AS user_id, coalesce(u.is_active, false) AS is_active, a.id AS migration_id, "
-    "a.authenticated_group_id, "
-    "EXISTS (SELECT FROM group_memberships m WHERE m.group_id = a.authenticated_group_id "
-    "  AND m.user_id = asker.id) "
+    "a.authenticated_group_id, CASE WHEN m.id IS NULL THEN g.name END AS group_name, "
+    "m.id IS NOT NULL "
     "OR EXISTS (SELECT FROM devices d WHERE d.device_id = ANY (a.device_ids) "
     "  AND d.owner_user_id = asker.id) AS concerned "
     "FROM migration_audit_logs a CROSS JOIN unnest($2::uuid[]) AS asker(id) "
     "LEFT JOIN users u ON u.id = asker.id "
+    "LEFT JOIN groups g ON g.id = a.authenticated_group_id "
+    "LEFT JOIN group_memberships m ON m.group_id = a.authenticated_group_id "
+    "  AND m.user_id = asker.id "
     "WHERE a.registration_group_id = $1 AND a.status = 'success'"};
 
 /// progress.cpp, before each of its writes, which promise nothing: they are on this server's disk,
@@ -113,9 +115,9 @@ inline constexpr Statement find_running{
 
 /// plan.cpp. Takes no lock and writes nothing; see functions/plan.sql.
 inline constexpr Statement plan{
-    "regroup_plan", "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, "
-                    "o_remaining, o_ignored, o_device_count, o_linked, o_owned "
-                    "FROM regroup_plan_v1($1, $2, $3, $4, $5, $6, $7)"};
+    "regroup_plan", "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_to_migrate, "
+                    "o_device_ids, o_remaining, o_ignored, o_device_count, o_linked, o_owned "
+                    "FROM regroup_plan_v2($1, $2, $3, $4, $5, $6, $7, $8)"};
 
 /// undo.cpp: also of a group that was undone. Takes no lock.
 inline constexpr Statement find_origin{
@@ -135,13 +137,15 @@ inline constexpr Statement undo{
 /// devices.cpp. Takes the members' lock shared, then the device's row; see functions/devices.sql.
 inline constexpr Statement register_device{
     "regroup_register_device",
-    "SELECT outcome, o_group_id, o_owner FROM regroup_register_device_v1($1, $2, $3, $4, $5, $6)"};
+    "SELECT outcome, o_group_id, o_owner, o_migration_id, o_authenticated_group_id, o_name "
+    "FROM regroup_register_device_v2($1, $2, $3, $4, $5, $6)"};
 
 /// devices.cpp. Takes no lock.
 inline constexpr Statement find_registration_group{
     "regroup_find_registration_group",
     "SELECT d.device_id, coalesce(a.registration_group_id, d.group_id) AS registration_group_id, "
     "a.id AS migration_id, a.authenticated_group_id, "
+    "(SELECT g.name FROM groups g WHERE g.id = a.authenticated_group_id) AS group_name, "
     "CASE WHEN a.id IS NULL "
     "  THEN (SELECT count(*) FROM devices o WHERE o.group_id = d.group_id AND o.active "
     "        AND NOT regroup_is_migrated(o.device_id)) "
@@ -190,11 +194,6 @@ inline constexpr Statement find_api_key{
 /// pg_store.cpp: the database answers and has the schema's newest step.
 inline constexpr Statement check_health{"regroup_check_health",
                                         "SELECT max(step) FROM regroup_schema"};
-
-/// admin.cpp: `regroup api-key create`.
-inline constexpr Statement insert_api_key{
-    "regroup_insert_api_key",
-    "INSERT INTO api_keys (key_hash, key_prefix, name, is_admin) VALUES ($1, $2, $3, $4)"};
 
 /// admin.cpp: `regroup demo`. Whether a registration group was migrated, and what it consists of.
 inline constexpr Statement was_migrated{

@@ -1,5 +1,6 @@
 #include "db/undo.hpp"
 
+#include "db/callers.hpp"
 #include "db/codec.hpp"
 #include "db/one_trip.hpp"
 #include "db/retry.hpp"
@@ -92,6 +93,8 @@ MigrationUndone undone_from(const UndoCommand& command, const Reply& reply) {
 
 Answer find_origin(Session& session, const domain::FindOrigin& query) {
   Transaction transaction{session};
+  if (const auto refusal = refuse_inactive(transaction, query.user_id))
+    return *refusal;
   const auto rows = transaction.run(statements::find_origin, query.authenticated_group_id.text());
   if (rows.empty())
     return Refusal{Refused::not_found};

@@ -2,12 +2,16 @@
 -- tables, in the database, after `regroup schema apply`, also of a new version. The role is called
 -- regroup; docs/operations.md says when. `regroup doctor` holds this file against the database.
 GRANT SELECT (id, display_name, is_active) ON users TO regroup;
-GRANT SELECT (id, key_hash, is_active, is_admin, expires_at) ON api_keys TO regroup;
+-- INSERT and UPDATE are for /api/admin/v1/api-keys; without these two that route alone fails.
+GRANT SELECT (id, key_hash, key_prefix, name, is_active, is_admin, last_used_at, created_at,
+    expires_at),
+  INSERT (key_hash, key_prefix, name, is_admin, expires_at),
+  UPDATE (is_active) ON api_keys TO regroup;
 GRANT SELECT,
   INSERT (device_id, display_name, group_id, platform, fcm_token, owner_user_id, linked_at,
-    last_seen_at),
+    last_seen_at, group_joined_at),
   UPDATE (display_name, group_id, platform, fcm_token, active, owner_user_id, linked_at,
-    last_seen_at, updated_at)
+    last_seen_at, updated_at, group_joined_at)
   ON devices TO regroup;
 GRANT SELECT (id, name, slug, max_devices, is_active, created_at, xmin),
   INSERT (id, name, slug, max_devices, created_by),
@@ -37,7 +41,7 @@ DECLARE
 BEGIN
   FOR granted IN
     SELECT format('USAGE ON SEQUENCE %s', pg_get_serial_sequence(filled, 'id'))
-    FROM unnest('{devices,regroup_migration_events}'::text[]) AS filled
+    FROM unnest('{devices,api_keys,regroup_migration_events}'::text[]) AS filled
     WHERE pg_get_serial_sequence(filled, 'id') IS NOT NULL
     UNION ALL
     SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)

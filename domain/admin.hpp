@@ -73,12 +73,28 @@ struct DeleteWebhook {
   Uuid id;
 };
 
+/// The key itself stays with who asks: its hash is kept.
+struct CreateApiKey {
+  std::string key_hash; // hex SHA-256
+  std::string prefix;   // the key's first 8 characters, for lists
+  std::string name;     // 1 to 100 characters
+  bool is_admin = false;
+  std::optional<std::string> expires_at; // RFC 3339; absent: never
+};
+
+struct ListApiKeys {};
+
+/// It is refused from now on, and stays in the list.
+struct RevokeApiKey {
+  std::int64_t id = 0;
+};
+
 /// Nothing but whether the key is an administrator's.
 struct CheckAdminKey {};
 
-using AdminWork =
-    std::variant<CheckAdminKey, ReadHistory, ReadMigration, ReadAnalytics, ReadLive, PublishLive,
-                 CancelMigration, CreateWebhook, ListWebhooks, DeleteWebhook>;
+using AdminWork = std::variant<CheckAdminKey, ReadHistory, ReadMigration, ReadAnalytics, ReadLive,
+                               PublishLive, CancelMigration, CreateWebhook, ListWebhooks,
+                               DeleteWebhook, CreateApiKey, ListApiKeys, RevokeApiKey>;
 
 /// Something that an administrator asks for, or the replica for them.
 struct AdminJob {

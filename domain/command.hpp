@@ -38,6 +38,7 @@ struct MigrationCommand {
   std::optional<IdempotencyKey> idempotency;
   std::int64_t max_devices = 100;
   RequireOwner require_owner = RequireOwner::any;
+  std::chrono::milliseconds link_age{0};          // for how long a device that votes must be linked
   std::shared_ptr<MigrationProgress> progress{};  // where somebody may ask for it
   std::string trace_id;                           // of the request: 32 hex digits; empty: none
   std::chrono::steady_clock::time_point received; // the request
@@ -79,6 +80,7 @@ using UndoPtr = std::shared_ptr<const UndoCommand>;
 /// The registration group that an authenticated group was made from.
 struct FindOrigin {
   Uuid authenticated_group_id;
+  Uuid user_id; // who asks
   Deadline deadline;
 };
 

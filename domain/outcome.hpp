@@ -38,6 +38,7 @@ enum class Refused : std::uint8_t {
   already_rolled_back,   // there is nothing left to undo
   rollback_expired,      // the migration is too long ago to be undone
   device_already_linked, // the device belongs to another user
+  device_linked,         // the device belongs to a user, and a key alone does not speak for it
   already_in_group,
   cancelled,       // by an administrator, before it could be committed
   not_cancellable, // it has ended, or is being committed
@@ -88,6 +89,7 @@ struct Refusal {
   std::optional<std::string> registration_group_id{};
   std::optional<Uuid> authenticated_group_id{};
   std::optional<Uuid> migration_id{};
+  std::optional<Uuid> device_id{};
   std::optional<Uuid> operation_id{}; // of an undo or a change of devices
   std::optional<std::int64_t> device_count{};
   std::optional<std::int64_t> limit{};
@@ -117,7 +119,8 @@ struct MigrationPlan {
   std::optional<Uuid> authenticated_group_id; // set: into that one, which is there already
   std::string name;                           // empty where the caller may not see it
   std::string slug;
-  std::vector<Uuid> device_ids; // ascending; none where the caller may not see them
+  std::int64_t devices_to_migrate = 0; // 0 where the caller may not know it
+  std::vector<Uuid> device_ids;        // of those, the caller's own; ascending
   std::int64_t devices_remaining = 0;
   std::vector<Uuid> ignored_device_ids; // ascending
 };
@@ -154,6 +157,7 @@ struct RegistrationGroupFound {
   std::int64_t device_count = 0;              // active devices in the registration group
   std::optional<Uuid> authenticated_group_id; // set: it was migrated, and the device with it
   std::optional<Uuid> migration_id;
+  std::optional<std::string> group_name; // of the authenticated group
 };
 
 struct GroupDevice {

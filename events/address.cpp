@@ -19,7 +19,8 @@ constexpr std::uint32_t ip(std::uint32_t a, std::uint32_t b, std::uint32_t c, st
   return a << 24U | b << 16U | c << 8U | d;
 }
 
-constexpr std::array<Network, 16> kSpecial{{
+/// IANA's registry of special-purpose addresses, and multicast.
+constexpr std::array<Network, 18> kSpecial{{
     {ip(0, 0, 0, 0), 8},
     {ip(10, 0, 0, 0), 8},
     {ip(100, 64, 0, 0), 10},
@@ -29,8 +30,10 @@ constexpr std::array<Network, 16> kSpecial{{
     {ip(192, 0, 0, 0), 24},
     {ip(192, 0, 2, 0), 24},
     {ip(192, 31, 196, 0), 24},
+    {ip(192, 52, 193, 0), 24},
     {ip(192, 88, 99, 0), 24},
     {ip(192, 168, 0, 0), 16},
+    {ip(192, 175, 48, 0), 24},
     {ip(198, 18, 0, 0), 15},
     {ip(198, 51, 100, 0), 24},
     {ip(203, 0, 113, 0), 24},
@@ -59,9 +62,11 @@ bool is_public_v6(const std::array<std::uint8_t, 16>& bytes) {
     return v4_at(12); // 64:ff9b::a.b.c.d, a translator's
   if (group(0) == 0x2002)
     return v4_at(2); // 6to4
-  const bool documentation = group(0) == 0x2001 && group(1) == 0xdb8;
+  const bool documentation =
+      (group(0) == 0x2001 && group(1) == 0xdb8) || (group(0) == 0x3fff && group(1) < 0x1000);
   const bool protocols = group(0) == 0x2001 && group(1) < 0x200; // Teredo among them
-  return (group(0) & 0xe000U) == 0x2000 && !documentation && !protocols;
+  const bool as112 = group(0) == 0x2620 && group(1) == 0x4f && group(2) == 0x8000;
+  return (group(0) & 0xe000U) == 0x2000 && !documentation && !protocols && !as112;
 }
 
 } // namespace

@@ -6,6 +6,9 @@
 #include "http/json.hpp"
 #include "http/outcome_table.hpp"
 
+#include <charconv>
+#include <chrono>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -21,11 +24,6 @@ using Clock = std::chrono::steady_clock;
 Reply refused(const Refusal& refusal, int timeout_retry_after) {
   return refusal.reason == Refused::timeout ? to_reply(refusal, timeout_retry_after)
                                             : to_reply(refusal);
-}
-
-/// An administrator's answer is nobody else's: no cache keeps it.
-Reply private_reply(std::string body, int status = 200) {
-  return {status, std::move(body), {{"Cache-Control", "no-store"}}};
 }
 
 std::string page_json(const AdminDocument& page) {
@@ -70,14 +68,17 @@ void Api::admin_history(const Request& request, const Respond& respond) {
   if (const auto* refusal = std::get_if<Refusal>(&query))
     return refuse_administrator(request, respond, *refusal);
   administer(request, respond, std::get<domain::ReadHistory>(std::move(query)),
-             [respond](const AdminDocument& page) { respond(private_reply(page_json(page))); });
+             [respond](const AdminDocument& page) {
+               respond({200, page_json(page)});
+             });
 }
 
 void Api::admin_migration(const Request& request, const Respond& respond) {
   with_path_id("migration_id", request, respond, [&](const domain::Uuid& id) {
     request.facts.migration_id = id;
-    administer(request, respond, domain::ReadMigration{id},
-               [respond](const AdminDocument& found) { respond(private_reply(found.json)); });
+    administer(request, respond, domain::ReadMigration{id}, [respond](const AdminDocument& found) {
+      respond({200, found.json});
+    });
   });
 }
 
@@ -86,12 +87,14 @@ void Api::admin_analytics(const Request& request, const Respond& respond) {
   if (const auto* refusal = std::get_if<Refusal>(&query))
     return refuse_administrator(request, respond, *refusal);
   administer(request, respond, std::get<domain::ReadAnalytics>(std::move(query)),
-             [respond](const AdminDocument& found) { respond(private_reply(found.json)); });
+             [respond](const AdminDocument& found) {
+               respond({200, found.json});
+             });
 }
 
 void Api::admin_live(const Request& request, const Respond& respond) {
   administer(request, respond, domain::ReadLive{}, [respond](const AdminDocument& live) {
-    respond(private_reply(R"({"migrations":)" + live.json + "}"));
+    respond({200, R"({"migrations":)" + live.json + "}"});
   });
 }
 
@@ -99,7 +102,7 @@ void Api::admin_live_events(const Request& request, const Respond& respond) {
   administer(request, respond, domain::CheckAdminKey{}, [this, respond](const AdminDocument&) {
     if (feed_.full())
       return respond(to_reply(Refusal{Refused::overloaded}));
-    Reply reply = private_reply({});
+    Reply reply{200};
     reply.content_type = "text/event-stream";
     reply.close = true;
     reply.headers.emplace_back("X-Accel-Buffering", "no"); // a proxy must not wait for more
@@ -111,8 +114,9 @@ void Api::admin_live_events(const Request& request, const Respond& respond) {
 void Api::admin_cancel(const Request& request, const Respond& respond) {
   with_path_id("migration_id", request, respond, [&](const domain::Uuid& id) {
     request.facts.migration_id = id;
-    administer(request, respond, domain::CancelMigration{id},
-               [respond](const AdminDocument& done) { respond(private_reply(done.json)); });
+    administer(request, respond, domain::CancelMigration{id}, [respond](const AdminDocument& done) {
+      respond({200, done.json});
+    });
   });
 }
 
@@ -127,21 +131,60 @@ void Api::admin_create_webhook(const Request& request, const Respond& respond) {
                  domain::CreateWebhook{domain::Uuid::time_ordered(),
                                        std::get<std::string>(std::move(url)),
                                        "whsec_" + new_api_key().substr(4)},
-                 [respond](const AdminDocument& made) { respond(private_reply(made.json, 201)); });
+                 [respond](const AdminDocument& made) {
+                   respond({201, made.json});
+                 });
     });
   });
 }
 
 void Api::admin_list_webhooks(const Request& request, const Respond& respond) {
   administer(request, respond, domain::ListWebhooks{}, [respond](const AdminDocument& list) {
-    respond(private_reply(R"({"webhooks":)" + list.json + "}"));
+    respond({200, R"({"webhooks":)" + list.json + "}"});
   });
 }
 
 void Api::admin_delete_webhook(const Request& request, const Respond& respond) {
   with_path_id("webhook_id", request, respond, [&](const domain::Uuid& id) {
-    administer(request, respond, domain::DeleteWebhook{id},
-               [respond](const AdminDocument& done) { respond(private_reply(done.json)); });
+    administer(request, respond, domain::DeleteWebhook{id}, [respond](const AdminDocument& done) {
+      respond({200, done.json});
+    });
+  });
+}
+
+void Api::admin_create_api_key(const Request& request, const Respond& respond) {
+  administer(request, respond, domain::CheckAdminKey{}, [this, &request, respond](const auto&) {
+    with_body(request, respond, [this, &request, respond](std::string_view body) {
+      auto parsed = parse_api_key(body, parts_.unicode, std::chrono::system_clock::now());
+      if (const auto* refusal = std::get_if<Refusal>(&parsed))
+        return respond(to_reply(*refusal));
+      auto& what = std::get<domain::CreateApiKey>(parsed);
+      const std::string key = new_api_key();
+      what.key_hash = sha256_hex(key);
+      what.prefix = key.substr(0, 8);
+      administer(request, respond, std::move(what), [respond, key](const AdminDocument& made) {
+        respond({201, R"({"key":")" + key + "\"," + made.json.substr(1)});
+      });
+    });
+  });
+}
+
+void Api::admin_list_api_keys(const Request& request, const Respond& respond) {
+  administer(request, respond, domain::ListApiKeys{}, [respond](const AdminDocument& list) {
+    respond({200, R"({"api_keys":)" + list.json + "}"});
+  });
+}
+
+void Api::admin_revoke_api_key(const Request& request, const Respond& respond) {
+  const std::string& text = request.parameters.at(0);
+  domain::RevokeApiKey key;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), key.id);
+  if (error != std::errc{} || end != text.data() + text.size() || key.id < 1)
+    return refuse_administrator(request, respond,
+                                {.reason = Refused::invalid_request,
+                                 .fields = {{"key_id", "must be a whole number from 1"}}});
+  administer(request, respond, key, [respond](const AdminDocument& revoked) {
+    respond({200, revoked.json});
   });
 }
 

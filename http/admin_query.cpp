@@ -116,34 +116,6 @@ std::optional<std::chrono::minutes> take_offset(std::string_view& text) {
   return east ? offset : -offset;
 }
 
-/// RFC 3339; a day alone is its beginning in UTC.
-std::optional<Micros> parse_time(std::string_view text) {
-  auto at = take_day(text);
-  if (!at || text.empty())
-    return at;
-  if (!take(text, 'T') && !take(text, 't'))
-    return std::nullopt;
-  const auto time = take_time(text);
-  const auto offset = time ? take_offset(text) : std::nullopt;
-  if (!offset || !text.empty())
-    return std::nullopt;
-  return *at + *time - *offset;
-}
-
-std::string time_text(Micros at) {
-  const auto day = std::chrono::floor<std::chrono::days>(at);
-  const std::chrono::year_month_day date{day};
-  const std::chrono::hh_mm_ss time{at - day};
-  std::array<char, 64> text{};
-  const int length = std::snprintf(
-      text.data(), text.size(), "%04d-%02u-%02uT%02ld:%02ld:%02ld.%06ldZ",
-      static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-      static_cast<unsigned>(date.day()), static_cast<long>(time.hours().count()),
-      static_cast<long>(time.minutes().count()), static_cast<long>(time.seconds().count()),
-      static_cast<long>(time.subseconds().count()));
-  return {text.data(), static_cast<std::size_t>(length)};
-}
-
 std::optional<domain::HistoryPosition> parse_cursor(std::string_view text) {
   const auto plain = base64url_decode(text);
   const auto space = plain ? plain->find(' ') : std::string::npos;
@@ -237,6 +209,33 @@ std::optional<std::chrono::hours> step_of(const std::string& text) {
 }
 
 } // namespace
+
+std::optional<Micros> parse_time(std::string_view text) {
+  auto at = take_day(text);
+  if (!at || text.empty())
+    return at;
+  if (!take(text, 'T') && !take(text, 't'))
+    return std::nullopt;
+  const auto time = take_time(text);
+  const auto offset = time ? take_offset(text) : std::nullopt;
+  if (!offset || !text.empty())
+    return std::nullopt;
+  return *at + *time - *offset;
+}
+
+std::string time_text(Micros at) {
+  const auto day = std::chrono::floor<std::chrono::days>(at);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss time{at - day};
+  std::array<char, 64> text{};
+  const int length = std::snprintf(
+      text.data(), text.size(), "%04d-%02u-%02uT%02ld:%02ld:%02ld.%06ldZ",
+      static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+      static_cast<unsigned>(date.day()), static_cast<long>(time.hours().count()),
+      static_cast<long>(time.minutes().count()), static_cast<long>(time.seconds().count()),
+      static_cast<long>(time.subseconds().count()));
+  return {text.data(), static_cast<std::size_t>(length)};
+}
 
 std::variant<domain::ReadHistory, Refusal> parse_history(std::string_view query,
                                                          const domain::Unicode& unicode) {

@@ -4,6 +4,7 @@
 #include "domain/unicode.hpp"
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -19,6 +20,10 @@ std::variant<domain::ReadHistory, domain::Refusal> parse_history(std::string_vie
 std::variant<domain::ReadAnalytics, domain::Refusal>
 parse_analytics(std::string_view query, const domain::Unicode& unicode,
                 std::chrono::system_clock::time_point now);
+
+/// RFC 3339; a day alone is its beginning in UTC.
+std::optional<std::chrono::sys_time<std::chrono::microseconds>> parse_time(std::string_view text);
+std::string time_text(std::chrono::sys_time<std::chrono::microseconds> at);
 
 /// A place in the history as a caller gets it and gives it back: opaque, fit for a query string.
 std::string cursor_text(const domain::HistoryPosition& position);

@@ -158,6 +158,7 @@ void Api::migrate_body(const Request& request, const Respond& respond, const Uui
       domain::make_migration_command(std::move(body.request), user, parts_.unicode));
   command->max_devices = max_devices_per_group_;
   command->require_owner = settings_.require_owner;
+  command->link_age = settings_.link_age;
   command->received = request.received;
   command->trace_id = request.trace_id;
   command->deadline = deadline_of(request);
@@ -369,15 +370,17 @@ void Api::metrics(const Request&, const Respond& respond) {
 }
 
 void Api::openapi(const Request&, const Respond& respond) {
-  respond({200, std::string{openapi_json()}});
+  respond({200, std::string{openapi_json()}, {{"Cache-Control", "no-cache"}}});
 }
 
 void Api::docs(const Request&, const Respond& respond) {
   Reply reply{200, std::string{openapi_html()}};
   reply.content_type = "text/html; charset=utf-8";
   // Nothing but its own style: should a text of the page ever be a tag, it is dead.
-  reply.headers.emplace_back("Content-Security-Policy",
-                             "default-src 'none'; style-src 'unsafe-inline'");
+  reply.headers = {{"Cache-Control", "no-cache"},
+                   {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "
+                                               "base-uri 'none'; form-action 'none'; "
+                                               "frame-ancestors 'none'"}};
   respond(std::move(reply));
 }
 
@@ -425,6 +428,10 @@ std::span<const Route> routes() {
       Route{"GET", "/api/admin/v1/webhooks", "/api/admin/v1/webhooks", &Api::admin_list_webhooks},
       Route{"DELETE", "/api/admin/v1/webhooks/:webhook_id", "/api/admin/v1/webhooks/{webhook_id}",
             &Api::admin_delete_webhook},
+      Route{"POST", "/api/admin/v1/api-keys", "/api/admin/v1/api-keys", &Api::admin_create_api_key},
+      Route{"GET", "/api/admin/v1/api-keys", "/api/admin/v1/api-keys", &Api::admin_list_api_keys},
+      Route{"DELETE", "/api/admin/v1/api-keys/:key_id", "/api/admin/v1/api-keys/{key_id}",
+            &Api::admin_revoke_api_key},
       Route{"GET", "/admin", "/admin", &Api::console},
       Route{"GET", "/admin/:file", "/admin/{file}", &Api::console},
       Route{"GET", "/api/health/live", "/api/health/live", &Api::live, true},

@@ -28,6 +28,7 @@ struct ApiSettings {
   std::int64_t max_devices_per_group = 100;
   std::chrono::milliseconds rollback_window = std::chrono::hours{168};
   domain::RequireOwner require_owner = domain::RequireOwner::any;
+  std::chrono::milliseconds link_age{0};
   std::string replica = "regroup";     // its name, for administrators
   bool allow_private_webhooks = false; // also without TLS
 };
@@ -75,6 +76,9 @@ public:
   void admin_create_webhook(const Request& request, const Respond& respond);
   void admin_list_webhooks(const Request& request, const Respond& respond);
   void admin_delete_webhook(const Request& request, const Respond& respond);
+  void admin_create_api_key(const Request& request, const Respond& respond);
+  void admin_list_api_keys(const Request& request, const Respond& respond);
+  void admin_revoke_api_key(const Request& request, const Respond& respond);
   void console(const Request& request, const Respond& respond); // console.cpp
   void operation_status(const Request& request, const Respond& respond);
   void live(const Request& request, const Respond& respond);

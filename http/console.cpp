@@ -23,7 +23,6 @@ Reply reply_with(const ConsoleAsset& asset) {
       {"Cross-Origin-Opener-Policy", "same-origin"},
       {"Cross-Origin-Resource-Policy", "same-origin"},
       {"Referrer-Policy", "no-referrer"},
-      {"X-Content-Type-Options", "nosniff"},
   };
   return reply;
 }

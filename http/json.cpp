@@ -1,10 +1,12 @@
 #include "http/json.hpp"
 
 #include "domain/names.hpp"
+#include "http/admin_query.hpp"
 #include "http/api_key.hpp"
 #include "http/json_reader.hpp"
 #include "http/outcome_table.hpp"
 #include "http/strict_json.hpp"
+#include "http/webhook_url.hpp"
 #include "text/json_text.hpp"
 
 #include <algorithm>
@@ -123,22 +125,34 @@ Parsed<std::string> parse_webhook(std::string_view body, const domain::Unicode& 
   if (!reader.good())
     return reader.refusal();
   std::string url = unicode.encode(*text);
-  const std::string_view scheme = url.starts_with("https://")                ? "https://"
-                                  : allow_http && url.starts_with("http://") ? "http://"
-                                                                             : "";
-  const auto host =
-      url.substr(scheme.size(), url.find_first_of("/?#", scheme.size()) - scheme.size());
-  const bool ascii =
-      std::all_of(url.begin(), url.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  const bool plain = url.find_first_of("\\#") == std::string::npos;
-  // A password in an address would be in lists and logs.
-  if (scheme.empty() || host.empty() || host.find('@') != std::string::npos || !ascii || !plain) {
-    Refusal refusal{Refused::invalid_request};
-    refusal.fields.push_back(
-        {"url", allow_http ? "must be an http or https address" : "must be an https address"});
-    return refusal;
-  }
-  return url;
+  if (is_webhook_url(url, allow_http))
+    return url;
+  Refusal refusal{Refused::invalid_request};
+  refusal.fields.push_back(
+      {"url", allow_http ? "must be an http or https address" : "must be an https address"});
+  return refusal;
+}
+
+Parsed<domain::CreateApiKey> parse_api_key(std::string_view body, const domain::Unicode& unicode,
+                                           std::chrono::system_clock::time_point now) {
+  const auto value = parse_strict_json(body);
+  if (!value)
+    return Refusal{Refused::invalid_json};
+  ObjectReader reader{*value, unicode, {"name", "is_admin", "expires_at"}};
+  const auto name = reader.text("name", {100, true}, true);
+  const bool is_admin = reader.boolean("is_admin");
+  const auto expires = reader.text("expires_at", {64}, false);
+  const auto at = expires ? parse_time(unicode.encode(*expires)) : std::nullopt;
+  if (expires && (!at || *at <= now))
+    reader.complain("expires_at", "must be an RFC 3339 time in the future");
+  if (!reader.good())
+    return reader.refusal();
+  domain::CreateApiKey key;
+  key.name = unicode.encode(*name);
+  key.is_admin = is_admin;
+  if (at)
+    key.expires_at = time_text(*at);
+  return key;
 }
 
 std::string to_json(const domain::MigrationCompleted& done) {
@@ -155,7 +169,7 @@ std::string to_json(const domain::MigrationPlan& plan) {
       .add_or_null("authenticated_group_id", plan.authenticated_group_id)
       .add("name", plan.name)
       .add("slug", plan.slug)
-      .add("devices_to_migrate", count_of(plan.device_ids))
+      .add("devices_to_migrate", plan.devices_to_migrate)
       .add("device_ids", texts(plan.device_ids))
       .add("devices_remaining", plan.devices_remaining)
       .add("ignored_device_ids", texts(plan.ignored_device_ids));
@@ -196,6 +210,7 @@ std::string to_json(const domain::RegistrationGroupFound& found) {
       .add("migrated", found.migration_id.has_value())
       .add_or_null("authenticated_group_id", found.authenticated_group_id)
       .add_or_null("migration_id", found.migration_id)
+      .add_or_null("group_name", found.group_name)
       .text();
 }
 

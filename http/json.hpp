@@ -3,6 +3,7 @@
 #include "domain/outcome.hpp"
 #include "domain/unicode.hpp"
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,6 +36,10 @@ Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
 /// The url of a new webhook: https, or http where private addresses are allowed.
 Parsed<std::string> parse_webhook(std::string_view body, const domain::Unicode& unicode,
                                   bool allow_http);
+
+/// A new API key, but for the key itself. It expires after `now`, or never.
+Parsed<domain::CreateApiKey> parse_api_key(std::string_view body, const domain::Unicode& unicode,
+                                           std::chrono::system_clock::time_point now);
 
 std::string to_json(const domain::MigrationCompleted& done);
 std::string to_json(const domain::MigrationPlan& plan);

@@ -69,12 +69,29 @@ const std::string* text_of(const Json& object, const char* name) {
   return found == object.end() ? nullptr : found->get_ptr<const std::string*>();
 }
 
+bool is_ignoring_case(std::string_view text, std::string_view lower) {
+  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(), [](char c, char l) {
+    return (c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) == l;
+  });
+}
+
+/// RFC 8725, 3.11: what is signed for another purpose, such as `logout+jwt`, says so in its type. A
+/// media type's case is nothing (RFC 7515, 4.1.9).
+bool is_access_token(const Json& header) {
+  if (!header.contains("typ"))
+    return true;
+  const auto* type = text_of(header, "typ");
+  return type != nullptr && (is_ignoring_case(*type, "jwt") || is_ignoring_case(*type, "at+jwt") ||
+                             is_ignoring_case(*type, "application/at+jwt"));
+}
+
 /// The object, when the text is one and its `alg` is the configured one. `crit` and `b64`
 /// (RFC 7797) change what a signature means: libcjose ignores both. A key that the header brings
 /// along (`jwk`, `jku`, `x5c`, `x5u`) is never looked at.
 std::optional<Json> accepted_header(std::string_view text, std::string_view algorithm) {
   auto header = parse_strict_json(text);
-  if (!header || !header->is_object() || header->contains("crit") || header->contains("b64"))
+  if (!header || !header->is_object() || header->contains("crit") || header->contains("b64") ||
+      !is_access_token(*header))
     return std::nullopt;
   const auto* alg = text_of(*header, "alg");
   if (alg == nullptr || *alg != algorithm || (header->contains("kid") && !text_of(*header, "kid")))

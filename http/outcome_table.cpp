@@ -20,7 +20,8 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
     {Refused::no_devices, 400, "validation/no-devices",
      "No active device is in the registration group"},
     {Refused::too_many_devices, 400, "validation/too-many-devices",
-     "The registration group has more devices than an authenticated group may have"},
+     "The registration group has more devices than an authenticated group may have; device_ids can "
+     "choose some of them"},
     {Refused::group_full, 400, "validation/too-many-devices",
      "The group may not have as many devices"},
     {Refused::malformed, 400, "request/malformed", "The request is not valid HTTP/1.1"},
@@ -51,6 +52,8 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
      "The migration is too long ago to be undone"},
     {Refused::device_already_linked, 409, "resource/already-exists",
      "The device belongs to another user"},
+    {Refused::device_linked, 409, "resource/device-linked",
+     "The device belongs to a user, and only a token of theirs changes it"},
     {Refused::already_in_group, 409, "resource/already-exists",
      "The device is in the group already"},
     {Refused::cancelled, 409, "migration/cancelled",
@@ -99,6 +102,8 @@ JsonObject details_of(const Refusal& refusal, int retry_after) {
     details.add("authenticated_group_id", refusal.authenticated_group_id->text());
   if (refusal.migration_id)
     details.add("migration_id", refusal.migration_id->text());
+  if (refusal.device_id)
+    details.add("device_id", refusal.device_id->text());
   if (refusal.operation_id)
     details.add("operation_id", refusal.operation_id->text());
   if (refusal.device_count)

@@ -207,8 +207,16 @@ template <class Each> void Pending::for_each_field(const Reply& reply, Each each
   each("Date", std::string{date_now()});
   if (reply.status != 204)
     each("Content-Type", reply.content_type);
-  for (const auto& [name, value] : reply.headers)
+  each("X-Content-Type-Options", "nosniff");
+  each("Vary", "Accept"); // an error's form, and a stream or its first state
+  bool says_how_to_cache = false;
+  for (const auto& [name, value] : reply.headers) {
     each(name.c_str(), value);
+    says_how_to_cache = says_how_to_cache || name == "Cache-Control";
+  }
+  // What a user or a key is answered is for them alone.
+  if (!says_how_to_cache)
+    each("Cache-Control", "no-store");
 }
 
 /// The head.

@@ -87,6 +87,12 @@ restinio::string_view_t path_of(const Route& route) {
   return {route.path.data(), route.path.size()};
 }
 
+/// RFC 3986, 6.2.2.1: a path's case counts, and so does a slash at its end. A rule of a proxy for
+/// `/metrics` must hold for all that is served as that.
+restinio::path2regex::options_t to_the_letter() {
+  return restinio::path2regex::options_t{}.sensitive(true).strict(true);
+}
+
 /// The names behind the colons, from left to right.
 std::vector<std::string_view> parameters_of(std::string_view path) {
   std::vector<std::string_view> names;
@@ -178,6 +184,12 @@ private:
     }
     if (head->path() == "*")
       return describe(std::move(handle), "*", "GET, HEAD, POST, DELETE, OPTIONS");
+    // An escape spells a path in another way, and no route needs one: parameters are UUIDs, numbers
+    // and names of files. A fragment has no place in a request (RFC 9112, 3.2), and RESTinio cuts
+    // it off.
+    if (handle->header().path().find('%') != restinio::string_view_t::npos ||
+        handle->header().request_target().find('#') != std::string::npos)
+      return refuse(std::move(handle), "", to_reply(Refusal{Refused::not_found}));
     try {
       return (*router_)(handle);
     } catch (const std::exception&) {
@@ -237,7 +249,7 @@ private:
 
   void add(const Route& route) {
     router_->add_handler(
-        method_of(route), path_of(route),
+        method_of(route), path_of(route), to_the_letter(),
         [this, &route, names = parameters_of(route.path)](
             restinio::request_handle_t handle, const restinio::router::route_params_t& parameters) {
           const auto pending = accept(std::move(handle), route.route);
@@ -265,7 +277,7 @@ private:
     for (const Route* route : with_path)
       others.add(method_of(*route));
     const Route& first = *with_path.front();
-    router_->add_handler(std::move(others), path_of(first),
+    router_->add_handler(std::move(others), path_of(first), to_the_letter(),
                          [this, allow = allow_of(with_path),
                           route = first.route](restinio::request_handle_t handle, const auto&) {
                            if (Connection::delivering()->head()->method() == "OPTIONS")

@@ -116,7 +116,6 @@ void StatusTeller::stream(const domain::FindMigration& query, const MigrationRep
   follower->query.aside = true;
   Reply reply;
   reply.content_type = "text/event-stream";
-  reply.headers.emplace_back("Cache-Control", "no-store");
   reply.stream = [this, follower, report](std::shared_ptr<EventStream> opened) {
     follower->stream = std::move(opened);
     follower->hear(report);

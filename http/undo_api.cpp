@@ -78,7 +78,8 @@ void Api::submit_undo(domain::UndoCommand command, const Request& request, const
     answer_with<domain::MigrationUndone>(respond, kRetryWriteAfter, reply_to_undo)(answer);
   };
   // Which registration group's actor and lock it is about, is on record and does not change.
-  const domain::FindOrigin origin{command.authenticated_group_id, command.deadline};
+  const domain::FindOrigin origin{command.authenticated_group_id, command.user_id,
+                                  command.deadline};
   parts_.gateway.ask(
       origin, [this, log, &request, command = std::move(command)](const Answer& answer) mutable {
         const auto* found = std::get_if<domain::GroupOrigin>(&answer);

@@ -423,7 +423,7 @@ TEST_CASE_METHOD(LiveTest, "a cancelled migration whose lock never comes ends as
 TEST_CASE_METHOD(LiveTest, "a migration that has written its record cannot be cancelled any more") {
   publish();
   HeldTransaction committing{url};
-  committing.exec("SELECT * FROM regroup_migrate_v1($1, $2, $3, $4, 'Lake', 'lake', NULL, 100, 20, "
+  committing.exec("SELECT * FROM regroup_migrate_v2($1, $2, $3, $4, 'Lake', 'lake', NULL, 100, 20, "
                   "NULL, NULL)",
                   what->migration_id.text(), Uuid::random().text(), user.text(),
                   what->registration_group_id);

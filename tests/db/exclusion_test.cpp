@@ -98,7 +98,7 @@ TEST_CASE_METHOD(DatabaseTest,
               "LANGUAGE sql AS 'SELECT public.real_lock_key(id)'; SET search_path = open, public");
   const auto won = domain::Uuid::random().text();
   CHECK(winner.value<std::string>(
-            "SELECT outcome FROM regroup_migrate_v1($1, gen_random_uuid(), $2, 'camping-2025', "
+            "SELECT outcome FROM regroup_migrate_v2($1, gen_random_uuid(), $2, 'camping-2025', "
             "'first', 'first', NULL, 100, 20, NULL, NULL)",
             won, user.text()) == "completed");
   gate.commit();
@@ -218,11 +218,11 @@ TEST_CASE_METHOD(DatabaseTest,
     const auto answer = running.get();
     REQUIRE(completed(answer));
     CHECK(completed(answer)->device_ids.size() == 2);
-    CHECK(std::holds_alternative<domain::DeviceRegistered>(registering.get()));
+    CHECK(refused(registering.get()) == Refused::already_migrated); // it came too late
   }
   SECTION("the phone first") {
     HeldTransaction phone{url};
-    phone.exec("SELECT * FROM regroup_register_device_v1(gen_random_uuid(), 'early', "
+    phone.exec("SELECT * FROM regroup_register_device_v2(gen_random_uuid(), 'early', "
                "'camping-2025', 'ios', NULL, NULL)");
     auto running = migrate_meanwhile(command("camping-2025", user));
     REQUIRE(somebody_waits("advisory")); // it does not say `in progress`: nobody is migrating

@@ -134,7 +134,7 @@ TEST_CASE_METHOD(DatabaseTest, "doubt is not resolved while the old backend may 
   // The old backend: everything is written, its COMMIT is on the way.
   HeldTransaction old{url};
   CHECK(
-      old.exec("SELECT outcome FROM regroup_migrate_v1($1, $2, $3, 'camping-2025', 'n', 'n', NULL, "
+      old.exec("SELECT outcome FROM regroup_migrate_v2($1, $2, $3, 'camping-2025', 'n', 'n', NULL, "
                "100, 20, NULL, NULL)",
                what->migration_id.text(), what->authenticated_group_id.text(), user.text())
           .at(0)

@@ -64,7 +64,7 @@ struct GroupDevicesTest : DatabaseTest {
   }
   /// A migration of "lake" that has done all but its COMMIT.
   void hold_migration_of_lake(HeldTransaction& in) {
-    in.exec("SELECT * FROM regroup_migrate_v1($1, $2, $3, 'lake', 'Lake', 'lake-house', NULL, 100, "
+    in.exec("SELECT * FROM regroup_migrate_v2($1, $2, $3, 'lake', 'Lake', 'lake-house', NULL, 100, "
             "20, NULL, NULL)",
             Uuid::random().text(), Uuid::random().text(), user.text());
   }
@@ -310,7 +310,7 @@ TEST_CASE_METHOD(GroupDevicesTest,
   phones("home", 1, user); // registered late
   world->sql.exec("UPDATE migration_audit_logs SET status = 'partial'");
   HeldTransaction migration{url};
-  migration.exec("SELECT * FROM regroup_migrate_v1($1, $2, $3, 'home', 'Rest', 'rest', NULL, 100, "
+  migration.exec("SELECT * FROM regroup_migrate_v2($1, $2, $3, 'home', 'Rest', 'rest', NULL, 100, "
                  "20, NULL, NULL)",
                  Uuid::random().text(), Uuid::random().text(), user.text());
   auto leaving = meanwhile(change(Action::remove, {migrated[0]}));

@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
 using namespace regroup;
@@ -74,6 +76,29 @@ TEST_CASE_METHOD(PlanTest, "a rehearsal says what the migration then says and do
     what.require_owner = domain::RequireOwner::all_linked;
     choose({devices[0]});
   }
+  const auto linked_ago = [&](const Uuid& device, const char* ago) {
+    world->sql.exec("UPDATE devices SET linked_at = now() - $2::interval WHERE device_id = $1",
+                    device.text(), ago);
+  };
+  SECTION("enough of one's own that were linked long ago") {
+    what.require_owner = domain::RequireOwner::majority;
+    what.link_age = std::chrono::hours{1};
+    world->sql.exec("UPDATE devices SET group_joined_at = NULL, created_at = now()");
+    linked_ago(devices[0], "2 hours");
+    linked_ago(devices[1], "59 minutes");
+    linked_ago(devices[2], "0");
+  }
+  SECTION("one's own were linked long ago, and brought here since") {
+    what.require_owner = domain::RequireOwner::majority;
+    what.link_age = std::chrono::hours{1};
+    linked_ago(devices[0], "2 hours");
+    world->sql.exec("UPDATE devices SET group_joined_at = now()");
+  }
+  SECTION("no device was linked long ago") {
+    what.require_owner = domain::RequireOwner::all_linked;
+    what.link_age = std::chrono::hours{1};
+  }
+  SECTION("any device will do, however new") { what.link_age = std::chrono::hours{1}; }
   SECTION("too many") { what.max_devices = 3; }
   SECTION("a name that is taken") { what = *named(group, user, "Taken!"); }
   const auto into_taken = [&](const char* role) {
@@ -116,7 +141,11 @@ TEST_CASE_METHOD(PlanTest, "a rehearsal says what the migration then says and do
     CHECK(plan.registration_group_id == group);
     CHECK(plan.name == done->name);
     CHECK(plan.slug == done->slug);
-    CHECK(plan.device_ids == done->device_ids);
+    CHECK(plan.devices_to_migrate == static_cast<std::int64_t>(done->device_ids.size()));
+    std::vector<Uuid> own; // devices[0] alone is the user's
+    std::copy_if(done->device_ids.begin(), done->device_ids.end(), std::back_inserter(own),
+                 [&](const Uuid& id) { return id == devices[0]; });
+    CHECK(plan.device_ids == own);
     CHECK(plan.devices_remaining == done->devices_remaining);
     CHECK(plan.ignored_device_ids == done->ignored_device_ids);
   } else {
@@ -132,18 +161,20 @@ TEST_CASE_METHOD(PlanTest, "a rehearsal says what the migration then says and do
     CHECK(said.limit == refusal.limit);
     CHECK(said.group_name == refusal.group_name);
     CHECK(said.ownership.has_value() == refusal.ownership.has_value());
-    // Whose devices these are not, learns nothing of them.
+    // Whose devices these are not, learns nothing of them, and of others' their number alone.
     const bool may_see = said.reason == Refused::not_owner_of_enough ||
                          said.reason == Refused::too_many_devices ||
                          said.reason == Refused::group_name_exists || what.into_group;
-    if (plan)
-      CHECK(plan->device_ids.empty() == !may_see);
+    if (plan) {
+      CHECK(plan->device_ids == (may_see ? std::vector{devices[0]} : std::vector<Uuid>{}));
+      CHECK((plan->devices_to_migrate == 0) == !may_see);
+    }
   }
 }
 
 TEST_CASE_METHOD(PlanTest, "a rehearsal writes nothing") {
   world->add_devices("camping-2025", 3, user);
-  CHECK(planned(command("camping-2025", user)).device_ids.size() == 3);
+  CHECK(planned(command("camping-2025", user)).devices_to_migrate == 3);
   CHECK(world->groups() + world->group_members() + world->memberships() == 0);
   CHECK(world->sql.value<int>("SELECT count(*) FROM migration_audit_logs") == 0);
 }
@@ -156,7 +187,7 @@ TEST_CASE_METHOD(PlanTest, "a rehearsal waits for no lock, and says that one is 
   holder.exec("SELECT FROM devices FOR UPDATE");
   const auto plan = planned(command("camping-2025", user));
   CHECK(obstacle(plan) == Refused::in_progress);
-  CHECK(plan.device_ids == devices);
+  CHECK(plan.device_ids == std::vector{devices[0]});
   CHECK_FALSE(obstacle(planned(command("lake", user))) == Refused::in_progress);
   holder.rollback();
   CHECK_FALSE(obstacle(planned(command("camping-2025", user))));
@@ -165,8 +196,8 @@ TEST_CASE_METHOD(PlanTest, "a rehearsal waits for no lock, and says that one is 
 TEST_CASE_METHOD(PlanTest, "a migration runs through a rehearsal that is still under way") {
   world->add_devices("camping-2025", 3, user);
   HeldTransaction rehearsal{url};
-  rehearsal.exec("SELECT * FROM regroup_plan_v1($1, 'camping-2025', 'camping-2025', NULL, 100, "
-                 "'any', NULL)",
+  rehearsal.exec("SELECT * FROM regroup_plan_v2($1, 'camping-2025', 'camping-2025', NULL, 100, "
+                 "'any', NULL, 0)",
                  user.text());
   CHECK(completed(migrate(command("camping-2025", user))));
 }

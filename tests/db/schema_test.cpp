@@ -65,9 +65,9 @@ TEST_CASE("a function that was dropped is made again") {
   const auto settings = empty_database();
   SilentLog log;
   db::apply_schema(settings, log);
-  Sql{settings.url}.exec("DROP FUNCTION regroup_plan_v1");
+  Sql{settings.url}.exec("DROP FUNCTION regroup_plan_v2");
   CHECK(db::apply_schema(settings, log) ==
-        std::vector<std::string>{"creates the function regroup_plan_v1"});
+        std::vector<std::string>{"creates the function regroup_plan_v2"});
 }
 
 TEST_CASE("a step that fails leaves nothing of the schema behind") {

@@ -169,7 +169,7 @@ TEST_CASE_METHOD(SettlementTest, "no last word in place of COMMIT's answer is be
 
 TEST_CASE_METHOD(SettlementTest, "an answer that cannot be read after COMMIT is looked up") {
   SECTION("a migration's") {
-    change_function("regroup_migrate_v1", "o_migration_id := p_migration_id",
+    change_function("regroup_migrate_v2", "o_migration_id := p_migration_id",
                     "o_migration_id := NULL");
     const auto what = migration();
     CHECK(completed(ask(what.job)));

@@ -315,8 +315,9 @@ TEST_CASE_METHOD(UndoTest, "doubt about an undo is not resolved while its backen
 
 TEST_CASE_METHOD(UndoTest, "the group that is undone is found by its registration group") {
   const auto done = migrated();
+  auto asker = user;
   const auto origin = [&](const Uuid& group) {
-    return new_store()->execute(domain::FindOrigin{group, std::chrono::steady_clock::now()});
+    return new_store()->execute(domain::FindOrigin{group, asker, std::chrono::steady_clock::now()});
   };
   const auto is_camping = [&] {
     const auto found = origin(done.authenticated_group_id);
@@ -327,4 +328,6 @@ TEST_CASE_METHOD(UndoTest, "the group that is undone is found by its registratio
   REQUIRE(undone(undo(done.authenticated_group_id)));
   CHECK(is_camping());
   CHECK(refused(origin(Uuid::random())) == Refused::not_found);
+  asker = world->add_user(false);
+  CHECK(refused(origin(done.authenticated_group_id)) == Refused::unauthorized);
 }

@@ -15,7 +15,7 @@ public:
       : ServiceTest(options), admin_key(add_key(true)), device_key(add_key(false)) {}
 
   std::string add_key(bool is_admin) {
-    const std::string key = http::new_api_key();
+    std::string key = http::new_api_key();
     world.sql.exec("INSERT INTO api_keys (key_hash, key_prefix, name, is_admin) VALUES "
                    "($1, $2, 'test', $3)",
                    http::sha256_hex(key), key.substr(0, 8), is_admin);

@@ -143,7 +143,7 @@ const json* item_of(const std::string& target) {
   if (const auto fixed = paths.find(path); fixed != paths.end())
     return &*fixed;
   for (const auto& [pattern, item] : paths.items()) {
-    const auto expression = std::regex_replace(pattern, std::regex{R"(\{[^}]*\})"}, "[^/]+") + "/?";
+    const auto expression = std::regex_replace(pattern, std::regex{R"(\{[^}]*\})"}, "[^/]+");
     if (std::regex_match(path, std::regex{expression}))
       return &item;
   }

@@ -28,9 +28,7 @@ TEST_CASE("a dry run answers with the plan or what would stop it, and changes no
     REQUIRE(status_of(answer) == 200);
     return json::parse(answer->body);
   };
-  json ids = json::array();
-  for (const auto& id : devices)
-    ids.push_back(id.text());
+  const json ids{devices[0].text()}; // the user's own; the others are counted
   CHECK(rehearse({{"registration_group_id", "camping-2025"}, {"group_name", "Chen Family"}}) ==
         json{{"dry_run", true},
              {"registration_group_id", "camping-2025"},

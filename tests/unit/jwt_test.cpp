@@ -246,6 +246,23 @@ TEST_CASE("a header is held against the configured algorithm, and its keys are n
   check_all(verifier, false, cases);
 }
 
+TEST_CASE("a token of another type than an access token's is refused") {
+  const http::JwtVerifier verifier{hs256_settings()};
+  const auto of_type = [](const std::string& type) {
+    return Case{"typ " + type, token_with_header(R"({"alg":"HS256","typ":)" + type + "}")};
+  };
+  std::vector<Case> accepted, refused;
+  for (const char* type : {R"("JWT")", R"("jwt")", R"("at+jwt")", R"("AT+JWT")",
+                           R"("application/at+jwt")", R"("Application/AT+jwt")"})
+    accepted.push_back(of_type(type));
+  for (const char* type : {R"("logout+jwt")", R"("dpop+jwt")", R"("secevent+jwt")", R"("id_token")",
+                           R"("JOSE")", R"("application/jwt")", R"("at+jwt ")", R"("JWT\u0000")",
+                           R"("")", "null", "1", R"(["JWT"])"})
+    refused.push_back(of_type(type));
+  check_all(verifier, true, accepted);
+  check_all(verifier, false, refused);
+}
+
 TEST_CASE("a token that is not three parts of canonical base64url is refused") {
   const http::JwtVerifier verifier{hs256_settings()};
   // Claims of 3n+1 bytes: the last character has four unused bits. A signature's has two.

@@ -1,21 +1,51 @@
--- Registers a device, or updates it when it is known. Called by db/devices.cpp inside a
--- transaction. It waits for a migration of the registration group (up to lock_timeout) instead of
--- slipping a device into it unseen, and never takes a device out of an authenticated group.
-CREATE OR REPLACE FUNCTION regroup_register_device_v1(
+-- The active groups that a string stands for in devices.group_id: the one that it was migrated into as a
+-- whole, and the one of which it is the slug. With the migration that made the group, if one did.
+CREATE OR REPLACE FUNCTION regroup_group_behind(p_string text)
+RETURNS TABLE (group_id uuid, migration_id uuid)
+LANGUAGE sql STABLE
+AS $$
+  SELECT g.id, a.id
+  FROM migration_audit_logs a JOIN groups g ON g.id = a.authenticated_group_id AND g.is_active
+  WHERE a.registration_group_id = p_string AND a.status = 'success'
+  UNION ALL
+  SELECT g.id, (SELECT a.id FROM migration_audit_logs a
+                WHERE a.authenticated_group_id = g.id AND a.status IN ('success', 'partial')
+                ORDER BY a.created_at LIMIT 1)
+  FROM groups g WHERE g.slug = p_string AND g.is_active
+$$;
+
+-- Registers a device, or updates it when it is known. Called by db/devices.cpp inside a transaction, which
+-- commits 'created', 'updated' and 'device_linked'. It waits for a migration of the registration group
+-- (up to lock_timeout) instead of slipping a device into it unseen, and never takes a device out of an
+-- authenticated group.
+--
+-- Without a user the caller has an API key, which many phones share: it does not speak for a device that
+-- belongs to a user, of which only last_seen_at changes ('device_linked').
+--
+-- A string that was migrated as a whole, and the slug of a group, are what programs take for that group
+-- where they read devices.group_id: nothing new comes in there but the group's own devices. What has
+-- been there since before waits there.
+CREATE OR REPLACE FUNCTION regroup_register_device_v2(
   p_device_id uuid,
   p_display_name text,
   p_registration_group_id text,
   p_platform text,
   p_fcm_token text, -- NULL: keep what is there
-  p_user_id uuid,   -- NULL: link to nobody
+  p_user_id uuid,   -- NULL: the caller has a key, and the device is not linked
   OUT outcome text,
-  OUT o_group_id text,
-  OUT o_owner uuid
+  OUT o_group_id text, -- the string that the device is in
+  OUT o_owner uuid,
+  -- With 'already_migrated', for those whom it concerns:
+  OUT o_migration_id uuid,
+  OUT o_authenticated_group_id uuid,
+  OUT o_name text
 ) LANGUAGE plpgsql VOLATILE
 AS $$
 #variable_conflict use_column
 DECLARE
   known devices;
+  stays boolean := false; -- where it is: it is in an authenticated group
+  closed record;
 BEGIN
   PERFORM pg_catalog.pg_advisory_xact_lock_shared(regroup_members_key(p_registration_group_id));
 
@@ -29,12 +59,48 @@ BEGIN
     -- The row's lock first, in a statement of its own: what a migration that held it has just
     -- committed is seen by the statements after this one.
     SELECT d.* INTO known FROM devices d WHERE d.device_id = p_device_id FOR UPDATE;
-    EXIT WHEN FOUND;
+    IF FOUND THEN
+      IF known.owner_user_id IS NOT NULL AND p_user_id IS NULL THEN
+        UPDATE devices d SET last_seen_at = now() WHERE d.device_id = p_device_id;
+        outcome := 'device_linked';
+        RETURN;
+      END IF;
+      IF known.owner_user_id <> p_user_id THEN
+        outcome := 'already_linked';
+        RETURN;
+      END IF;
+      stays := known.group_id = p_registration_group_id OR regroup_is_migrated(p_device_id);
+    END IF;
+
+    IF NOT stays THEN
+      SELECT c.group_id, c.migration_id INTO closed
+      FROM regroup_group_behind(p_registration_group_id) c
+      WHERE NOT EXISTS (SELECT FROM device_group_memberships m
+                        WHERE m.device_id = p_device_id AND m.group_id = c.group_id)
+      LIMIT 1;
+      IF FOUND THEN
+        outcome := CASE WHEN closed.migration_id IS NULL THEN 'group_name_exists'
+                        ELSE 'already_migrated' END;
+        IF EXISTS (SELECT FROM group_memberships m
+                   WHERE m.group_id = closed.group_id AND m.user_id = p_user_id) THEN
+          o_migration_id := closed.migration_id;
+          o_authenticated_group_id := closed.group_id;
+        ELSIF EXISTS (SELECT FROM migration_audit_logs a
+                      JOIN devices d ON d.device_id = ANY (a.device_ids)
+                      WHERE a.id = closed.migration_id AND d.owner_user_id = p_user_id) THEN
+          o_migration_id := closed.migration_id;
+          o_authenticated_group_id := closed.group_id;
+          SELECT g.name INTO o_name FROM groups g WHERE g.id = closed.group_id;
+        END IF;
+        RETURN;
+      END IF;
+    END IF;
+    EXIT WHEN known.id IS NOT NULL;
 
     INSERT INTO devices (device_id, display_name, group_id, platform, fcm_token, owner_user_id,
-                         linked_at, last_seen_at)
+                         linked_at, last_seen_at, group_joined_at)
     VALUES (p_device_id, p_display_name, p_registration_group_id, p_platform, p_fcm_token, p_user_id,
-            CASE WHEN p_user_id IS NULL THEN NULL ELSE now() END, now())
+            CASE WHEN p_user_id IS NULL THEN NULL ELSE now() END, now(), now())
     ON CONFLICT (device_id) DO NOTHING;
     IF FOUND THEN
       outcome := 'created';
@@ -45,17 +111,12 @@ BEGIN
     -- Registered by somebody else between the two statements: now it is known.
   END LOOP;
 
-  IF known.owner_user_id <> p_user_id THEN
-    outcome := 'already_linked';
-    RETURN;
-  END IF;
-
   UPDATE devices d
   SET display_name = p_display_name,
       platform = p_platform,
       fcm_token = coalesce(p_fcm_token, d.fcm_token),
-      group_id = CASE WHEN regroup_is_migrated(p_device_id) THEN d.group_id
-                      ELSE p_registration_group_id END,
+      group_id = CASE WHEN stays THEN d.group_id ELSE p_registration_group_id END,
+      group_joined_at = CASE WHEN stays THEN d.group_joined_at ELSE now() END,
       active = true,
       owner_user_id = coalesce(d.owner_user_id, p_user_id),
       linked_at = CASE WHEN d.owner_user_id IS NULL AND p_user_id IS NOT NULL THEN now()
@@ -66,4 +127,16 @@ BEGIN
   RETURNING d.group_id, d.owner_user_id INTO o_group_id, o_owner;
   outcome := 'updated';
 END
+$$;
+
+-- For replicas of an earlier version, which know no more outcomes than these.
+CREATE OR REPLACE FUNCTION regroup_register_device_v1(
+  p_device_id uuid, p_display_name text, p_registration_group_id text, p_platform text,
+  p_fcm_token text, p_user_id uuid, OUT outcome text, OUT o_group_id text, OUT o_owner uuid)
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT CASE WHEN r.outcome IN ('created', 'updated', 'unauthorized') THEN r.outcome
+              ELSE 'already_linked' END, r.o_group_id, r.o_owner
+  FROM regroup_register_device_v2(p_device_id, p_display_name, p_registration_group_id, p_platform,
+                                  p_fcm_token, p_user_id) r
 $$;

@@ -76,7 +76,10 @@ BEGIN
   END IF;
   SELECT m.role::text INTO caller_role FROM group_memberships m
   WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
-  IF NOT FOUND THEN
+  -- Who is no member may take out what is theirs, and learns nothing of the rest.
+  IF NOT FOUND AND (p_action = 'add' OR NOT EXISTS (
+       SELECT FROM devices d
+       WHERE d.device_id = ANY (p_device_ids) AND d.owner_user_id = p_user_id)) THEN
     outcome := 'not_group_member';
     RETURN;
   END IF;
@@ -118,8 +121,10 @@ BEGIN
                        WHEN m.id IS NOT NULL THEN 'already_in_group'
                        ELSE 'done' END
                 ELSE
-                  CASE WHEN m.id IS NULL THEN 'not_found'
-                       WHEN caller_role NOT IN ('owner', 'admin')
+                  CASE WHEN caller_role IS NULL AND d.owner_user_id IS DISTINCT FROM p_user_id
+                         THEN 'not_owner_of_device'
+                       WHEN m.id IS NULL THEN 'not_found'
+                       WHEN coalesce(caller_role, 'member') NOT IN ('owner', 'admin')
                             AND d.owner_user_id IS DISTINCT FROM p_user_id THEN 'not_owner_of_device'
                        ELSE 'done' END
                 END AS verdict

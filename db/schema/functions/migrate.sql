@@ -9,6 +9,27 @@ AS $$
                 || substring(uuid_send(gen_random_uuid()) FROM 8), 'hex')::uuid
 $$;
 
+-- How many devices of a registration group are the user's, and of those that vote on whose it is
+-- (migration.require_owner): all, and the user's. A device votes when it has been linked, and in the
+-- group, for long enough: what was linked somewhere else long ago and brought along today has no vote
+-- today.
+CREATE OR REPLACE FUNCTION regroup_votes(
+  p_registration_group_id text, p_user_id uuid, p_link_age_ms bigint,
+  OUT owned bigint, OUT votes bigint, OUT owned_votes bigint)
+LANGUAGE sql STABLE
+AS $$
+  SELECT count(*) FILTER (WHERE l.mine), count(*) FILTER (WHERE l.is_old_enough),
+    count(*) FILTER (WHERE l.mine AND l.is_old_enough)
+  FROM (SELECT d.owner_user_id = p_user_id AS mine,
+          p_link_age_ms = 0
+            OR greatest(coalesce(d.linked_at::timestamptz, d.created_at::timestamptz, '-infinity'),
+                        d.group_joined_at)
+               <= now() - p_link_age_ms * interval '1 ms' AS is_old_enough
+        FROM devices d
+        WHERE d.group_id = p_registration_group_id AND d.active AND d.owner_user_id IS NOT NULL
+          AND NOT regroup_is_migrated(d.device_id)) l
+$$;
+
 -- One whole migration. Called by db/migration.cpp, which sends it in one round trip together with BEGIN
 -- and COMMIT. COMMIT is on its way whatever comes out: so every outcome but 'completed' has written
 -- nothing, and what must not stay leaves by an error.
@@ -29,7 +50,7 @@ $$;
 -- it, whatever the planner believes of sizes: an EXISTS with OFFSET 0 stays a look-up for each row
 -- instead of a join over whole tables, and uuid_send() gives the order of the uuid itself without the
 -- offer to walk through all devices in that order.
-CREATE OR REPLACE FUNCTION regroup_migrate_v1(
+CREATE OR REPLACE FUNCTION regroup_migrate_v2(
   p_migration_id uuid,
   p_group_id uuid,           -- of the new group; with p_into_group of one that is there
   p_user_id uuid,
@@ -46,6 +67,7 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   p_trace_id text DEFAULT NULL,    -- of the request
   p_received_us bigint DEFAULT 0,  -- how long ago its replica received it,
   p_started_us bigint DEFAULT 0,   -- and a worker took it up
+  p_link_age_ms bigint DEFAULT 0,  -- migration.link_age: for how long a device that votes is there
   OUT outcome text,
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
@@ -55,7 +77,7 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   OUT o_remaining bigint,
   OUT o_ignored uuid[],
   OUT o_device_count bigint,
-  OUT o_linked bigint, -- devices of the registration group that belong to somebody,
+  OUT o_linked bigint, -- devices of the registration group that belong to somebody and vote,
   OUT o_owned bigint,  -- and to the caller
   OUT o_locked_at timestamptz -- when all locks were held; NULL: it did not come to that
 ) LANGUAGE plpgsql VOLATILE
@@ -74,6 +96,7 @@ DECLARE
   kind migration_status := CASE WHEN p_device_ids IS NULL THEN 'success' ELSE 'partial' END;
   role_there group_role;
   count_there bigint;
+  owned_of_all bigint; -- the caller's devices, with a vote or without
 BEGIN
   IF NOT pg_catalog.pg_try_advisory_xact_lock(lock_key) THEN
     outcome := 'in_progress';
@@ -167,31 +190,34 @@ BEGIN
   IF earlier_id IS NOT NULL THEN
     outcome := CASE WHEN earlier_status = 'success' THEN 'already_migrated'
                     ELSE 'migrated_in_parts' END;
-    -- Only those whom it concerns are told what became of it.
+    -- Only those whom it concerns learn what became of it; of the group's name, which its members see
+    -- elsewhere, those whose device was taken along.
     IF EXISTS (SELECT FROM group_memberships m
-               WHERE m.group_id = earlier_group_id AND m.user_id = p_user_id)
-       OR EXISTS (SELECT FROM devices d
+               WHERE m.group_id = earlier_group_id AND m.user_id = p_user_id) THEN
+      o_migration_id := earlier_id;
+      o_group_id := earlier_group_id;
+    ELSIF EXISTS (SELECT FROM devices d
                   WHERE d.device_id = ANY (earlier_device_ids) AND d.owner_user_id = p_user_id) THEN
       o_migration_id := earlier_id;
       o_group_id := earlier_group_id;
+      SELECT g.name INTO o_name FROM groups g WHERE g.id = earlier_group_id;
     END IF;
     RETURN;
   END IF;
 
   -- Whose the registration group is, is not for the caller's choice of devices to say.
-  IF p_device_ids IS NOT NULL AND (o_owned = 0 OR p_require_owner <> 'any') THEN
-    SELECT count(d.owner_user_id), count(*) FILTER (WHERE d.owner_user_id = p_user_id)
-    INTO o_linked, o_owned
-    FROM devices d
-    WHERE d.group_id = p_registration_group_id AND d.active
-      AND NOT regroup_is_migrated(d.device_id);
+  owned_of_all := o_owned;
+  IF p_require_owner <> 'any' OR (p_device_ids IS NOT NULL AND o_owned = 0) THEN
+    SELECT v.owned, v.votes, v.owned_votes INTO owned_of_all, o_linked, o_owned
+    FROM regroup_votes(p_registration_group_id, p_user_id, p_link_age_ms) v;
   END IF;
-  IF o_owned = 0 THEN
+  IF owned_of_all = 0 THEN
     outcome := 'not_device_owner';
     RETURN;
   END IF;
+  -- Where no device has a vote yet, the caller's are none of the majority either.
   IF (p_require_owner = 'majority' AND 2 * o_owned <= o_linked)
-     OR (p_require_owner = 'all_linked' AND o_owned < o_linked) THEN
+     OR (p_require_owner = 'all_linked' AND (o_owned < o_linked OR o_owned = 0)) THEN
     outcome := 'not_owner_of_enough';
     RETURN;
   END IF;
@@ -293,6 +319,24 @@ BEGIN
   o_migration_id := p_migration_id;
   o_group_id := p_group_id;
 END
+$$;
+
+-- For replicas of an earlier version, which run on while a newer one has brought its functions.
+CREATE OR REPLACE FUNCTION regroup_migrate_v1(
+  p_migration_id uuid, p_group_id uuid, p_user_id uuid, p_registration_group_id text, p_name text,
+  p_slug text, p_device_ids uuid[], p_max_devices bigint, p_default_max_devices int,
+  p_idempotency_key text, p_request_hash text, p_require_owner text DEFAULT 'any',
+  p_into_group boolean DEFAULT false, p_trace_id text DEFAULT NULL, p_received_us bigint DEFAULT 0,
+  p_started_us bigint DEFAULT 0,
+  OUT outcome text, OUT o_migration_id uuid, OUT o_group_id uuid, OUT o_name text, OUT o_slug text,
+  OUT o_device_ids uuid[], OUT o_remaining bigint, OUT o_ignored uuid[], OUT o_device_count bigint,
+  OUT o_linked bigint, OUT o_owned bigint, OUT o_locked_at timestamptz)
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT * FROM regroup_migrate_v2(
+    p_migration_id, p_group_id, p_user_id, p_registration_group_id, p_name, p_slug, p_device_ids,
+    p_max_devices, p_default_max_devices, p_idempotency_key, p_request_hash, p_require_owner,
+    p_into_group, p_trace_id, p_received_us, p_started_us)
 $$;
 
 -- The devices' part of a migration, some at a time: of a large group, and of one into a group that is

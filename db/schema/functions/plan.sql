@@ -1,8 +1,9 @@
--- What regroup_migrate_v1 would say at this moment, without a lock and without a write: a rehearsal must
+-- What regroup_migrate_v2 would say at this moment, without a lock and without a write: a rehearsal must
 -- not wait for anybody, and nobody for a rehearsal. Called by db/plan.cpp. STABLE: everything is read at
 -- one moment. The checks are the migration's, in its order; tests/db/plan_test.cpp holds the two
--- together. An Idempotency-Key is not looked at.
-CREATE OR REPLACE FUNCTION regroup_plan_v1(
+-- together. An Idempotency-Key is not looked at. Before a migration a caller is shown the ids of
+-- their own devices: the others are counted.
+CREATE OR REPLACE FUNCTION regroup_plan_v2(
   p_user_id uuid,
   p_registration_group_id text,
   p_slug text,
@@ -10,12 +11,14 @@ CREATE OR REPLACE FUNCTION regroup_plan_v1(
   p_max_devices bigint,
   p_require_owner text,
   p_into_group_id uuid, -- NULL: into a new one
+  p_link_age_ms bigint,
   OUT outcome text, -- 'ready', or as a migration's
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
   OUT o_name text, -- of the group that is there; of a new one the caller knows it
   OUT o_slug text,
-  OUT o_device_ids uuid[], -- NULL where they are none of the caller's business
+  OUT o_to_migrate bigint, -- NULL where it is none of the caller's business
+  OUT o_device_ids uuid[], -- of those, the caller's own
   OUT o_remaining bigint,
   OUT o_ignored uuid[],
   OUT o_device_count bigint,
@@ -28,6 +31,8 @@ DECLARE
   lock_key bigint := regroup_lock_key(p_registration_group_id);
   earlier migration_audit_logs;
   members uuid[]; -- of the registration group, in order
+  chosen uuid[]; -- of them, for this migration
+  owned_of_all bigint; -- the caller's, with a vote or without
   role_there group_role;
   count_there bigint;
 BEGIN
@@ -39,14 +44,19 @@ BEGIN
   SELECT a.* INTO earlier FROM migration_audit_logs a
   WHERE a.registration_group_id = p_registration_group_id AND a.status = 'success';
   IF NOT FOUND THEN
-    SELECT coalesce(array_agg(d.device_id ORDER BY d.device_id), '{}'), count(d.owner_user_id),
-      count(*) FILTER (WHERE d.owner_user_id = p_user_id)
-    INTO members, o_linked, o_owned
+    SELECT coalesce(array_agg(d.device_id), '{}'),
+      coalesce(array_agg(d.device_id ORDER BY d.device_id) FILTER (
+        WHERE d.owner_user_id = p_user_id
+          AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))), '{}')
+    INTO members, o_device_ids
     FROM devices d
     WHERE d.group_id = p_registration_group_id AND d.active
       AND NOT regroup_is_migrated(d.device_id);
-    SELECT coalesce(array_agg(id ORDER BY id), '{}'), count(*) INTO o_device_ids, o_device_count
+    SELECT coalesce(array_agg(id), '{}'), count(*) INTO chosen, o_device_count
     FROM unnest(members) id WHERE p_device_ids IS NULL OR id = ANY (p_device_ids);
+    SELECT v.owned, v.votes, v.owned_votes INTO owned_of_all, o_linked, o_owned
+    FROM regroup_votes(p_registration_group_id, p_user_id,
+                       CASE WHEN p_require_owner = 'any' THEN 0 ELSE p_link_age_ms END) v;
     IF o_device_count = 0 THEN
       SELECT a.* INTO earlier FROM migration_audit_logs a
       WHERE a.registration_group_id = p_registration_group_id AND a.status = 'partial'
@@ -63,17 +73,21 @@ BEGIN
     outcome := CASE WHEN earlier.status = 'success' THEN 'already_migrated'
                     ELSE 'migrated_in_parts' END;
     IF EXISTS (SELECT FROM group_memberships m
-               WHERE m.group_id = earlier.authenticated_group_id AND m.user_id = p_user_id)
-       OR EXISTS (SELECT FROM devices d
+               WHERE m.group_id = earlier.authenticated_group_id AND m.user_id = p_user_id) THEN
+      o_migration_id := earlier.id;
+      o_group_id := earlier.authenticated_group_id;
+    ELSIF EXISTS (SELECT FROM devices d
                   WHERE d.device_id = ANY (earlier.device_ids) AND d.owner_user_id = p_user_id) THEN
       o_migration_id := earlier.id;
       o_group_id := earlier.authenticated_group_id;
+      SELECT g.name INTO o_name FROM groups g WHERE g.id = earlier.authenticated_group_id;
     END IF;
   ELSIF outcome IS NULL THEN
     outcome := CASE
-      WHEN o_owned = 0 THEN 'not_device_owner'
+      WHEN owned_of_all = 0 THEN 'not_device_owner'
       WHEN (p_require_owner = 'majority' AND 2 * o_owned <= o_linked)
-        OR (p_require_owner = 'all_linked' AND o_owned < o_linked) THEN 'not_owner_of_enough'
+        OR (p_require_owner = 'all_linked' AND (o_owned < o_linked OR o_owned = 0))
+        THEN 'not_owner_of_enough'
       WHEN o_device_count > p_max_devices THEN 'too_many_devices'
       WHEN p_into_group_id IS NULL AND EXISTS (SELECT FROM groups g WHERE g.slug = p_slug)
         THEN 'group_name_exists'
@@ -82,7 +96,7 @@ BEGIN
       SELECT m.role INTO role_there FROM group_memberships m
       WHERE m.group_id = p_into_group_id AND m.user_id = p_user_id;
       SELECT count(*) INTO count_there FROM device_group_memberships m
-      WHERE m.group_id = p_into_group_id AND m.device_id <> ALL (o_device_ids);
+      WHERE m.group_id = p_into_group_id AND m.device_id <> ALL (chosen);
       outcome := CASE
         WHEN NOT EXISTS (SELECT FROM groups g WHERE g.id = p_into_group_id AND g.is_active)
           THEN 'group_not_found'
@@ -102,9 +116,10 @@ BEGIN
   IF outcome IN ('already_migrated', 'migrated_in_parts', 'no_devices', 'not_device_owner') THEN
     o_device_ids := NULL;
   ELSE
-    o_remaining := cardinality(members) - cardinality(o_device_ids);
+    o_to_migrate := cardinality(chosen);
+    o_remaining := cardinality(members) - cardinality(chosen);
     SELECT coalesce(array_agg(DISTINCT id ORDER BY id), '{}') INTO o_ignored
-    FROM unnest(p_device_ids) id WHERE id <> ALL (o_device_ids);
+    FROM unnest(p_device_ids) id WHERE id <> ALL (chosen);
   END IF;
   -- Said first of all by a migration. Looked at, not tried: for as long as a try lasts it would be
   -- somebody else's migration that is told so.
@@ -116,4 +131,19 @@ BEGIN
     outcome := 'in_progress';
   END IF;
 END
+$$;
+
+-- For replicas of an earlier version, as regroup_migrate_v1 is: they show what they are told.
+CREATE OR REPLACE FUNCTION regroup_plan_v1(
+  p_user_id uuid, p_registration_group_id text, p_slug text, p_device_ids uuid[],
+  p_max_devices bigint, p_require_owner text, p_into_group_id uuid,
+  OUT outcome text, OUT o_migration_id uuid, OUT o_group_id uuid, OUT o_name text, OUT o_slug text,
+  OUT o_device_ids uuid[], OUT o_remaining bigint, OUT o_ignored uuid[], OUT o_device_count bigint,
+  OUT o_linked bigint, OUT o_owned bigint)
+LANGUAGE sql STABLE
+AS $$
+  SELECT p.outcome, p.o_migration_id, p.o_group_id, p.o_name, p.o_slug, p.o_device_ids,
+    p.o_remaining, p.o_ignored, p.o_device_count, p.o_linked, p.o_owned
+  FROM regroup_plan_v2(p_user_id, p_registration_group_id, p_slug, p_device_ids, p_max_devices,
+                       p_require_owner, p_into_group_id, 0) p
 $$;

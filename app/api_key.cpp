@@ -1,0 +1,103 @@
+// regroup api-key create | list | revoke
+#include "http/api_key.hpp"
+
+#include "app/commands.hpp"
+#include "app/foundation.hpp"
+#include "db/admin.hpp"
+#include "db/schema.hpp"
+#include "http/admin_query.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <iomanip>
+#include <iostream>
+#include <stdexcept>
+
+namespace regroup::app {
+namespace {
+
+/// A duration from now, or a time.
+std::string expiry(const std::string& text) {
+  const auto now = std::chrono::system_clock::now();
+  auto at = http::parse_time(text);
+  try {
+    if (!at)
+      at = std::chrono::floor<std::chrono::microseconds>(now + config::parse_duration(text));
+  } catch (const config::SettingsError&) {
+    throw std::runtime_error("--expires must be a time such as 2030-01-31T00:00:00Z, or a duration "
+                             "such as 720h");
+  }
+  if (*at <= now)
+    throw std::runtime_error("--expires must be in the future");
+  return http::time_text(*at);
+}
+
+int create(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
+  domain::CreateApiKey key;
+  key.name = line.value_of("--name");
+  key.is_admin = line.has("--admin");
+  if (line.has("--expires"))
+    key.expires_at = expiry(line.value_of("--expires"));
+  const Foundation foundation{settings};
+  const auto& database = foundation.settings().database;
+  db::apply_schema(database, log);
+  const std::string secret = http::new_api_key();
+  key.key_hash = http::sha256_hex(secret);
+  key.prefix = secret.substr(0, 8);
+  db::insert_api_key(database, log, key);
+  std::cout << secret << "\n";
+  return 0;
+}
+
+int list(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
+  const Foundation foundation{settings};
+  const auto keys = db::list_api_keys(foundation.settings().database, log);
+  if (line.has("--json")) {
+    std::cout << keys << "\n";
+    return 0;
+  }
+  const auto row = [](const std::array<std::string, 7>& cells) {
+    constexpr std::array<int, 6> kWidths{6, 10, 8, 8, 26, 26};
+    for (std::size_t i = 0; i < kWidths.size(); ++i)
+      std::cout << std::left << std::setw(kWidths.at(i)) << cells.at(i);
+    std::cout << cells.back() << "\n";
+  };
+  const auto text_or_dash = [](const nlohmann::json& value) {
+    return value.is_null() ? std::string{"-"} : value.get<std::string>();
+  };
+  row({"id", "prefix", "admin", "status", "created", "expires", "name"});
+  for (const auto& key : nlohmann::json::parse(keys))
+    row({key.at("id").dump(), key.at("prefix"), key.at("is_admin") ? "yes" : "no", key.at("status"),
+         text_or_dash(key.at("created_at")), text_or_dash(key.at("expires_at")), key.at("name")});
+  return 0;
+}
+
+int revoke(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
+  const std::string& text = line.words[2];
+  std::int64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc{} || end != text.data() + text.size() || id < 1)
+    throw std::runtime_error("regroup api-key revoke: say an id of `regroup api-key list`");
+  const Foundation foundation{settings};
+  db::revoke_api_key(foundation.settings().database, log, id);
+  return 0;
+}
+
+} // namespace
+
+int api_key(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
+  const std::string verb = line.words.size() > 1 ? line.words[1] : "";
+  if (verb == "create" && line.words.size() == 2)
+    return create(line, settings, log);
+  if (verb == "list" && line.words.size() == 2)
+    return list(line, settings, log);
+  if (verb == "revoke" && line.words.size() == 3)
+    return revoke(line, settings, log);
+  throw std::runtime_error("regroup api-key: say `create --name NAME [--admin] [--expires WHEN]`, "
+                           "`list` or `revoke ID`");
+}
+
+} // namespace regroup::app
