@@ -29,6 +29,10 @@ public:
   void database_connection(Connected how) noexcept override;
   void doubt_ended(Doubt how) noexcept override;
 
+  void accept_failed() noexcept override { accepts_failed_.Increment(); }
+  void log_lines_dropped(std::uint64_t since_the_start) noexcept override;
+  void token_keys_skipped(std::size_t keys) noexcept override;
+
   std::string exposition() const override;
 
 private:
@@ -50,6 +54,9 @@ private:
   prometheus::Gauge& busy_;
   Counters connections_; // by Connected
   Counters doubts_;      // by Doubt
+  prometheus::Counter& accepts_failed_;
+  prometheus::Counter& lines_dropped_;
+  prometheus::Gauge& keys_skipped_;
 };
 
 } // namespace regroup::telemetry
