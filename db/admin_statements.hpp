@@ -1,5 +1,5 @@
 #pragma once
-// What administration.cpp sends; the functions are described in 008_administration.sql. None of it
+// What administration.cpp sends; the functions are described in functions/history.sql and live.sql. None of it
 // takes a lock but cancel_migration, and publish_live on the rows of its own replica.
 #include "db/statements.hpp"
 

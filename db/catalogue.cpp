@@ -47,8 +47,8 @@ void read_role(pqxx::work& work, Catalogue& found) {
   found.may_create = row[2].as<bool>();
   found.reads_record = row[4].as<bool>();
   if (row[3].as<bool>() && found.reads_record)
-    for (const auto& step : work.exec("SELECT name, checksum FROM regroup_schema"))
-      found.recorded[step[0].c_str()] = step[1].c_str();
+    for (const auto& step : work.exec("SELECT name FROM regroup_schema"))
+      found.recorded.insert(step[0].c_str());
 }
 
 void read_tables(pqxx::work& work, const std::string& names, Catalogue& found) {
@@ -162,11 +162,18 @@ void read_types(pqxx::work& work, const CatalogueNames& names, Catalogue& found)
     found.canonical[row[0].c_str()] = row[1].c_str();
   for (const auto& row :
        versions::exec_params(work,
-                             "SELECT DISTINCT proname FROM pg_proc "
-                             "WHERE pronamespace = to_regnamespace($2) "
+                             "SELECT proname, coalesce(obj_description(oid, 'pg_proc'), '') "
+                             "FROM pg_proc WHERE pronamespace = to_regnamespace($2) "
                              "AND proname = ANY ($1::text[])",
                              array_text(names.functions), "\"" + found.schema + "\""))
-    found.functions.insert(row[0].c_str());
+    found.functions[row[0].c_str()] = row[1].c_str();
+  for (const auto& row :
+       versions::exec_params(work,
+                             "SELECT t.tgname, coalesce(obj_description(t.oid, 'pg_trigger'), '') "
+                             "FROM unnest($1::text[]) w(name) "
+                             "JOIN pg_trigger t ON t.tgrelid = to_regclass(w.name)",
+                             array_text(names.tables)))
+    found.triggers[row[0].c_str()] = row[1].c_str();
 }
 
 } // namespace

@@ -59,8 +59,9 @@ struct Catalogue {
   std::map<std::string, Index> indexes; // of these tables, by name
   std::vector<Reference> references;    // of these tables
   std::map<std::string, Enum> enums;
-  std::set<std::string> functions;
-  std::map<std::string, std::string> recorded;  // a step's name and checksum
+  std::map<std::string, std::string> functions; // by name: the comment on it, where there is one
+  std::map<std::string, std::string> triggers;  // of these tables, the same
+  std::set<std::string> recorded;               // steps
   std::map<std::string, std::string> canonical; // a type as we write it, as the catalogue does
 };
 

@@ -100,7 +100,6 @@ private:
     return step ? have_.recorded.contains(std::string{step->name})
                 : table("regroup_schema") != nullptr;
   }
-  void check_record();
   void record(const SchemaStep* step);
 
   // Types.
@@ -127,6 +126,10 @@ private:
   /// Whether Regroup makes rows of the table without a value for the column.
   static bool leaves_out(const std::string& in, const std::string& name);
   void compare(const wanted::Statement& statement, const wanted::Function& function);
+  void compare(const wanted::Statement& statement, const wanted::Trigger& trigger);
+  /// `there`: the comment on it; null: it is not there.
+  void replace(const wanted::Statement& statement, const std::string& kind, const std::string& name,
+               const std::string* there, const std::string& of_table);
   void compare(const wanted::Statement& statement, const wanted::Other& /*unused*/);
 
   // Indexes.

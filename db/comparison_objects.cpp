@@ -1,4 +1,5 @@
 #include "db/comparison.hpp"
+#include "versions/libpqxx.hpp"
 
 #include <pqxx/result>
 
@@ -91,12 +92,35 @@ bool Comparison::leaves_out(const std::string& in, const std::string& name) {
 }
 
 void Comparison::compare(const wanted::Statement& statement, const wanted::Function& function) {
-  const bool there = have_.functions.contains(function.name);
-  if (there && is_recorded(statement.step))
+  const auto found = have_.functions.find(function.name);
+  replace(statement, "function", function.name,
+          found == have_.functions.end() ? nullptr : &found->second, {});
+}
+
+void Comparison::compare(const wanted::Statement& statement, const wanted::Trigger& trigger) {
+  const auto found = have_.triggers.find(trigger.name);
+  replace(statement, "trigger", trigger.name,
+          found == have_.triggers.end() ? nullptr : &found->second, trigger.table);
+}
+
+void Comparison::replace(const wanted::Statement& statement, const std::string& kind,
+                         const std::string& name, const std::string* there,
+                         const std::string& of_table) {
+  const std::string checksum =
+      versions::exec_params(work_, "SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex')",
+                            statement.sql)
+          .at(0)
+          .front()
+          .c_str();
+  const std::string comment = "Regroup, " + checksum;
+  if (there && *there == comment)
     return;
+  const std::string on_table = of_table.empty() ? "" : " ON " + of_table;
   change(When::together,
-         (there ? "replaces the function " : "creates the function ") + function.name,
-         statement.sql);
+         (there ? "replaces the " : "creates the ") + kind + " " + name +
+             (of_table.empty() ? "" : " on " + of_table),
+         statement.sql + ";\nCOMMENT ON " + kind + " " + name + on_table + " IS '" + comment + "'",
+         of_table);
 }
 
 void Comparison::compare(const wanted::Statement& statement, const wanted::Other& /*unused*/) {

@@ -51,6 +51,8 @@ CatalogueNames names_of(const std::vector<wanted::Statement>& statements) {
       names.enums.insert(type->name);
     } else if (const auto* function = std::get_if<wanted::Function>(&statement.what)) {
       names.functions.insert(function->name);
+    } else if (const auto* trigger = std::get_if<wanted::Trigger>(&statement.what)) {
+      names.tables.insert(trigger->table);
     }
   }
   return names;

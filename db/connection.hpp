@@ -31,7 +31,7 @@ public:
   void forget_warnings() { heard_.warned = false; }
   bool warned() const { return heard_.warned; }
 
-  /// Where to write how far a migration has come, which regroup_move_devices (004_migrate.sql) says
+  /// Where to write how far a migration has come, which regroup_move_devices (functions/migrate.sql) says
   /// while it runs; null: nowhere.
   void tell_progress_to(domain::MigrationProgress* where) { heard_.progress = where; }
 

@@ -22,7 +22,7 @@ public:
   StatementFailed(std::string sqlstate, const std::string& what)
       : std::runtime_error(what), sqlstate_(std::move(sqlstate)) {}
 
-  /// Five characters (PostgreSQL manual, appendix A), or `RG001`, raised by 004_migrate.sql.
+  /// Five characters (PostgreSQL manual, appendix A), or `RG001`, raised by functions/migrate.sql.
   const std::string& sqlstate() const { return sqlstate_; }
 
 private:

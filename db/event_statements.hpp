@@ -1,5 +1,5 @@
 #pragma once
-// What events.cpp sends, and administration.cpp for webhooks. 009_events.sql says which rows are
+// What events.cpp sends, and administration.cpp for webhooks. functions/events.sql says which rows are
 // locked, and in what order.
 #include "db/statements.hpp"
 

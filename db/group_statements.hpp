@@ -7,7 +7,7 @@
 
 namespace regroup::db::statements {
 
-/// group_devices.cpp. Takes the locks that 007_group_devices.sql describes.
+/// group_devices.cpp. Takes the locks that functions/group_devices.sql describes.
 inline constexpr Statement change_devices{
     "regroup_change_devices",
     "SELECT outcome, array_to_string(o_verdicts, ',') AS verdicts, o_device_count, "

@@ -24,7 +24,6 @@ Inspection Comparison::run() {
           "GRANT SELECT ON regroup_schema TO " + have_.role);
     return std::move(out_);
   }
-  check_record();
   for (const auto& statement : statements_) // types first: no row is asked about a wrong one
     std::visit([this](const auto& what) { check_types(what); }, statement.what);
   const SchemaStep* step = nullptr;
@@ -44,24 +43,6 @@ Inspection Comparison::run() {
                    [](const auto& a, const auto& b) { return a.when < b.when; });
   check_role();
   return std::move(out_);
-}
-
-void Comparison::check_record() {
-  for (const SchemaStep& step : schema_steps()) {
-    const std::string name{step.name};
-    const auto found = have_.recorded.find(name);
-    if (found == have_.recorded.end())
-      continue;
-    // PostgreSQL computes the checksum, so that it can be verified there as well.
-    const auto ours =
-        versions::exec_params(work_, "SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex')",
-                              std::string{step.sql})
-            .at(0);
-    if (found->second != ours.front().c_str())
-      error("schema/other-version",
-            "the schema step " + name + " was applied by another version of Regroup",
-            "run the version that applied it, or a newer one");
-  }
 }
 
 void Comparison::record(const SchemaStep* step) {

@@ -152,7 +152,7 @@ std::string_view public_message(Refused reason) {
                                      : "The database could not complete the migration";
 }
 
-/// Whether an administrator has taken the migration's id (008_administration.sql).
+/// Whether an administrator has taken the migration's id (functions/live.sql).
 bool was_cancelled(Session& session, const MigrationCommand& command) {
   Transaction transaction{session};
   const auto rows = transaction.run(statements::find_migration, command.migration_id.text());
@@ -206,7 +206,7 @@ void log_failure(domain::Log& log, const MigrationCommand& command, std::string_
 }
 
 /// From a worker's taking it up to its outcome. Each attempt goes from BEGIN to COMMIT in one round
-/// trip: see one_trip.hpp, and 004_migrate.sql for why a COMMIT that follows a refusal commits
+/// trip: see one_trip.hpp, and functions/migrate.sql for why a COMMIT that follows a refusal commits
 /// nothing.
 class Migration final : public UnderWay {
 public:

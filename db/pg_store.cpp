@@ -53,7 +53,8 @@ Answer check_api_key(Session& session, const domain::CheckApiKey& query) {
 Answer check_health(Session& session) {
   Transaction transaction{session};
   const auto newest = transaction.run(statements::check_health).front().front();
-  const bool complete = !newest.is_null() && newest.as<std::size_t>() >= schema_steps().size();
+  const bool complete =
+      !newest.is_null() && newest.as<int>() >= std::stoi(std::string{schema_steps().back().name});
   return complete ? Answer{domain::Healthy{}} : Answer{Refusal{Refused::database_unavailable}};
 }
 

@@ -17,7 +17,7 @@ domain::Answer tell_progress(Session& session, const domain::TellProgress& job);
 domain::Answer end_running(Session& session, const domain::EndRunning& job);
 
 /// A migration that runs, on whatever replica; nothing when none does, and then the audit tells.
-/// Settles what a dead replica left (006_group_life.sql).
+/// Settles what a dead replica left (functions/running.sql).
 std::optional<domain::Answer> find_running(Session& session, const domain::FindMigration& query);
 
 } // namespace regroup::db

@@ -1,6 +1,6 @@
 #pragma once
-// Every statement that the service sends, but for the schema's own (db/schema/*.sql). The functions
-// that a migration and a registration call are described in 004_migrate.sql and 005_devices.sql.
+// Every statement that the service sends, but for the schema's own (db/schema/). The functions
+// that a migration and a registration call are described in functions/migrate.sql and functions/devices.sql.
 
 namespace regroup::db {
 
@@ -30,7 +30,7 @@ inline constexpr Statement commit{"regroup_commit", "COMMIT"};
 inline constexpr Statement rollback{"regroup_rollback", "ROLLBACK"};
 
 /// migration.cpp, in one round trip with BEGIN and COMMIT. Takes every lock of a migration; see
-/// 004_migrate.sql.
+/// functions/migrate.sql.
 inline constexpr Statement migrate{
     "regroup_migrate",
     "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, "
@@ -93,7 +93,7 @@ inline constexpr Statement write_marker{
 inline constexpr Statement promise_nothing{
     "regroup_promise_nothing", "SELECT pg_catalog.set_config('synchronous_commit', 'local', true)"};
 
-/// progress.cpp. Takes no lock; see 006_group_life.sql.
+/// progress.cpp. Takes no lock; see functions/running.sql.
 inline constexpr Statement note_running{"regroup_note_running",
                                         "SELECT regroup_note_running_v1($1, $2, $3, $4, $5, $6)"};
 
@@ -108,13 +108,13 @@ inline constexpr Statement tell_progress{
 inline constexpr Statement forget_running{"regroup_forget_running",
                                           "DELETE FROM regroup_running WHERE migration_id = $1"};
 
-/// progress.cpp. May take a registration group's advisory lock; see 006_group_life.sql.
+/// progress.cpp. May take a registration group's advisory lock; see functions/running.sql.
 inline constexpr Statement find_running{
     "regroup_find_running",
     "SELECT outcome, o_user_id, o_registration_group_id, o_total, o_processed "
     "FROM regroup_find_running_v1($1, $2)"};
 
-/// plan.cpp. Takes no lock and writes nothing; see 006_group_life.sql.
+/// plan.cpp. Takes no lock and writes nothing; see functions/plan.sql.
 inline constexpr Statement plan{
     "regroup_plan", "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, "
                     "o_remaining, o_ignored, o_device_count, o_linked, o_owned "
@@ -128,7 +128,7 @@ inline constexpr Statement find_origin{
                            "WHERE undone_group_id = $1 LIMIT 1"};
 
 /// undo.cpp, in one round trip with BEGIN and COMMIT. Takes every lock of an undo; see
-/// 006_group_life.sql.
+/// functions/undo.sql.
 inline constexpr Statement undo{
     "regroup_undo",
     "SELECT outcome, o_migration_id, o_device_ids, "
@@ -143,7 +143,7 @@ inline constexpr Statement find_undo{
     "AS o_rolled_back_at FROM migration_audit_logs "
     "WHERE undone_group_id = $1 AND rollback_id = $2"};
 
-/// devices.cpp. Takes the members' lock shared, then the device's row; see 005_devices.sql.
+/// devices.cpp. Takes the members' lock shared, then the device's row; see functions/devices.sql.
 inline constexpr Statement register_device{
     "regroup_register_device",
     "SELECT outcome, o_group_id, o_owner FROM regroup_register_device_v1($1, $2, $3, $4, $5, $6)"};

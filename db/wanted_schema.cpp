@@ -258,6 +258,12 @@ decltype(Statement::what) read(const std::string& sql) {
     return read_index(reader, false);
   } else if (reader.take("CREATE OR REPLACE FUNCTION") || reader.take("CREATE FUNCTION")) {
     return wanted::Function{reader.word()};
+  } else if (reader.take("CREATE OR REPLACE TRIGGER")) {
+    wanted::Trigger trigger{reader.word(), {}};
+    reader.until_one_of(std::array<std::string_view, 1>{"ON"});
+    reader.take("ON");
+    trigger.table = reader.word();
+    return trigger;
   }
   return wanted::Other{};
 }
@@ -282,6 +288,9 @@ const std::vector<Statement>& wanted_schema() {
         each.step = &step;
         statements.push_back(std::move(each));
       }
+    for (const SchemaStep& file : schema_functions())
+      for (Statement& each : wanted_statements(file.sql))
+        statements.push_back(std::move(each));
     return statements;
   }();
   return all;

@@ -53,23 +53,28 @@ struct Enum {
   bool added = false; // ALTER TYPE … ADD VALUE: the type itself is another statement's
 };
 
+/// Carries the checksum of its text as a comment, and is replaced where that differs.
 struct Function {
   std::string name;
+};
+struct Trigger {
+  std::string name;
+  std::string table;
 };
 
 /// What cannot be looked up: it is run once, when its step is not recorded yet.
 struct Other {};
 
 struct Statement {
-  const SchemaStep* step = nullptr; // null: belongs to none, and is not recorded
+  const SchemaStep* step = nullptr; // null: the record's own, or a function or trigger
   std::string sql;                  // without the comments around it, without `;`
-  std::variant<Other, Table, AddedColumns, Index, Enum, Function> what;
+  std::variant<Other, Table, AddedColumns, Index, Enum, Function, Trigger> what;
 };
 
 } // namespace wanted
 
-/// The statements of all steps in their order, and before them the one that makes the record of
-/// steps, `regroup_schema`.
+/// The statement that makes the record of steps, `regroup_schema`; then the statements of all steps
+/// and of all functions, each in their order.
 const std::vector<wanted::Statement>& wanted_schema();
 
 /// The statements of one text. Throws std::logic_error where a quote or parenthesis is open at its

@@ -15,7 +15,7 @@ namespace regroup::events {
 
 class Transfers;
 
-/// Sends what is in the outbox (009_events.sql) to its endpoints, at least once and in order for
+/// Sends what is in the outbox (functions/events.sql) to its endpoints, at least once and in order for
 /// each registration group. Each replica has one; they share the work by what they claim in the
 /// database. One thread.
 class Sender {

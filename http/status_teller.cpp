@@ -83,7 +83,7 @@ void StatusTeller::end(const MigrationPtr& migration, const Answer& outcome) {
   if (running_.remove_if_quick(id))
     return;
   const auto* refusal = std::get_if<Refusal>(&outcome);
-  // Of an outcome that nobody knows the note has to tell: who looks finds out (006_group_life.sql).
+  // Of an outcome that nobody knows the note has to tell: who looks finds out (functions/running.sql).
   if (refusal && refusal->reason == Refused::timeout)
     return running_.remove(id);
   domain::EndRunning job{migration, {}, {}, Clock::now() + kEndPatience};

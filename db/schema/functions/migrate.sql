@@ -68,7 +68,7 @@ DECLARE
   earlier_status migration_status;
   earlier_group_id uuid;
   earlier_device_ids uuid[];
-  is_followed boolean; -- some endpoint wants to know (009_events.sql); most databases have none
+  is_followed boolean; -- some endpoint wants to know (functions/events.sql); most databases have none
   first_use migration_audit_logs; -- of the Idempotency-Key
   remaining uuid[] := '{}'; -- what a partial migration leaves behind
   kind migration_status := CASE WHEN p_device_ids IS NULL THEN 'success' ELSE 'partial' END;
@@ -276,8 +276,8 @@ BEGIN
   ON CONFLICT DO NOTHING
   RETURNING EXISTS (SELECT FROM webhook_endpoints w WHERE w.is_active) INTO is_followed;
   IF NOT FOUND THEN
-    -- The migration's id was taken: by an administrator who cancelled it (008_administration.sql), or
-    -- by somebody who found its replica silent (006_group_life.sql).
+    -- The migration's id was taken: by an administrator who cancelled it (functions/live.sql), or
+    -- by somebody who found its replica silent (functions/running.sql).
     IF EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id) THEN
       RAISE EXCEPTION 'the migration has been recorded as failed' USING ERRCODE = 'RG002';
     END IF;

@@ -1,0 +1,157 @@
+-- The keys of the registration groups that a change to these devices concerns: the one that each is in,
+-- and the one that it came from by this group's migration, and would return to. In ascending order.
+CREATE OR REPLACE FUNCTION regroup_members_keys_of_change(p_group_id uuid, p_device_ids uuid[])
+RETURNS bigint[]
+LANGUAGE sql STABLE
+AS $$
+  SELECT coalesce(array_agg(DISTINCT regroup_members_key(s.registration_group_id)
+                            ORDER BY regroup_members_key(s.registration_group_id)), '{}')
+  FROM (SELECT d.group_id AS registration_group_id FROM devices d
+        WHERE d.device_id = ANY (p_device_ids) AND NOT regroup_is_migrated(d.device_id)
+        UNION ALL
+        SELECT a.registration_group_id FROM migration_audit_logs a
+        WHERE a.authenticated_group_id = p_group_id AND a.status IN ('success', 'partial')
+          AND a.device_ids && p_device_ids) s
+$$;
+
+-- Puts devices into a group or takes them out of it. Called by db/group_devices.cpp inside a
+-- transaction; the caller commits 'changed' and 'replayed' (which wrote nothing), and rolls anything
+-- else back.
+--
+-- Locks, in this order: the Idempotency-Key, so that the second of two that send it at once is answered
+-- with the first; the members' locks of the devices' registration groups, shared, in ascending order of
+-- their keys; the devices' rows in ascending device_id; the group's row. A migration takes the last
+-- three kinds in the same order: a device that is added or taken out while its registration group is
+-- being migrated waits for the migration's end, and then sees what it did. Whoever may not change the
+-- group is refused before any of these.
+CREATE OR REPLACE FUNCTION regroup_change_devices_v1(
+  p_change_id uuid,
+  p_user_id uuid,
+  p_group_id uuid,
+  p_action text,       -- 'add', 'remove'
+  p_device_ids uuid[], -- no id twice
+  p_partial boolean,   -- do what can be done; else all or nothing
+  p_idempotency_key text, -- NULL: none
+  p_request_hash text,
+  OUT outcome text,
+  OUT o_verdicts text[],      -- one for each of p_device_ids: 'done', or why not
+  OUT o_device_count bigint,  -- in the group, before
+  OUT o_limit bigint,
+  OUT o_changed_at timestamptz
+) LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+  earlier regroup_device_changes;
+  caller_role text;
+  keys bigint[];
+  key bigint;
+  slug_of_group text;
+  done uuid[];
+  not_migrated uuid[];
+BEGIN
+  IF NOT EXISTS (SELECT FROM users u WHERE u.id = p_user_id AND u.is_active) THEN
+    outcome := 'unauthorized';
+    RETURN;
+  END IF;
+
+  IF p_idempotency_key IS NOT NULL THEN
+    PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(
+      'regroup:change:' || p_user_id || ':' || p_idempotency_key, 0));
+    SELECT c.* INTO earlier FROM regroup_device_changes c
+    WHERE c.user_id = p_user_id AND c.idempotency_key = p_idempotency_key;
+    IF FOUND THEN
+      outcome := CASE WHEN earlier.request_hash = p_request_hash THEN 'replayed'
+                      ELSE 'idempotency_mismatch' END;
+      o_verdicts := earlier.verdicts;
+      o_changed_at := earlier.created_at;
+      RETURN;
+    END IF;
+  END IF;
+
+  IF NOT EXISTS (SELECT FROM groups g WHERE g.id = p_group_id AND g.is_active) THEN
+    outcome := 'not_found';
+    RETURN;
+  END IF;
+  SELECT m.role::text INTO caller_role FROM group_memberships m
+  WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
+  IF NOT FOUND THEN
+    outcome := 'not_group_member';
+    RETURN;
+  END IF;
+  IF p_action = 'add' AND caller_role = 'viewer' THEN
+    outcome := 'forbidden';
+    RETURN;
+  END IF;
+
+  keys := regroup_members_keys_of_change(p_group_id, p_device_ids);
+  FOREACH key IN ARRAY keys LOOP
+    PERFORM pg_catalog.pg_advisory_xact_lock_shared(key);
+  END LOOP;
+  PERFORM FROM devices d WHERE d.device_id = ANY (p_device_ids)
+  ORDER BY uuid_send(d.device_id) FOR NO KEY UPDATE;
+  IF NOT regroup_members_keys_of_change(p_group_id, p_device_ids) <@ keys THEN
+    -- A device went to another registration group before its row was locked; a lock more now would be
+    -- out of order.
+    RAISE EXCEPTION 'a device has moved' USING ERRCODE = 'RG001';
+  END IF;
+  SELECT g.slug, coalesce(g.max_devices, 2147483647) INTO slug_of_group, o_limit
+  FROM groups g WHERE g.id = p_group_id AND g.is_active FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    outcome := 'not_found';
+    RETURN;
+  END IF;
+
+  SELECT count(*) INTO o_device_count FROM device_group_memberships m WHERE m.group_id = p_group_id;
+  SELECT array_agg(CASE WHEN v.verdict = 'done' AND p_action = 'add'
+                             AND o_device_count + v.done_so_far > o_limit THEN 'group_full'
+                        ELSE v.verdict END ORDER BY v.place)
+  INTO o_verdicts
+  FROM (SELECT w.place, w.verdict,
+               count(*) FILTER (WHERE w.verdict = 'done') OVER (ORDER BY w.place) AS done_so_far
+        FROM (SELECT asked.place,
+                CASE
+                WHEN p_action = 'add' THEN
+                  CASE WHEN d.active IS NOT TRUE THEN 'not_found' -- unknown as well
+                       WHEN d.owner_user_id IS DISTINCT FROM p_user_id THEN 'not_owner_of_device'
+                       WHEN m.id IS NOT NULL THEN 'already_in_group'
+                       ELSE 'done' END
+                ELSE
+                  CASE WHEN m.id IS NULL THEN 'not_found'
+                       WHEN caller_role NOT IN ('owner', 'admin')
+                            AND d.owner_user_id IS DISTINCT FROM p_user_id THEN 'not_owner_of_device'
+                       ELSE 'done' END
+                END AS verdict
+              FROM unnest(p_device_ids) WITH ORDINALITY AS asked(device_id, place)
+              LEFT JOIN devices d ON d.device_id = asked.device_id
+              LEFT JOIN device_group_memberships m
+                ON m.device_id = asked.device_id AND m.group_id = p_group_id) w) v;
+  IF NOT p_partial AND 'done' <> ANY (o_verdicts) THEN
+    outcome := 'refused';
+    RETURN;
+  END IF;
+
+  SELECT coalesce(array_agg(asked.device_id), '{}') INTO done
+  FROM unnest(p_device_ids, o_verdicts) AS asked(device_id, verdict) WHERE asked.verdict = 'done';
+  IF p_action = 'add' THEN
+    SELECT coalesce(array_agg(device_id), '{}') INTO not_migrated
+    FROM unnest(done) AS device_id WHERE NOT regroup_is_migrated(device_id);
+    INSERT INTO device_group_memberships (id, device_id, group_id, added_by)
+    SELECT gen_random_uuid(), device_id, p_group_id, p_user_id FROM unnest(done) AS device_id;
+    -- One that this group's migration had put here, and that was taken out, is as migrated as before.
+    UPDATE devices d SET group_id = slug_of_group, updated_at = now()
+    WHERE d.device_id = ANY (not_migrated) AND regroup_is_migrated(d.device_id);
+  ELSE
+    DELETE FROM device_group_memberships m
+    WHERE m.group_id = p_group_id AND m.device_id = ANY (done);
+  END IF;
+  IF done <> '{}' OR p_idempotency_key IS NOT NULL THEN
+    INSERT INTO regroup_device_changes (id, user_id, group_id, action, device_ids, verdicts,
+                                        idempotency_key, request_hash)
+    VALUES (p_change_id, p_user_id, p_group_id, p_action, p_device_ids, o_verdicts,
+            p_idempotency_key, p_request_hash);
+  END IF;
+  outcome := 'changed';
+  o_changed_at := now();
+END
+$$;

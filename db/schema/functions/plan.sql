@@ -1,0 +1,119 @@
+-- What regroup_migrate_v1 would say at this moment, without a lock and without a write: a rehearsal must
+-- not wait for anybody, and nobody for a rehearsal. Called by db/plan.cpp. STABLE: everything is read at
+-- one moment. The checks are the migration's, in its order; tests/db/plan_test.cpp holds the two
+-- together. An Idempotency-Key is not looked at.
+CREATE OR REPLACE FUNCTION regroup_plan_v1(
+  p_user_id uuid,
+  p_registration_group_id text,
+  p_slug text,
+  p_device_ids uuid[], -- NULL: all of them
+  p_max_devices bigint,
+  p_require_owner text,
+  p_into_group_id uuid, -- NULL: into a new one
+  OUT outcome text, -- 'ready', or as a migration's
+  OUT o_migration_id uuid,
+  OUT o_group_id uuid,
+  OUT o_name text, -- of the group that is there; of a new one the caller knows it
+  OUT o_slug text,
+  OUT o_device_ids uuid[], -- NULL where they are none of the caller's business
+  OUT o_remaining bigint,
+  OUT o_ignored uuid[],
+  OUT o_device_count bigint,
+  OUT o_linked bigint,
+  OUT o_owned bigint
+) LANGUAGE plpgsql STABLE
+AS $$
+#variable_conflict use_column
+DECLARE
+  lock_key bigint := regroup_lock_key(p_registration_group_id);
+  earlier migration_audit_logs;
+  members uuid[]; -- of the registration group, in order
+  role_there group_role;
+  count_there bigint;
+BEGIN
+  IF NOT EXISTS (SELECT FROM users u WHERE u.id = p_user_id AND u.is_active) THEN
+    outcome := 'unauthorized';
+    RETURN;
+  END IF;
+
+  SELECT a.* INTO earlier FROM migration_audit_logs a
+  WHERE a.registration_group_id = p_registration_group_id AND a.status = 'success';
+  IF NOT FOUND THEN
+    SELECT coalesce(array_agg(d.device_id ORDER BY d.device_id), '{}'), count(d.owner_user_id),
+      count(*) FILTER (WHERE d.owner_user_id = p_user_id)
+    INTO members, o_linked, o_owned
+    FROM devices d
+    WHERE d.group_id = p_registration_group_id AND d.active
+      AND NOT regroup_is_migrated(d.device_id);
+    SELECT coalesce(array_agg(id ORDER BY id), '{}'), count(*) INTO o_device_ids, o_device_count
+    FROM unnest(members) id WHERE p_device_ids IS NULL OR id = ANY (p_device_ids);
+    IF o_device_count = 0 THEN
+      SELECT a.* INTO earlier FROM migration_audit_logs a
+      WHERE a.registration_group_id = p_registration_group_id AND a.status = 'partial'
+        AND (p_device_ids IS NULL OR a.device_ids && p_device_ids)
+      ORDER BY a.created_at DESC
+      LIMIT 1;
+      IF NOT FOUND THEN
+        outcome := 'no_devices';
+      END IF;
+    END IF;
+  END IF;
+
+  IF earlier.id IS NOT NULL THEN
+    outcome := CASE WHEN earlier.status = 'success' THEN 'already_migrated'
+                    ELSE 'migrated_in_parts' END;
+    IF EXISTS (SELECT FROM group_memberships m
+               WHERE m.group_id = earlier.authenticated_group_id AND m.user_id = p_user_id)
+       OR EXISTS (SELECT FROM devices d
+                  WHERE d.device_id = ANY (earlier.device_ids) AND d.owner_user_id = p_user_id) THEN
+      o_migration_id := earlier.id;
+      o_group_id := earlier.authenticated_group_id;
+    END IF;
+  ELSIF outcome IS NULL THEN
+    outcome := CASE
+      WHEN o_owned = 0 THEN 'not_device_owner'
+      WHEN (p_require_owner = 'majority' AND 2 * o_owned <= o_linked)
+        OR (p_require_owner = 'all_linked' AND o_owned < o_linked) THEN 'not_owner_of_enough'
+      WHEN o_device_count > p_max_devices THEN 'too_many_devices'
+      WHEN p_into_group_id IS NULL AND EXISTS (SELECT FROM groups g WHERE g.slug = p_slug)
+        THEN 'group_name_exists'
+      ELSE 'ready' END;
+    IF outcome = 'ready' AND p_into_group_id IS NOT NULL THEN
+      SELECT m.role INTO role_there FROM group_memberships m
+      WHERE m.group_id = p_into_group_id AND m.user_id = p_user_id;
+      SELECT count(*) INTO count_there FROM device_group_memberships m
+      WHERE m.group_id = p_into_group_id AND m.device_id <> ALL (o_device_ids);
+      outcome := CASE
+        WHEN NOT EXISTS (SELECT FROM groups g WHERE g.id = p_into_group_id AND g.is_active)
+          THEN 'group_not_found'
+        WHEN role_there IS NULL THEN 'not_group_member'
+        WHEN role_there NOT IN ('owner', 'admin') THEN 'forbidden'
+        WHEN count_there + o_device_count > p_max_devices THEN 'too_many_devices'
+        ELSE 'ready' END;
+      IF outcome IN ('ready', 'too_many_devices') THEN
+        SELECT g.name, g.slug INTO o_name, o_slug FROM groups g WHERE g.id = p_into_group_id;
+      END IF;
+      IF outcome = 'too_many_devices' THEN
+        o_device_count := count_there + o_device_count;
+      END IF;
+    END IF;
+  END IF;
+
+  IF outcome IN ('already_migrated', 'migrated_in_parts', 'no_devices', 'not_device_owner') THEN
+    o_device_ids := NULL;
+  ELSE
+    o_remaining := cardinality(members) - cardinality(o_device_ids);
+    SELECT coalesce(array_agg(DISTINCT id ORDER BY id), '{}') INTO o_ignored
+    FROM unnest(p_device_ids) id WHERE id <> ALL (o_device_ids);
+  END IF;
+  -- Said first of all by a migration. Looked at, not tried: for as long as a try lasts it would be
+  -- somebody else's migration that is told so.
+  IF EXISTS (SELECT FROM pg_catalog.pg_locks l
+             WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+               AND (l.classid::bigint << 32 | l.objid::bigint) = lock_key
+               AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d
+                                 WHERE d.datname = current_database())) THEN
+    outcome := 'in_progress';
+  END IF;
+END
+$$;

@@ -1,0 +1,155 @@
+-- A whole undo, sent as a migration is (functions/migrate.sql): in one round trip with BEGIN and COMMIT. So
+-- every outcome but 'rolled_back' has written nothing.
+--
+-- Locks, in this order: the registration group's advisory lock (tried, never waited for), its
+-- members' lock, the devices' rows in ascending device_id, the group's row. With that one locked FOR
+-- UPDATE nobody can give the group a member or a device any more (a foreign key's check locks it FOR
+-- KEY SHARE), so what the statement after it sees is what will be undone. Whoever may not undo it is
+-- refused before any row is locked.
+--
+-- Whether the group is as the migration made it is told by `xmin`, the transaction that wrote a row's
+-- newest version: it is the same for all rows that one migration wrote, and another one for a row
+-- that was changed or added since. A migration pays nothing for it, and no column is forgotten. A
+-- dump that was restored looks changed, which refuses what could have been allowed, never the reverse.
+-- (Of the devices only where they are counts: phones say that they were seen all the time.)
+CREATE OR REPLACE FUNCTION regroup_undo_v1(
+  p_undo_id uuid,
+  p_group_id uuid,
+  p_user_id uuid,
+  p_registration_group_id text,
+  p_window_ms bigint,     -- migration.rollback_window
+  p_idempotency_key text, -- NULL: none
+  p_trace_id text DEFAULT NULL, -- of the request
+  OUT outcome text,
+  OUT o_migration_id uuid,
+  OUT o_device_ids uuid[],
+  OUT o_rolled_back_at timestamptz
+) LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+  earlier migration_audit_logs;
+  done migration_audit_logs;
+  written_by xid;
+  user_role group_role;
+  untouched boolean;
+BEGIN
+  IF NOT pg_catalog.pg_try_advisory_xact_lock(regroup_lock_key(p_registration_group_id)) THEN
+    outcome := 'in_progress';
+    RETURN;
+  END IF;
+  PERFORM pg_catalog.pg_advisory_xact_lock(regroup_members_key(p_registration_group_id));
+
+  IF NOT EXISTS (SELECT FROM users u WHERE u.id = p_user_id AND u.is_active) THEN
+    outcome := 'unauthorized';
+    RETURN;
+  END IF;
+
+  IF p_idempotency_key IS NOT NULL THEN
+    SELECT a.* INTO earlier FROM migration_audit_logs a
+    WHERE a.rolled_back_by = p_user_id AND a.rollback_key = p_idempotency_key;
+    IF FOUND AND earlier.undone_group_id = p_group_id THEN
+      -- As in functions/migrate.sql: this COMMIT's promise is to cover that one.
+      PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
+      outcome := 'replayed';
+      o_migration_id := earlier.id;
+      o_device_ids := earlier.device_ids;
+      o_rolled_back_at := earlier.rolled_back_at;
+      RETURN;
+    END IF;
+    IF FOUND OR EXISTS (SELECT FROM migration_audit_logs a
+                        WHERE a.user_id = p_user_id AND a.idempotency_key = p_idempotency_key
+                          AND a.status IN ('success', 'partial', 'rolled_back')) THEN
+      outcome := 'idempotency_mismatch';
+      RETURN;
+    END IF;
+  END IF;
+
+  IF NOT EXISTS (SELECT FROM groups g WHERE g.id = p_group_id) THEN
+    -- Only those whom it concerned are told that there was one.
+    SELECT a.id INTO o_migration_id FROM migration_audit_logs a
+    WHERE a.undone_group_id = p_group_id
+      AND (a.user_id = p_user_id OR a.rolled_back_by = p_user_id);
+    outcome := CASE WHEN FOUND THEN 'already_rolled_back' ELSE 'not_found' END;
+    RETURN;
+  END IF;
+
+  SELECT m.role INTO user_role FROM group_memberships m
+  WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
+  IF user_role IS NULL THEN
+    outcome := 'not_group_member';
+    RETURN;
+  END IF;
+  IF user_role <> 'owner' THEN
+    outcome := 'forbidden';
+    RETURN;
+  END IF;
+
+  SELECT a.* INTO done FROM migration_audit_logs a
+  WHERE a.authenticated_group_id = p_group_id AND a.status IN ('success', 'partial')
+    AND a.registration_group_id = p_registration_group_id
+  LIMIT 1;
+  IF NOT FOUND THEN
+    outcome := 'not_found';
+    RETURN;
+  END IF;
+  IF done.created_at + p_window_ms * interval '1 millisecond' < now() THEN
+    outcome := 'rollback_expired';
+    RETURN;
+  END IF;
+  -- The devices would come back to a registration group that cannot be migrated again.
+  IF done.status = 'partial'
+     AND EXISTS (SELECT FROM migration_audit_logs a
+                 WHERE a.registration_group_id = p_registration_group_id
+                   AND a.status = 'success') THEN
+    outcome := 'already_migrated';
+    RETURN;
+  END IF;
+
+  PERFORM FROM devices d WHERE d.device_id = ANY (done.device_ids)
+  ORDER BY uuid_send(d.device_id)
+  FOR NO KEY UPDATE;
+  PERFORM FROM groups g WHERE g.id = p_group_id FOR UPDATE;
+  SELECT a.xmin INTO written_by FROM migration_audit_logs a WHERE a.id = done.id;
+  SELECT (SELECT count(*) = 1 FROM migration_audit_logs a
+          WHERE a.authenticated_group_id = p_group_id AND a.status IN ('success', 'partial'))
+     AND (SELECT g.xmin = written_by FROM groups g WHERE g.id = p_group_id)
+     AND (SELECT count(*) = 1 AND bool_and(m.xmin = written_by) FROM group_memberships m
+          WHERE m.group_id = p_group_id)
+     AND (SELECT count(*) = cardinality(done.device_ids)
+             AND bool_and(m.xmin = written_by AND m.device_id = ANY (done.device_ids))
+          FROM device_group_memberships m WHERE m.group_id = p_group_id)
+     AND (SELECT count(*) = cardinality(done.device_ids) FROM devices d
+          WHERE d.device_id = ANY (done.device_ids) AND d.group_id = done.group_slug)
+  INTO untouched;
+  IF untouched IS NOT TRUE THEN
+    outcome := 'group_modified';
+    RETURN;
+  END IF;
+
+  UPDATE devices d SET group_id = p_registration_group_id, updated_at = now()
+  WHERE d.device_id = ANY (done.device_ids);
+  DELETE FROM device_group_memberships m WHERE m.group_id = p_group_id;
+  DELETE FROM group_memberships m WHERE m.group_id = p_group_id;
+  -- In a database that others made the audit may refer to the group by a foreign key, which would
+  -- forbid that it goes, or take the row along.
+  UPDATE migration_audit_logs a
+  SET status = 'rolled_back', rollback_id = p_undo_id, rolled_back_at = now(),
+      rolled_back_by = p_user_id, rollback_key = p_idempotency_key, rollback_trace_id = p_trace_id,
+      undone_group_id = p_group_id,
+      authenticated_group_id = CASE
+        WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint c
+                     WHERE c.contype = 'f' AND c.conrelid = 'migration_audit_logs'::regclass
+                       AND c.confrelid = 'groups'::regclass) THEN NULL
+        ELSE a.authenticated_group_id END
+  WHERE a.id = done.id;
+  DELETE FROM groups g WHERE g.id = p_group_id;
+
+  PERFORM regroup_record_event_v1('migration.rolled_back', done.id, p_registration_group_id);
+
+  outcome := 'rolled_back';
+  o_migration_id := done.id;
+  o_device_ids := done.device_ids;
+  o_rolled_back_at := now();
+END
+$$;
