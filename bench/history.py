@@ -99,7 +99,7 @@ def migrations_cost(cluster, count, rounds):
     cpu = ("(SELECT sum(t::bigint) * 10000.0 FROM unnest((regexp_split_to_array("
            "pg_read_file('/proc/self/stat'), ' '))[14:15]) t)")
     cluster.sql("postgres", "INSERT INTO users (id) SELECT md5('owner')::uuid")
-    endpoints = "INSERT INTO webhook_endpoints (id, url, secret) SELECT gen_random_uuid(), 'x', 'y' FROM generate_series(1, {});"
+    endpoints = "INSERT INTO regroup_webhook_endpoints (id, url, secret) SELECT gen_random_uuid(), 'x', 'y' FROM generate_series(1, {});"
     drop = "".join(f"DROP INDEX {name};" for name in INDEXES)
     lanes = {"as it is": "", "without the history's indexes": drop,
              "without regroup_history_of_user": f"DROP INDEX {INDEXES[1]};",

@@ -102,13 +102,13 @@ class Endpoint:
 
     def __enter__(self):
         self._thread.start()
-        self._bench.cluster.sql("bench", "INSERT INTO webhook_endpoints (id, url, secret) VALUES "
+        self._bench.cluster.sql("bench", "INSERT INTO regroup_webhook_endpoints (id, url, secret) VALUES "
                                 "(gen_random_uuid(), "
                                 f"'http://127.0.0.1:{self._server.server_port}/', 'whsec_bench')")
         return self
 
     def __exit__(self, *_):
-        self._bench.cluster.sql("bench", "DELETE FROM webhook_endpoints; "
-                                "DELETE FROM migration_events;")
+        self._bench.cluster.sql("bench", "DELETE FROM regroup_webhook_endpoints; "
+                                "DELETE FROM regroup_migration_events;")
         self._server.shutdown()
         self._thread.join()

@@ -37,7 +37,8 @@ void read_role(pqxx::work& work, Catalogue& found) {
   const auto row =
       work.exec("SELECT current_user, current_schema(), current_schema() IS NOT NULL "
                 "AND has_schema_privilege(current_schema(), 'CREATE'), "
-                "to_regclass('regroup_schema') IS NOT NULL, "
+                "EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('regroup_schema') "
+                "AND attname = 'name'), "
                 "coalesce(has_table_privilege(to_regclass('regroup_schema'), 'SELECT'), true)")
           .at(0);
   if (row[1].is_null())
@@ -76,7 +77,7 @@ void read_tables(pqxx::work& work, const std::string& names, Catalogue& found) {
            "a.attnotnull OR t.typnotnull, "
            "a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL, "
            "EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary "
-           "  AND a.attnum = ANY (i.indkey)) "
+           "  AND a.attnum = ANY (i.indkey)), a.atthasmissing "
            "FROM unnest($1::text[]) w(name) "
            "JOIN pg_attribute a ON a.attrelid = to_regclass(w.name) "
            "JOIN pg_type t ON t.oid = a.atttypid "
@@ -91,6 +92,7 @@ void read_tables(pqxx::work& work, const std::string& names, Catalogue& found) {
     column.not_null = row[5].as<bool>();
     column.has_default = row[6].as<bool>();
     column.in_primary_key = row[7].as<bool>();
+    column.added_later = row[8].as<bool>();
   }
 }
 

@@ -19,6 +19,7 @@ struct Catalogue {
     bool not_null = false;
     bool has_default = false; // or fills itself in another way
     bool in_primary_key = false;
+    bool added_later = false; // by ALTER TABLE, with a default, and not rewritten since
   };
   struct Table {
     std::string owner;

@@ -52,8 +52,8 @@ CatalogueNames names_of(const std::vector<wanted::Statement>& statements);
 
 /// Holds one database's catalogue against the statements of db/schema/: the inside of
 /// inspection.hpp. Its parts are in inspection.cpp (the order of things, the record of steps, the
-/// role), comparison_types.cpp, comparison_objects.cpp (what is there and what is not) and
-/// comparison_rows.cpp (what stands against the rows that Regroup writes).
+/// role), comparison_names.cpp, comparison_types.cpp, comparison_objects.cpp (what is there and
+/// what is not) and comparison_rows.cpp (what stands against the rows that Regroup writes).
 class Comparison {
 public:
   Comparison(pqxx::work& work, const config::Settings::Database& settings)
@@ -102,6 +102,16 @@ private:
   }
   void record(const SchemaStep* step);
 
+  // Names that begin with regroup_.
+  /// What an earlier version of Regroup has made under another name is renamed; the rest of the
+  /// comparison sees it under its new name.
+  void carry_over();
+  bool made_by_earlier_version(const wanted::Renamed& renamed) const;
+  void check_left_alone(const wanted::Renamed& renamed);
+  void check_own_names();
+  const wanted::Statement* maker_of(const std::string& table_name) const;
+  std::set<std::string> wanted_columns(const std::string& table_name) const;
+
   // Types.
   template <class Anything> void check_types(const Anything& /*unused*/) {}
   void check_types(const wanted::Enum& type);
@@ -131,6 +141,7 @@ private:
   void replace(const wanted::Statement& statement, const std::string& kind, const std::string& name,
                const std::string* there, const std::string& of_table);
   void compare(const wanted::Statement& statement, const wanted::Other& /*unused*/);
+  void compare(const wanted::Statement& /*unused*/, const wanted::Renamed& /*unused*/) {}
 
   // Indexes.
   void compare(const wanted::Statement& statement, const wanted::Index& index);

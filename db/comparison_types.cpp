@@ -47,6 +47,9 @@ CatalogueNames names_of(const std::vector<wanted::Statement>& statements) {
       add_types(added->columns);
     } else if (const auto* index = std::get_if<wanted::Index>(&statement.what)) {
       names.tables.insert(index->table);
+    } else if (const auto* renamed = std::get_if<wanted::Renamed>(&statement.what)) {
+      if (renamed->is_table)
+        names.tables.insert({renamed->from, renamed->to});
     } else if (const auto* type = std::get_if<wanted::Enum>(&statement.what)) {
       names.enums.insert(type->name);
     } else if (const auto* function = std::get_if<wanted::Function>(&statement.what)) {

@@ -1,6 +1,6 @@
 #pragma once
-// What events.cpp sends, and administration.cpp for webhooks. functions/events.sql says which rows are
-// locked, and in what order.
+// What events.cpp sends, and administration.cpp for webhooks. functions/events.sql says which rows
+// are locked, and in what order.
 #include "db/statements.hpp"
 
 namespace regroup::db::statements {
@@ -13,12 +13,13 @@ inline constexpr Statement settle_events{
     "regroup_settle_events", "SELECT regroup_settle_events_v1($1::bigint[], $2::text[])"};
 
 inline constexpr Statement has_endpoints{
-    "regroup_has_endpoints", "SELECT EXISTS (SELECT FROM webhook_endpoints WHERE is_active)"};
+    "regroup_has_endpoints",
+    "SELECT EXISTS (SELECT FROM regroup_webhook_endpoints WHERE is_active)"};
 
 /// The secret is answered this once.
 inline constexpr Statement insert_webhook{
     "regroup_insert_webhook",
-    "INSERT INTO webhook_endpoints (id, url, secret) VALUES ($1::uuid, $2::text, $3::text) "
+    "INSERT INTO regroup_webhook_endpoints (id, url, secret) VALUES ($1::uuid, $2::text, $3::text) "
     "RETURNING json_build_object('id', id, 'url', url, 'secret', secret, "
     "'created_at', regroup_utc_text(created_at)) AS document"};
 

@@ -24,6 +24,8 @@ Inspection Comparison::run() {
           "GRANT SELECT ON regroup_schema TO " + have_.role);
     return std::move(out_);
   }
+  carry_over();
+  check_own_names();
   for (const auto& statement : statements_) // types first: no row is asked about a wrong one
     std::visit([this](const auto& what) { check_types(what); }, statement.what);
   const SchemaStep* step = nullptr;

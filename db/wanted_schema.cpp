@@ -234,9 +234,17 @@ decltype(Statement::what) read(const std::string& sql) {
   Reader reader{sql};
   if (reader.take("ALTER TABLE")) {
     wanted::AddedColumns added{reader.word(), {}};
+    if (reader.take("RENAME TO"))
+      return wanted::Renamed{true, added.table, reader.word()};
     added.columns = read_added_columns(reader.rest());
     if (!added.columns.empty())
       return added;
+  } else if (reader.take("ALTER INDEX")) {
+    wanted::Renamed renamed{false, reader.word(), {}};
+    if (reader.take("RENAME TO")) {
+      renamed.to = reader.word();
+      return renamed;
+    }
   } else if (reader.take("ALTER TYPE")) {
     wanted::Enum type{reader.word(), {}, true};
     if (reader.take("ADD VALUE")) {

@@ -53,6 +53,13 @@ struct Enum {
   bool added = false; // ALTER TYPE … ADD VALUE: the type itself is another statement's
 };
 
+/// A name that an earlier version of Regroup gave.
+struct Renamed {
+  bool is_table = false; // else an index of the table that was renamed before
+  std::string from;
+  std::string to;
+};
+
 /// Carries the checksum of its text as a comment, and is replaced where that differs.
 struct Function {
   std::string name;
@@ -68,7 +75,7 @@ struct Other {};
 struct Statement {
   const SchemaStep* step = nullptr; // null: the record's own, or a function or trigger
   std::string sql;                  // without the comments around it, without `;`
-  std::variant<Other, Table, AddedColumns, Index, Enum, Function, Trigger> what;
+  std::variant<Other, Table, AddedColumns, Index, Enum, Renamed, Function, Trigger> what;
 };
 
 } // namespace wanted

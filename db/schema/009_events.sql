@@ -1,7 +1,7 @@
 -- Events: what other systems are told of migrations. An outbox, written in the migration's own
 -- transaction, so that there is an event exactly when there is a migration.
 
-CREATE TABLE IF NOT EXISTS webhook_endpoints (
+CREATE TABLE IF NOT EXISTS regroup_webhook_endpoints (
   id uuid PRIMARY KEY,
   url text NOT NULL,
   secret text NOT NULL, -- a signature needs the secret itself, not a hash of it
@@ -15,12 +15,13 @@ CREATE TABLE IF NOT EXISTS webhook_endpoints (
 );
 
 -- For a migration, which plans without sequential scans.
-CREATE INDEX IF NOT EXISTS regroup_active_endpoints ON webhook_endpoints (id) WHERE is_active;
+CREATE INDEX IF NOT EXISTS regroup_webhook_endpoints_active
+  ON regroup_webhook_endpoints (id) WHERE is_active;
 
 -- A row for each event and endpoint, until the endpoint has it. Without endpoints there is no row and
 -- none is missing: an endpoint is told of what happens after it was made. Without a foreign key: each
 -- migration would lock the endpoint's one row.
-CREATE TABLE IF NOT EXISTS migration_events (
+CREATE TABLE IF NOT EXISTS regroup_migration_events (
   id bigserial PRIMARY KEY,
   endpoint_id uuid NOT NULL,
   type text NOT NULL, -- migration.completed, migration.rolled_back
@@ -32,5 +33,5 @@ CREATE TABLE IF NOT EXISTS migration_events (
 );
 
 -- Whether an earlier event of the same group is still on its way, and an endpoint's events.
-CREATE INDEX IF NOT EXISTS regroup_events_of_group
-  ON migration_events (endpoint_id, registration_group_id, id);
+CREATE INDEX IF NOT EXISTS regroup_migration_events_of_group
+  ON regroup_migration_events (endpoint_id, registration_group_id, id);

@@ -21,7 +21,7 @@ struct EventsTest : DatabaseTest {
 
   Uuid add_endpoint() {
     const auto id = Uuid::random();
-    world->sql.exec("INSERT INTO webhook_endpoints (id, url, secret) VALUES ($1, 'https://x', 's')",
+    world->sql.exec("INSERT INTO regroup_webhook_endpoints (id, url, secret) VALUES ($1, 'https://x', 's')",
                     id.text());
     return id;
   }
@@ -48,8 +48,8 @@ struct EventsTest : DatabaseTest {
     REQUIRE(std::holds_alternative<domain::Healthy>(answer));
   }
 
-  int pending() { return world->sql.value<int>("SELECT count(*) FROM migration_events"); }
-  void make_due() { world->sql.exec("UPDATE migration_events SET due_at = now()"); }
+  int pending() { return world->sql.value<int>("SELECT count(*) FROM regroup_migration_events"); }
+  void make_due() { world->sql.exec("UPDATE regroup_migration_events SET due_at = now()"); }
 
   static std::string migration_of(const Delivery& delivery) {
     return nlohmann::json::parse(delivery.body)["data"]["migration_id"];
@@ -217,7 +217,7 @@ TEST_CASE_METHOD(EventsTest,
   }
   const auto is_open = [&](const Uuid& endpoint) {
     return world->sql.value<bool>("SELECT coalesce(open_until > now(), false) FROM "
-                                  "webhook_endpoints WHERE id = $1",
+                                  "regroup_webhook_endpoints WHERE id = $1",
                                   endpoint.text());
   };
   CHECK(is_open(bad));
@@ -225,7 +225,7 @@ TEST_CASE_METHOD(EventsTest,
   make_due();
   for (const auto& delivery : claim())
     CHECK(delivery.endpoint_id == good);
-  world->sql.exec("UPDATE webhook_endpoints SET open_until = now() - interval '1 second'");
+  world->sql.exec("UPDATE regroup_webhook_endpoints SET open_until = now() - interval '1 second'");
   std::vector<Delivery> tries;
   for (auto& delivery : claim())
     if (delivery.endpoint_id == bad)
@@ -233,7 +233,7 @@ TEST_CASE_METHOD(EventsTest,
   REQUIRE(tries.size() == 1); // one alone tries
   settle(tries[0], "answered 500");
   CHECK(is_open(bad));
-  world->sql.exec("UPDATE webhook_endpoints SET open_until = NULL");
+  world->sql.exec("UPDATE regroup_webhook_endpoints SET open_until = NULL");
   make_due();
   tries.clear();
   for (auto& delivery : claim())
@@ -252,16 +252,16 @@ TEST_CASE_METHOD(EventsTest, "a failure is tried again later each time") {
   double before = 0;
   for (int attempt = 1; attempt <= 4; ++attempt) {
     make_due();
-    world->sql.exec("UPDATE webhook_endpoints SET open_until = NULL");
+    world->sql.exec("UPDATE regroup_webhook_endpoints SET open_until = NULL");
     const auto claimed = claim();
     REQUIRE(claimed.size() == 1);
     settle(claimed[0], "Timeout was reached");
     const auto wait =
-        world->sql.value<double>("SELECT extract(epoch FROM due_at - now()) FROM migration_events");
+        world->sql.value<double>("SELECT extract(epoch FROM due_at - now()) FROM regroup_migration_events");
     CHECK(wait > before);
     before = wait;
   }
-  CHECK(world->sql.value<std::string>("SELECT last_error FROM webhook_endpoints") ==
+  CHECK(world->sql.value<std::string>("SELECT last_error FROM regroup_webhook_endpoints") ==
         "Timeout was reached");
 }
 

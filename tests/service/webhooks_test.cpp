@@ -58,7 +58,7 @@ struct WebhooksTest : AdminServiceTest {
     return id;
   }
 
-  int pending() { return world.sql.value<int>("SELECT count(*) FROM migration_events"); }
+  int pending() { return world.sql.value<int>("SELECT count(*) FROM regroup_migration_events"); }
 
   /// The migrations of each group in the order in which the endpoint took them first.
   static std::map<std::string, std::vector<std::string>>

@@ -14,21 +14,28 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr const char* kFile = REGROUP_SOURCE_DIR "/tests/support/phone_manager.sql";
-
-} // namespace
-
-std::string phone_manager_database(Postgres& server, const std::string& more) {
+std::string database_of(Postgres& server, const std::string& file, const std::string& more) {
+  const std::string path = REGROUP_SOURCE_DIR "/tests/support/" + file;
   std::ostringstream text;
-  text << std::ifstream{kFile}.rdbuf();
+  text << std::ifstream{path}.rdbuf();
   if (text.view().empty())
-    throw std::runtime_error{std::string{"cannot read "} + kFile};
+    throw std::runtime_error{"cannot read " + path};
   auto url = server.create_database();
   Sql sql{url};
   sql.exec(text.str());
   if (!more.empty())
     sql.exec(more);
   return url;
+}
+
+} // namespace
+
+std::string phone_manager_database(Postgres& server, const std::string& more) {
+  return database_of(server, "phone_manager.sql", more);
+}
+
+std::string unprefixed_database(Postgres& server, const std::string& more) {
+  return database_of(server, "unprefixed_names.sql", more);
 }
 
 std::string limited_role_url(const std::string& url) {

@@ -10,6 +10,10 @@ namespace regroup::test {
 /// has never been; its url. `more` is run on it as well.
 std::string phone_manager_database(Postgres& server, const std::string& more = {});
 
+/// The same of an installation of Regroup whose webhook_endpoints and migration_events had no
+/// prefix (unprefixed_names.sql).
+std::string unprefixed_database(Postgres& server, const std::string& more = {});
+
 /// The url of a role of its own that may read and write every table that the database has now, and
 /// neither make nor change one.
 std::string limited_role_url(const std::string& url);

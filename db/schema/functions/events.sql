@@ -4,9 +4,9 @@ CREATE OR REPLACE FUNCTION regroup_record_event_v1(
   p_type text, p_migration_id uuid, p_registration_group_id text) RETURNS void
 LANGUAGE sql VOLATILE
 AS $$
-  INSERT INTO migration_events (endpoint_id, type, migration_id, registration_group_id)
+  INSERT INTO regroup_migration_events (endpoint_id, type, migration_id, registration_group_id)
   SELECT w.id, p_type, p_migration_id, p_registration_group_id
-  FROM webhook_endpoints w WHERE w.is_active;
+  FROM regroup_webhook_endpoints w WHERE w.is_active;
 $$;
 
 -- What is due, for each endpoint as many as it may have under way at once: 4 in each replica, or one
@@ -21,22 +21,22 @@ AS $$
     SELECT w.id, w.url, w.secret,
       CASE WHEN w.failures >= 5 THEN 1 ELSE 4 END
         - (SELECT count(*) FROM unnest(p_busy) AS busy(id) WHERE busy.id = w.id) AS free
-    FROM webhook_endpoints w
+    FROM regroup_webhook_endpoints w
     WHERE w.is_active AND (w.open_until IS NULL OR w.open_until <= now())
   ), due AS MATERIALIZED (
     SELECT e.id, r.url, r.secret
     FROM room r CROSS JOIN LATERAL (
-      SELECT e.id FROM migration_events e
+      SELECT e.id FROM regroup_migration_events e
       WHERE e.endpoint_id = r.id AND e.due_at <= now()
         AND NOT EXISTS (
-          SELECT FROM migration_events o
+          SELECT FROM regroup_migration_events o
           WHERE o.endpoint_id = e.endpoint_id
             AND o.registration_group_id = e.registration_group_id AND o.id < e.id)
       ORDER BY e.id
       LIMIT greatest(r.free, 0)
       FOR UPDATE SKIP LOCKED) e
   ), taken AS (
-    UPDATE migration_events e SET due_at = now() + p_lease, attempts = e.attempts + 1
+    UPDATE regroup_migration_events e SET due_at = now() + p_lease, attempts = e.attempts + 1
     FROM due WHERE e.id = due.id
     RETURNING e.*, due.url, due.secret
   )
@@ -61,13 +61,13 @@ CREATE OR REPLACE FUNCTION regroup_settle_events_v1(p_ids bigint[], p_errors tex
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-  PERFORM FROM webhook_endpoints w
-  WHERE w.id IN (SELECT e.endpoint_id FROM migration_events e WHERE e.id = ANY (p_ids))
+  PERFORM FROM regroup_webhook_endpoints w
+  WHERE w.id IN (SELECT e.endpoint_id FROM regroup_migration_events e WHERE e.id = ANY (p_ids))
   ORDER BY w.id FOR UPDATE;
 
   WITH result AS (
     SELECT e.endpoint_id, r.error
-    FROM unnest(p_ids, p_errors) AS r(id, error) JOIN migration_events e ON e.id = r.id
+    FROM unnest(p_ids, p_errors) AS r(id, error) JOIN regroup_migration_events e ON e.id = r.id
   ), summary AS (
     SELECT endpoint_id, count(*) FILTER (WHERE error <> '') AS failed,
       bool_or(error = '') AS delivered, max(error) AS error
@@ -75,9 +75,9 @@ BEGIN
   ), counted AS (
     SELECT w.id, s.failed, s.delivered, s.error,
       (CASE WHEN s.delivered THEN 0 ELSE w.failures END + s.failed)::int AS failures
-    FROM summary s JOIN webhook_endpoints w ON w.id = s.endpoint_id
+    FROM summary s JOIN regroup_webhook_endpoints w ON w.id = s.endpoint_id
   )
-  UPDATE webhook_endpoints w SET
+  UPDATE regroup_webhook_endpoints w SET
     failures = c.failures,
     open_until = CASE WHEN c.failures >= 5 AND NOT c.delivered
       THEN now() + least(interval '10 minutes', interval '30 seconds' * 2 ^ least(c.failures - 5, 10)) END,
@@ -86,11 +86,11 @@ BEGIN
     last_error = CASE WHEN c.failed > 0 THEN left(c.error, 500) ELSE w.last_error END
   FROM counted c WHERE w.id = c.id;
 
-  UPDATE migration_events e SET due_at = now()
+  UPDATE regroup_migration_events e SET due_at = now()
     + least(interval '10 minutes', interval '1 second' * 2 ^ least(e.attempts - 1, 12))
   FROM unnest(p_ids, p_errors) AS r(id, error)
   WHERE e.id = r.id AND r.error <> '';
-  DELETE FROM migration_events e
+  DELETE FROM regroup_migration_events e
   USING unnest(p_ids, p_errors) AS r(id, error)
   WHERE e.id = r.id AND r.error = '';
 END
@@ -101,12 +101,12 @@ LANGUAGE sql STABLE
 AS $$
   SELECT coalesce(json_agg(json_build_object(
     'id', w.id, 'url', w.url, 'is_active', w.is_active, 'created_at', regroup_utc_text(w.created_at),
-    'pending', (SELECT count(*) FROM migration_events e WHERE e.endpoint_id = w.id),
+    'pending', (SELECT count(*) FROM regroup_migration_events e WHERE e.endpoint_id = w.id),
     'failures', w.failures, 'open_until', regroup_utc_text(w.open_until),
     'last_success_at', regroup_utc_text(w.last_success_at),
     'last_failure_at', regroup_utc_text(w.last_failure_at), 'last_error', w.last_error)
     ORDER BY w.created_at, w.id), '[]')
-  FROM webhook_endpoints w
+  FROM regroup_webhook_endpoints w
 $$;
 
 -- With the endpoint its events go, those included that a migration wrote while another endpoint went.
@@ -116,10 +116,10 @@ AS $$
 DECLARE
   found_one boolean;
 BEGIN
-  DELETE FROM webhook_endpoints w WHERE w.id = p_id;
+  DELETE FROM regroup_webhook_endpoints w WHERE w.id = p_id;
   found_one := FOUND;
-  DELETE FROM migration_events e
-  WHERE NOT EXISTS (SELECT FROM webhook_endpoints w WHERE w.id = e.endpoint_id);
+  DELETE FROM regroup_migration_events e
+  WHERE NOT EXISTS (SELECT FROM regroup_webhook_endpoints w WHERE w.id = e.endpoint_id);
   RETURN found_one;
 END
 $$;

@@ -274,7 +274,7 @@ BEGIN
     p_trace_id, now() - p_received_us * interval '1 us', now() - p_started_us * interval '1 us',
     o_locked_at)
   ON CONFLICT DO NOTHING
-  RETURNING EXISTS (SELECT FROM webhook_endpoints w WHERE w.is_active) INTO is_followed;
+  RETURNING EXISTS (SELECT FROM regroup_webhook_endpoints w WHERE w.is_active) INTO is_followed;
   IF NOT FOUND THEN
     -- The migration's id was taken: by an administrator who cancelled it (functions/live.sql), or
     -- by somebody who found its replica silent (functions/running.sql).
