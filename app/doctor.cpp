@@ -38,6 +38,11 @@ Finding keys(const config::Settings& settings) {
             "file"};
   try {
     const http::JwtVerifier verifier{jwt_settings(settings)};
+    if (const auto skipped = verifier.skipped_keys(); !skipped.empty())
+      return {Severity::warning, code,
+              "auth.jwt_jwks_file: " + std::to_string(skipped.size()) +
+                  " of its keys cannot be used: " + skipped.front(),
+              "mend them in the file: tokens signed with them are refused"};
     return {Severity::good, code, "the keys for tokens can be read", {}};
   } catch (const std::exception& why) {
     return {Severity::error, code, why.what(), "put a key of auth.jwt_algorithm there"};

@@ -69,6 +69,9 @@ int run(const std::vector<std::string>& arguments) {
   const config::Loaded loaded = load_settings(line, flaws);
   const config::Settings& settings = loaded.settings;
   telemetry::StreamLog log{stderr, format_of(settings.log), settings.log.level};
+  for (const auto& name : loaded.ignored)
+    log.event(domain::LogLevel::debug, "config.ignored_variable",
+              {{"name", std::string_view{name}}, {"why", "Kubernetes sets it for a Service"}});
   if (command == "serve" && line.has("--check-config"))
     return check_config(loaded);
   if (command == "serve") {

@@ -48,9 +48,13 @@ constexpr auto kLastWords = 2s;
 /// How many jobs may wait for the one connection that stands beside the pool.
 constexpr std::size_t kMostAside = 1000;
 
-/// Files for everything but callers and the database: the log, keys, what libraries open, and
-/// connections that are closing (http/connection.cpp).
-constexpr std::size_t kOtherFiles = 128;
+/// Files for everything but callers, the database and webhooks: the log, keys, what libraries open,
+/// a look-up of a name for a webhook, which takes three for a moment, and connections that are
+/// closing (http/connection.cpp).
+constexpr std::size_t kOtherFiles = 112;
+
+/// Webhooks on their way at once, each with a socket.
+constexpr std::size_t kMostDeliveries = 64;
 
 struct ActorConfig : caf::actor_system_config {
   explicit ActorConfig(domain::EventLoop& loop) {
@@ -64,22 +68,31 @@ std::size_t threads_of(const config::Settings& settings) {
                                    : std::max(1U, std::thread::hardware_concurrency());
 }
 
-/// How many callers there is room for. A server that runs out of files would never accept again:
-/// RESTinio makes no other accept after one that failed.
-std::size_t connections_of(const config::Settings& settings, domain::Log& log) {
+/// For how many callers and webhooks at once there are files.
+struct FileBudget {
+  std::size_t connections = 0;
+  std::size_t deliveries = 0;
+};
+
+FileBudget file_budget(const config::Settings& settings, domain::Log& log) {
   const std::size_t wanted = settings.http.max_connections;
   // A connection to the database is two: libpq's, and the loop's that watches it.
-  const std::size_t others = 2 * settings.database.pool_size + threads_of(settings) + kOtherFiles;
-  const std::size_t files = raise_file_limit(wanted + others);
-  if (files <= others)
+  const std::size_t others =
+      2 * (settings.database.pool_size + config::Settings::Database::beside_the_pool) +
+      threads_of(settings) + kOtherFiles;
+  const std::size_t files = raise_file_limit(wanted + kMostDeliveries + others);
+  if (files < others + 2)
     throw std::runtime_error("the limit of open files (ulimit -n) must be above " +
-                             std::to_string(others));
-  const std::size_t possible = std::min(wanted, files - others);
-  if (possible < wanted)
+                             std::to_string(others + 1));
+  FileBudget budget;
+  budget.deliveries = std::min(kMostDeliveries, (files - others) / 2);
+  budget.connections = std::min(wanted, files - others - budget.deliveries);
+  if (budget.connections < wanted)
     log.event(domain::LogLevel::warning, "http.fewer_connections",
-              {{"max_connections", static_cast<std::int64_t>(possible)},
+              {{"max_connections", static_cast<std::int64_t>(budget.connections)},
+               {"webhooks_at_once", static_cast<std::int64_t>(budget.deliveries)},
                {"open_files_limit", static_cast<std::int64_t>(files)}});
-  return possible;
+  return budget;
 }
 
 /// The database is one that this service can be trusted on, and has its tables and guards.
@@ -110,8 +123,9 @@ config::Settings::Database named_database(const config::Settings& settings) {
 class Service {
 public:
   Service(const config::Settings& settings, const db::SchemaFacts& facts, domain::Log& log)
-      : tokens_(jwt_settings(settings)), limiter_(settings.limits.requests_per_minute),
-        loop_(threads_of(settings), log), config_(loop_), system_(config_),
+      : log_(log), files_(file_budget(settings, log)), tokens_(jwt_settings(settings)),
+        limiter_(settings.limits.requests_per_minute), loop_(threads_of(settings), log),
+        config_(loop_), system_(config_),
         dispatcher_(actors::spawn_dispatcher(
             system_, workers(settings, facts, log),
             {settings.database.pool_size, settings.database.queue_limit}, metrics_)),
@@ -136,14 +150,17 @@ public:
               settings.webhooks.allow_private_addresses},
              {tokens_, unicode_, limiter_, *gateway_, lifecycle_, log, metrics_}),
         sender_(
-            {settings.webhooks.timeout, settings.webhooks.allow_private_addresses},
+            {settings.webhooks.timeout, settings.webhooks.allow_private_addresses,
+             files_.deliveries},
             [this](domain::Job job) { return ask_and_wait(std::move(job)); }, log),
         server_(loop_,
                 {settings.http.address, settings.http.port, settings.http.request_timeout,
-                 settings.http.max_body_bytes, settings.http.max_buffered_bytes,
-                 connections_of(settings, log), settings.http.idle_timeout,
-                 settings.http.read_timeout, settings.http.cors_origins},
-                api_, lifecycle_, log, metrics_) {}
+                 settings.http.max_body_bytes, settings.http.max_buffered_bytes, files_.connections,
+                 settings.http.idle_timeout, settings.http.read_timeout,
+                 settings.http.cors_origins},
+                api_, lifecycle_, log, metrics_) {
+    tell_skipped_keys();
+  }
 
   /// After end().
   ~Service() = default;
@@ -173,6 +190,7 @@ public:
     const std::size_t keys = tokens_.reload(jwt_settings(settings));
     limiter_.set_limit(settings.limits.requests_per_minute);
     api_.set_max_devices_per_group(settings.limits.max_devices_per_group);
+    tell_skipped_keys();
     return keys;
   }
 
@@ -184,6 +202,7 @@ public:
   std::uint16_t port() const { return server_.port(); }
 
   void keep_house() {
+    metrics_.log_lines_dropped(log_.dropped());
     limiter_.sweep(Clock::now());
     tokens_.sweep();
     if (owes_nothing())
@@ -191,6 +210,14 @@ public:
   }
 
 private:
+  void tell_skipped_keys() {
+    const auto skipped = tokens_.skipped_keys();
+    metrics_.token_keys_skipped(skipped.size());
+    for (const auto& each : skipped)
+      log_.event(domain::LogLevel::warning, "auth.key_skipped",
+                 {{"setting", "auth.jwt_jwks_file"}, {"why", std::string_view{each}}});
+  }
+
   actors::WorkerFactory workers(const config::Settings& settings, const db::SchemaFacts& facts,
                                 domain::Log& log) {
     return actors::pooled_workers(
@@ -209,6 +236,8 @@ private:
     return answer.get();
   }
 
+  domain::Log& log_;
+  const FileBudget files_;
   telemetry::PrometheusMetrics metrics_{REGROUP_VERSION};
   text::Utf8procUnicode unicode_;
   http::JwtVerifier tokens_;
@@ -304,6 +333,7 @@ int serve(const config::Settings& given, const Reload& how, domain::Log& log) {
     // A worker may be waiting for a database that says nothing: nobody waits for it any longer. Its
     // connection ends with the process, and with it what was not committed.
     foundation.reset();
+    log.flush(kLastWords);
     std::_Exit(0);
   }
   service.reset();

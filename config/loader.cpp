@@ -57,6 +57,40 @@ std::string key_in_line(std::string_view text, std::size_t number) {
   return known ? word + ": " : "";
 }
 
+/// "_8080_TCP", "_8080_TCP_ADDR": of a port's number, and what follows it.
+bool is_link_of_port(std::string_view rest) {
+  const auto digits = std::min(rest.find_first_not_of("0123456789", 1), rest.size());
+  if (!rest.starts_with('_') || digits < 2)
+    return false;
+  rest.remove_prefix(digits);
+  for (const std::string_view protocol : {"_TCP", "_UDP", "_SCTP"})
+    for (const std::string_view part : {"", "_PROTO", "_PORT", "_ADDR"})
+      if (rest.starts_with(protocol) && rest.substr(protocol.size()) == part)
+        return true;
+  return false;
+}
+
+/// Whether Kubernetes sets a variable like this in every pod beside a Service whose name begins
+/// with `regroup` ("service links").
+bool is_service_link(std::string_view name, std::string_view value) {
+  constexpr std::string_view kPort = "_PORT";
+  constexpr std::string_view kServicePort = "_SERVICE_PORT";
+  if (name.ends_with("_SERVICE_HOST"))
+    return true;
+  if (const auto at = name.find(kServicePort); at != name.npos) {
+    const auto port = name.substr(at + kServicePort.size());
+    return port.empty() || port.starts_with('_');
+  }
+  if (name.ends_with(kPort))
+    for (const std::string_view scheme : {"tcp://", "udp://", "sctp://"})
+      if (value.starts_with(scheme))
+        return true;
+  for (auto at = name.find(kPort); at != name.npos; at = name.find(kPort, at + 1))
+    if (is_link_of_port(name.substr(at + kPort.size())))
+      return true;
+  return false;
+}
+
 /// What a TOML value says, as a flag would say it; nothing for what no flag can say.
 std::optional<std::string> text_of(const toml::node& node, bool is_list) {
   if (const auto* items = node.as_array(); items && is_list) {
@@ -160,10 +194,15 @@ void Loading::read_environment(
   for (const std::string& name : names) {
     if (!name.starts_with(kVariablePrefix))
       continue;
+    const auto text = environment(name);
+    if (text && is_service_link(name, *text)) {
+      loaded_.ignored.push_back(name);
+      continue;
+    }
     const auto known = find_key([&](const Key& key) { return variable_of(key.name) == name; });
     if (!known)
       refuse("unknown key " + name + " (environment)");
-    if (const auto text = environment(name))
+    if (text && !text->empty())
       set(*known, *text, Source::environment, "environment " + name);
   }
 }

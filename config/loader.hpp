@@ -42,13 +42,15 @@ struct Loaded {
   Settings settings;
   std::vector<Source> sources;      // one for each of keys()
   std::vector<std::string> origins; // the same in words: "flag --http.port", "regroup.toml:3"
+  std::vector<std::string> ignored; // variables that Kubernetes sets, not who runs this
 };
 
 /// Built-in defaults, then the TOML file (when one is given), then the environment
 /// (`REGROUP_HTTP_PORT`), then flags (`--http.port 8081` or `--http.port=8081`; `arguments` holds
 /// flags alone, without `--config`). `environment_names` are the names of all variables; those
-/// that do not begin with `REGROUP_` are left alone. Where nothing sets it,
-/// `database.prepared_statements` is true for the embedded PostgreSQL.
+/// that do not begin with `REGROUP_` are left alone, those that are empty count as not set, and
+/// those that Kubernetes sets for a Service named `regroup` or `regroup-…` are ignored. Where
+/// nothing sets it, `database.prepared_statements` is true for the embedded PostgreSQL.
 ///
 /// Throws SettingsError on an unknown key in the file, in a `REGROUP_…` variable or flag, on a key
 /// that is set twice in one place, on a value that does not parse or is out of range, on a key

@@ -202,7 +202,7 @@ struct Level { // kLevels is in the enum's order
   static constexpr bool quoted = true;
   static std::string type() { return Word<kLevels>::list(); }
   static domain::LogLevel parse(const std::string& text) {
-    const std::string word = Word<kLevels>::parse(text);
+    const std::string word = text == "warn" ? "warning" : Word<kLevels>::parse(text);
     return static_cast<domain::LogLevel>(std::find(kLevels.begin(), kLevels.end(), word) -
                                          kLevels.begin());
   }

@@ -44,6 +44,8 @@ std::string conninfo(const config::Settings::Database& settings) {
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option)
     if (option->val != nullptr)
       values[option->keyword] = option->val;
+  // Whatever the url, PGCLIENTENCODING or the role says: all text here is UTF-8.
+  values["client_encoding"] = "UTF8";
   std::string text;
   for (const auto& [key, value] : values)
     text += (text.empty() ? "" : " ") + key + "=" + quoted(value);

@@ -148,6 +148,13 @@ Finding prepared(const config::Settings::Database& settings, pqxx::connection& c
   }
 }
 
+Finding encoding(const config::Settings::Database& settings) {
+  for (const auto& each : inspect_schema(settings).findings)
+    if (each.code == "database/encoding")
+      return each;
+  return good("the database and its sessions speak UTF-8");
+}
+
 Finding schema(const config::Settings::Database& settings) {
   const Inspection found = inspect_schema(settings);
   if (const std::string stop = found.stop(); !stop.empty())
@@ -350,6 +357,7 @@ std::vector<Finding> examine(const config::Settings::Database& settings, unsigne
   examination.check("database/reachable", [](auto&) { return good("the database answers"); });
   examination.check("database/transactions", transactions);
   examination.check("database/writable", writable);
+  examination.check("database/encoding", with_settings(encoding));
   examination.check("lock/excludes", with_settings(lock_excludes));
   examination.check("lock/genuine", lock_is_genuine);
   examination.check("prepared/works",

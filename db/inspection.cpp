@@ -8,6 +8,7 @@
 #include <pqxx/except>
 #include <pqxx/result>
 
+#include <optional>
 #include <stdexcept>
 
 namespace regroup::db {
@@ -103,12 +104,34 @@ std::string Inspection::stop() const {
 
 namespace {
 
+/// In another encoding a name would be refused or, worse, be stored as other characters.
+std::optional<Finding> other_encoding(pqxx::work& work) {
+  const auto row = work.exec("SELECT current_setting('server_encoding') AS server, "
+                             "current_setting('client_encoding') AS client")
+                       .at(0);
+  const std::string server = row["server"].c_str();
+  const std::string client = row["client"].c_str();
+  if (server != "UTF8")
+    return Finding{
+        Severity::error, "database/encoding",
+        "the encoding of the database is " + server + ", and Regroup needs UTF8",
+        "dump it, create a database with ENCODING 'UTF8' TEMPLATE template0, and restore "
+        "it there"};
+  if (client != "UTF8")
+    return Finding{Severity::error, "database/encoding",
+                   "sessions get the client_encoding " + client + ", though UTF8 is asked for",
+                   "let the pooler pass client_encoding on"};
+  return std::nullopt;
+}
+
 Inspection inspect_once(const config::Settings::Database& settings) {
   pqxx::connection connection{conninfo(settings)};
   pqxx::work work{connection};
   // READ COMMITTED, and no longer than it takes: an index that is built meanwhile waits for
   // whoever holds a snapshot that is older than it is.
   work.exec("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0");
+  if (auto other = other_encoding(work))
+    return {{*std::move(other)}, {}};
   return Comparison{work, settings}.run();
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -19,13 +20,20 @@ inline LogValue if_any(std::string_view text) {
   return text.empty() ? LogValue{std::monostate{}} : LogValue{text};
 }
 
-/// The port to the log: one event a line, with named fields. Thread-safe, never throws. A field
-/// never holds a secret (a token, a key, a password, a connection string).
+/// The port to the log: one event a line, with named fields. Thread-safe, never throws, and event()
+/// waits for no reader. A field never holds a secret (a token, a key, a password, a connection
+/// string).
 class Log {
 public:
   virtual ~Log() = default;
   virtual void event(LogLevel level, std::string_view name,
                      std::initializer_list<LogField> fields) noexcept = 0;
+
+  /// Waits until what was logged is written, at most for `limit`; whether it is.
+  virtual bool flush(std::chrono::milliseconds /*limit*/) noexcept { return true; }
+
+  /// Events that were dropped, since the reader did not take them.
+  virtual std::uint64_t dropped() const noexcept { return 0; }
 };
 
 } // namespace regroup::domain

@@ -43,6 +43,12 @@ public:
   /// Operations that were answered with a 504 and are not settled yet.
   virtual void unsettled(std::size_t /*operations*/) noexcept {}
 
+  /// A connection that the kernel would not hand over: no file, no memory.
+  virtual void accept_failed() noexcept {}
+  virtual void log_lines_dropped(std::uint64_t /*since_the_start*/) noexcept {}
+  /// Keys of the JWKS file in force that cannot be used.
+  virtual void token_keys_skipped(std::size_t /*keys*/) noexcept {}
+
   /// All of it in Prometheus' text format, version 0.0.4.
   virtual std::string exposition() const { return {}; }
 };

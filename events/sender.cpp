@@ -17,7 +17,6 @@ constexpr auto kLongPause = 2000ms;
 constexpr auto kPatience = 10s;
 /// Beyond twice the time of a delivery: for its outcome to reach the database.
 constexpr auto kSlack = 2s;
-constexpr std::size_t kMostAtOnce = 64;
 
 } // namespace
 
@@ -38,7 +37,8 @@ void Sender::stop() {
 void Sender::run() {
   while (!stopping_) {
     try {
-      if (results_.empty() && Clock::now() >= next_claim_ && transfers_->count() < kMostAtOnce)
+      if (results_.empty() && Clock::now() >= next_claim_ &&
+          transfers_->count() < settings_.most_at_once)
         claim();
       const auto rest = std::chrono::ceil<std::chrono::milliseconds>(next_claim_ - Clock::now());
       for (auto& result :

@@ -23,6 +23,7 @@ public:
   struct Settings {
     std::chrono::milliseconds timeout; // for one delivery, from the name's look-up to the answer
     bool allow_private_addresses = false;
+    std::size_t most_at_once = 64; // each has a socket
   };
   /// Asks the database, and waits for the answer.
   using Ask = std::function<domain::Answer(domain::Job)>;

@@ -116,6 +116,15 @@ std::optional<std::chrono::minutes> take_offset(std::string_view& text) {
   return east ? offset : -offset;
 }
 
+constexpr std::chrono::sys_days kFirstDay{std::chrono::year{1} / 1 / 1};
+constexpr std::chrono::sys_days kDayAfterLast{std::chrono::year{10000} / 1 / 1};
+
+/// PostgreSQL's calendar has no year 0, and four digits end with the year 9999. An offset can carry
+/// a time out of either.
+std::optional<Micros> within_the_calendar(Micros at) {
+  return at >= kFirstDay && at < kDayAfterLast ? std::optional{at} : std::nullopt;
+}
+
 std::optional<domain::HistoryPosition> parse_cursor(std::string_view text) {
   const auto plain = base64url_decode(text);
   const auto space = plain ? plain->find(' ') : std::string::npos;
@@ -212,15 +221,17 @@ std::optional<std::chrono::hours> step_of(const std::string& text) {
 
 std::optional<Micros> parse_time(std::string_view text) {
   auto at = take_day(text);
-  if (!at || text.empty())
-    return at;
+  if (!at)
+    return std::nullopt;
+  if (text.empty())
+    return within_the_calendar(*at);
   if (!take(text, 'T') && !take(text, 't'))
     return std::nullopt;
   const auto time = take_time(text);
   const auto offset = time ? take_offset(text) : std::nullopt;
   if (!offset || !text.empty())
     return std::nullopt;
-  return *at + *time - *offset;
+  return within_the_calendar(*at + *time - *offset);
 }
 
 std::string time_text(Micros at) {
@@ -276,7 +287,8 @@ parse_analytics(std::string_view query, const domain::Unicode& unicode,
   };
   const auto to = parameters.take("to", kTime, as_time)
                       .value_or(std::chrono::floor<std::chrono::microseconds>(now));
-  const auto from = parameters.take("from", kTime, as_time).value_or(to - std::chrono::days{30});
+  const auto from = parameters.take("from", kTime, as_time)
+                        .value_or(std::max<Micros>(to - std::chrono::days{30}, kFirstDay));
   const auto step = parameters.take("granularity", "must be hour, day, week or month", as_step)
                         .value_or(std::string{"day"});
   if (from >= to)

@@ -230,6 +230,8 @@ std::size_t JwtVerifier::reload(const JwtSettings& settings) {
   return count;
 }
 
+std::vector<std::string> JwtVerifier::skipped_keys() const { return current()->keys.skipped; }
+
 void JwtVerifier::sweep() { current()->cache.sweep(); }
 
 std::shared_ptr<JwtVerifier::Impl> JwtVerifier::current() const {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace regroup::http {
 
@@ -32,7 +33,8 @@ public:
   /// Reads the keys, once: changed files are seen by reload(). Throws std::runtime_error
   /// with one line that names the setting when the algorithm is unknown, no source of keys or
   /// more than one is given, a file cannot be read or holds no key that fits the algorithm, an
-  /// RSA key has fewer than 2048 bits or an HS256 secret fewer than 32 bytes.
+  /// RSA key has fewer than 2048 bits or an HS256 secret fewer than 32 bytes. Of a JWKS such keys
+  /// are skipped, as long as one is left.
   explicit JwtVerifier(const JwtSettings& settings);
   ~JwtVerifier();
   JwtVerifier(const JwtVerifier&) = delete;
@@ -49,6 +51,9 @@ public:
   /// Reads the keys anew, and forgets every token that was verified with the old ones; how many
   /// keys there are now. Throws as the constructor does, and the old keys stay.
   std::size_t reload(const JwtSettings& settings);
+
+  /// The keys of the JWKS file that cannot be used, and why: a line each.
+  std::vector<std::string> skipped_keys() const;
 
   /// Forgets what was remembered of tokens that nobody used since the sweep before.
   void sweep();

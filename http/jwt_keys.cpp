@@ -77,7 +77,7 @@ std::string number_of(const Json& key, const char* member) {
 
 /// RFC 7517 section 4: what the key is for.
 bool fits(const Json& key, const std::string& algorithm) {
-  if (!key.is_object() || (key.contains("use") && text_of(key, "use") != "sig") ||
+  if ((key.contains("use") && text_of(key, "use") != "sig") ||
       (key.contains("alg") && text_of(key, "alg") != algorithm))
     return false;
   if (key.contains("key_ops")) {
@@ -103,24 +103,45 @@ SizedJwk jwk_of(const Json& key, const std::string& algorithm) {
   return secret_jwk(number_of(key, "k"));
 }
 
-/// A key that does not fit is another service's business; one that fits and is broken or too
-/// weak stops the start, since leaving it out would show only as tokens that are refused.
+/// Nothing where the key is another service's business. Throws what is wrong with it.
+std::optional<VerificationKeys::Key> read_key(const Json& key, const std::string& algorithm) {
+  if (!key.is_object())
+    throw std::runtime_error("it is not an object");
+  if (text_of(key, "kty").empty())
+    throw std::runtime_error("a key has no valid \"kty\"");
+  if (!fits(key, algorithm))
+    return std::nullopt;
+  std::optional<std::string> kid;
+  if (key.contains("kid")) {
+    if (!key["kid"].is_string())
+      throw std::runtime_error("a key has no valid \"kid\"");
+    kid = text_of(key, "kid");
+  }
+  return VerificationKeys::Key{jwk_of(key, algorithm), std::move(kid)};
+}
+
+/// One key that is broken or too weak takes nothing from the others: a rotation must not wait for
+/// it. A file without any that can be used is refused.
 VerificationKeys keys_of_jwks(const std::string& text, const std::string& algorithm) {
   const auto set = parse_strict_json(text);
   if (!set || !set->is_object() || !set->contains("keys") || !set->at("keys").is_array())
     throw std::runtime_error("the file is not a JSON Web Key Set");
   VerificationKeys found;
   found.have_names = true;
+  std::size_t number = 0;
   for (const auto& key : set->at("keys")) {
-    if (!fits(key, algorithm))
-      continue;
-    std::optional<std::string> kid;
-    if (key.contains("kid"))
-      kid = text_of(key, "kid");
-    found.keys.push_back({jwk_of(key, algorithm), std::move(kid)});
+    ++number;
+    try {
+      if (auto read = read_key(key, algorithm))
+        found.keys.push_back(*std::move(read));
+    } catch (const std::runtime_error& why) {
+      found.skipped.push_back("key " + std::to_string(number) + ": " + why.what());
+    }
   }
   if (found.keys.empty())
-    throw std::runtime_error("the file holds no key for " + algorithm);
+    throw std::runtime_error(
+        "the file holds no key for " + algorithm +
+        (found.skipped.empty() ? "" : " that can be used (" + found.skipped.front() + ")"));
   return found;
 }
 

@@ -15,8 +15,9 @@ struct VerificationKeys {
     SizedJwk key;
     std::optional<std::string> kid;
   };
-  std::vector<Key> keys;   // at least one
-  bool have_names = false; // from a JWKS: a token's `kid` chooses
+  std::vector<Key> keys;            // at least one
+  bool have_names = false;          // from a JWKS: a token's `kid` chooses
+  std::vector<std::string> skipped; // keys of a JWKS that cannot be used, and why: a line each
 };
 
 /// Reads the one source of keys that the settings name; see JwtVerifier's constructor.

@@ -1,5 +1,6 @@
 #include "http/server.hpp"
 
+#include "http/acceptor.hpp"
 #include "http/framed_socket.hpp"
 #include "http/io_context.hpp"
 #include "http/open_connections.hpp"
@@ -307,6 +308,22 @@ private:
   std::shared_ptr<Router> router_;
 };
 
+/// A flood of connections must not become a flood of lines.
+class Complaints {
+public:
+  bool is_due() {
+    const auto now = Clock::now().time_since_epoch();
+    auto last = last_.load();
+    return now - Clock::duration{last} > kBetween &&
+           last_.compare_exchange_strong(last, now.count());
+  }
+
+private:
+  static constexpr std::chrono::seconds kBetween{10};
+
+  std::atomic<Clock::rep> last_{0};
+};
+
 /// Counts the connections, and closes at once what would be one too many. (RESTinio's own
 /// `max_parallel_connections` counts a connection for ever that the peer reset before it was looked
 /// at; its IP blocker ends the program over one that is reset at the wrong moment. Both read in
@@ -328,30 +345,52 @@ public:
   }
 
 private:
-  /// A flood of connections must not become a flood of lines.
   void complain() {
-    const auto now = Clock::now().time_since_epoch();
-    auto last = complained_.load();
-    if (now - Clock::duration{last} > kBetweenComplaints &&
-        complained_.compare_exchange_strong(last, now.count()))
+    if (complaints_.is_due())
       log_.event(domain::LogLevel::warning, "http.connections_full",
                  {{"open", static_cast<std::int64_t>(connections_->count())}});
   }
 
-  static constexpr std::chrono::seconds kBetweenComplaints{10};
-
   std::shared_ptr<OpenConnections> connections_;
   domain::Log& log_;
-  std::atomic<Clock::rep> complained_{0};
+  Complaints complaints_;
+};
+
+/// RESTinio's logger: what it says is of no use to administrators, but for this.
+class AcceptLog : public restinio::null_logger_t {
+public:
+  AcceptLog(domain::Log& log, domain::Metrics& metrics) : log_(log), metrics_(metrics) {}
+
+  void accept_failed(const std::error_code& why) {
+    metrics_.accept_failed();
+    if (complaints_.is_due())
+      log_.event(domain::LogLevel::error, "http.accept_failed",
+                 {{"error", std::string_view{why.message()}}});
+  }
+
+private:
+  domain::Log& log_;
+  domain::Metrics& metrics_;
+  Complaints complaints_;
 };
 
 struct Traits : restinio::default_traits_t {
   using request_handler_t = Edge;
   using connection_state_listener_t = Doorkeeper;
   using stream_socket_t = FramedSocket;
+  using logger_t = AcceptLog;
 };
 
 } // namespace
+} // namespace regroup::http
+
+template <>
+class restinio::impl::acceptor_t<regroup::http::Traits>
+    : public regroup::http::Acceptor<regroup::http::Traits> {
+  using Acceptor::Acceptor;
+};
+
+namespace regroup::http {
 
 struct Server::Impl {
   explicit Impl(std::size_t max_connections)
@@ -392,6 +431,7 @@ Server::Server(IoLoop& loop, const ServerSettings& settings, Api& api, Lifecycle
       .request_handler(std::make_unique<Edge>(loop, impl_->gate, api, lifecycle, log, metrics,
                                               settings.cors_origins))
       .connection_state_listener(std::make_shared<Doorkeeper>(impl_->connections, log))
+      .logger(log, metrics)
       .buffer_size(kDeliveryBytes)
       // One accept at a time: RESTinio numbers the connections without a lock.
       .concurrent_accepts_count(1)
@@ -425,7 +465,7 @@ std::uint16_t Server::port() const { return impl_->port; }
 
 void Server::stop_listening() {
   // RESTinio can stop only as a whole. On Linux a listening socket that is shut down refuses; the
-  // accept that waits there fails, and RESTinio makes no other.
+  // accept that waits there fails (http/acceptor.hpp).
   ::shutdown(impl_->listener, SHUT_RDWR);
 }
 

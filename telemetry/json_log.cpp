@@ -6,13 +6,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
-#include <climits>
-#include <mutex>
 #include <string>
 #include <type_traits>
-#include <unistd.h>
 #include <utility>
 #include <variant>
 
@@ -23,10 +19,6 @@ using nlohmann::ordered_json;
 
 constexpr std::array<std::string_view, 4> kJsonLevels{"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 4> kTextLevels{"DEBUG", "INFO ", "WARN ", "ERROR"};
-
-/// Where no line can be made, since there is no memory for it.
-constexpr std::string_view kLostEvent = R"({"level":"error","event":"an event is missing here"})"
-                                        "\n";
 
 /// Without the fraction: lines of the same second share it.
 std::string text_of_second(std::chrono::sys_seconds time) {
@@ -152,33 +144,23 @@ std::string text_line(std::size_t level, std::string_view name,
 } // namespace
 
 StreamLog::StreamLog(std::FILE* stream, Format format, domain::LogLevel level)
-    : file_(::fileno(stream)), format_(format), level_(level) {}
+    : format_(format), level_(level), writer_(::fileno(stream), [this](std::uint64_t lines) {
+        return line(domain::LogLevel::warning, "log.lines_dropped",
+                    {{"lines", static_cast<std::int64_t>(lines)}});
+      }) {}
 
 void StreamLog::event(domain::LogLevel level, std::string_view name,
                       std::initializer_list<domain::LogField> fields) noexcept try {
-  if (level < level_.load(std::memory_order_relaxed))
-    return;
-  const auto make_line = format_ == Format::json ? json_line : text_line;
-  write(make_line(static_cast<std::size_t>(level), name, fields));
-} catch (const std::exception&) {
-  write(kLostEvent);
+  if (level >= level_.load(std::memory_order_relaxed))
+    writer_.put(line(level, name, fields));
+} catch (const std::exception&) { // no memory
+  writer_.drop();
 }
 
-/// A stream's own lock would have threads wait for each other's system calls: a twentieth of what a
-/// refusal cost. Up to PIPE_BUF bytes need none (POSIX, write()).
-void StreamLog::write(std::string_view line) noexcept {
-  std::shared_lock together{whole_, std::defer_lock};
-  std::unique_lock alone{whole_, std::defer_lock};
-  if (line.size() <= PIPE_BUF)
-    together.lock();
-  else
-    alone.lock();
-  while (!line.empty()) {
-    const auto written = ::write(file_, line.data(), line.size());
-    if (written < 0 && errno != EINTR)
-      return; // nobody else to tell
-    line.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
-  }
+std::string StreamLog::line(domain::LogLevel level, std::string_view name,
+                            std::initializer_list<domain::LogField> fields) const {
+  const auto make_line = format_ == Format::json ? json_line : text_line;
+  return make_line(static_cast<std::size_t>(level), name, fields);
 }
 
 } // namespace regroup::telemetry

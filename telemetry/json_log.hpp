@@ -1,17 +1,17 @@
 #pragma once
 #include "domain/log.hpp"
+#include "telemetry/line_writer.hpp"
 
 #include <atomic>
 #include <cstdio>
-#include <shared_mutex>
 #include <string_view>
 
 namespace regroup::telemetry {
 
 /// domain::Log on a stream: one JSON object a line (`{"ts": RFC 3339 with milliseconds, "level",
-/// "event", …fields}`), or a readable line of text for terminals. A line is one write(2), so lines
-/// of several threads, or of processes that share the file, do not mix, and none is lost when this
-/// one is killed.
+/// "event", …fields}`), or a readable line of text for terminals. Lines of several threads, or of
+/// processes that share the file, do not mix. No caller waits for the stream's reader
+/// (line_writer.hpp); lines that are dropped for it are counted in an event `log.lines_dropped`.
 class StreamLog final : public domain::Log {
 public:
   enum class Format { text, json };
@@ -20,16 +20,19 @@ public:
   void event(domain::LogLevel level, std::string_view name,
              std::initializer_list<domain::LogField> fields) noexcept override;
 
+  bool flush(std::chrono::milliseconds limit) noexcept override { return writer_.flush(limit); }
+  std::uint64_t dropped() const noexcept override { return writer_.dropped(); }
+
   /// Takes effect at once, from any thread.
   void set_level(domain::LogLevel level) noexcept { level_.store(level); }
 
 private:
-  void write(std::string_view line) noexcept;
+  std::string line(domain::LogLevel level, std::string_view name,
+                   std::initializer_list<domain::LogField> fields) const;
 
-  int file_;
-  std::shared_mutex whole_; // held alone by a line that the kernel may write in parts
   Format format_;
   std::atomic<domain::LogLevel> level_;
+  LineWriter writer_; // uses the others
 };
 
 } // namespace regroup::telemetry

@@ -91,7 +91,15 @@ PrometheusMetrics::PrometheusMetrics(const std::string& version)
                                  "COMMITs whose answer was lost, by what was found out."),
                         kDoubt)),
       unsettled_(gauge(registry_, "regroup_unsettled_operations",
-                       "Operations that were answered with a 504 and are not settled yet.")) {
+                       "Operations that were answered with a 504 and are not settled yet.")),
+      accepts_failed_(counters(registry_, "regroup_accept_failures_total",
+                               "Connections that could not be accepted: no file, no memory.")
+                          .Add({})),
+      lines_dropped_(counters(registry_, "regroup_log_lines_dropped_total",
+                              "Lines that the log's reader did not take.")
+                         .Add({})),
+      keys_skipped_(gauge(registry_, "regroup_token_keys_skipped",
+                          "Keys of the JWKS file in force that cannot be used.")) {
   gauge(registry_, "regroup_build_info", "The version that runs; the value is always 1.",
         {{"version", version}})
       .Set(1);
@@ -140,6 +148,14 @@ void PrometheusMetrics::database_connection(Connected how) noexcept {
 }
 
 void PrometheusMetrics::doubt_ended(Doubt how) noexcept { doubts_[index_of(how)]->Increment(); }
+
+void PrometheusMetrics::log_lines_dropped(std::uint64_t since_the_start) noexcept {
+  lines_dropped_.Increment(static_cast<double>(since_the_start) - lines_dropped_.Value());
+}
+
+void PrometheusMetrics::token_keys_skipped(std::size_t keys) noexcept {
+  keys_skipped_.Set(static_cast<double>(keys));
+}
 
 std::string PrometheusMetrics::exposition() const {
   return prometheus::TextSerializer{}.Serialize(registry_.Collect());

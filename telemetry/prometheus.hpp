@@ -32,6 +32,10 @@ public:
     unsettled_.Set(static_cast<double>(operations));
   }
 
+  void accept_failed() noexcept override { accepts_failed_.Increment(); }
+  void log_lines_dropped(std::uint64_t since_the_start) noexcept override;
+  void token_keys_skipped(std::size_t keys) noexcept override;
+
   std::string exposition() const override;
 
 private:
@@ -54,6 +58,9 @@ private:
   Counters connections_; // by Connected
   Counters doubts_;      // by Doubt
   prometheus::Gauge& unsettled_;
+  prometheus::Counter& accepts_failed_;
+  prometheus::Counter& lines_dropped_;
+  prometheus::Gauge& keys_skipped_;
 };
 
 } // namespace regroup::telemetry

@@ -166,6 +166,30 @@ TEST_CASE("a connection beyond the limit is closed at once, and one that leaves 
   CHECK(test.service.replica().log().find("http.connections_full") != std::string::npos);
 }
 
+TEST_CASE("a replica that had no file for a connection accepts again when it has one") {
+  ServiceTest test;
+  const auto& replica = test.service.replica();
+  HttpClient kept{replica.port(), HttpClient::Connections::kept, 10s};
+  REQUIRE(status_of(kept.get("/api/health/live")) == 200);
+  rlimit before{};
+  REQUIRE(::prlimit(replica.pid(), RLIMIT_NOFILE, nullptr, &before) == 0);
+  const rlimit none{3, before.rlim_max};
+  REQUIRE(::prlimit(replica.pid(), RLIMIT_NOFILE, &none, nullptr) == 0);
+  RawConnection waiting{replica.port()}; // the kernel takes it
+  REQUIRE(waiting.open());
+  REQUIRE(waiting.send("GET /api/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  CHECK(eventually([&] {
+    const auto answer = kept.get("/metrics");
+    return answer && answer->body.find("\nregroup_accept_failures_total 0\n") == std::string::npos;
+  }));
+  CHECK(test.service.replica().wait_for_log("http.accept_failed"));
+  REQUIRE(::prlimit(replica.pid(), RLIMIT_NOFILE, &before, nullptr) == 0);
+  const auto answer = waiting.receive_answer(10s);
+  REQUIRE(answer);
+  CHECK(answer->find("200 OK") != std::string::npos);
+  CHECK(status_of(impatient(replica.port()).get("/api/health/live")) == 200);
+}
+
 TEST_CASE("connections that are reset at once take no room") {
   ServiceTest test{with({{"http.max_connections", "20"}})};
   for (int i = 0; i < 500; ++i)

@@ -49,6 +49,26 @@ TEST_CASE("a time in the query may be a day, have a fraction or an offset") {
   CHECK(history("to=2024-02-29T23:30:00-01:00").to == "2024-03-01T00:30:00.000000Z");
 }
 
+TEST_CASE("a time outside of the years 1 to 9999 is no time, also by its offset") {
+  for (const char* time : {"0000-01-01", "0000-12-31T23:59:59Z", "0001-01-01T00:30:00%2B01:00",
+                           "9999-12-31T23:30:00-01:00"}) {
+    INFO(time);
+    CHECK(wrong_field(std::string{"from="} + time) == "from");
+    CHECK(wrong_field(std::string{"to="} + time) == "to");
+    const auto cursor = http::cursor_text({time, domain::Uuid::random()});
+    CHECK(wrong_field("cursor=" + cursor) == "cursor");
+    const auto now = std::chrono::sys_days{std::chrono::year{2026} / 11 / 24};
+    for (const char* name : {"from=", "to="})
+      CHECK(std::holds_alternative<Refusal>(
+          http::parse_analytics(std::string{name} + time, unicode, now)));
+  }
+  CHECK(history("from=0001-01-01").from == "0001-01-01T00:00:00.000000Z");
+  const auto early = http::parse_analytics("to=0001-01-05", unicode, {});
+  REQUIRE(std::holds_alternative<ReadAnalytics>(early));
+  CHECK(std::get<ReadAnalytics>(early).from == "0001-01-01T00:00:00.000000Z");
+  CHECK(history("to=9999-12-31T23:59:59.999999Z").to == "9999-12-31T23:59:59.999999Z");
+}
+
 TEST_CASE("what is no time, no UUID, no status, no limit or no cursor is named") {
   for (const char* time :
        {"", "now", "2026-02-29", "2026-11-24T", "2026-11-24T25:00:00Z", "2026-11-24T20:33:18",

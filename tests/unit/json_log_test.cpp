@@ -34,7 +34,8 @@ public:
   explicit LogOnFile(StreamLog::Format format, LogLevel level = LogLevel::debug)
       : log{file_.get(), format, level} {}
 
-  std::string text() const {
+  std::string text() {
+    REQUIRE(log.flush(std::chrono::seconds{30}));
     std::string text;
     std::rewind(file_.get());
     for (int c = std::fgetc(file_.get()); c != EOF; c = std::fgetc(file_.get()))
@@ -234,7 +235,7 @@ TEST_CASE("a line is one write, however long it is") {
 
 TEST_CASE("lines of concurrent writers never mix") {
   constexpr int writers = 8;
-  constexpr int events = 500;
+  constexpr int events = 100; // all of them fit into the buffer
   LogOnFile file{StreamLog::Format::json};
   std::vector<std::thread> threads;
   for (int writer = 0; writer < writers; ++writer)

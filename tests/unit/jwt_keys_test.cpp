@@ -142,6 +142,63 @@ TEST_CASE("a JWKS's keys that are for something else are left out") {
   }
 }
 
+TEST_CASE("a JWKS's keys that are malformed are skipped and named, and the others are used") {
+  const KeyFolder folder;
+  auto off_curve = ec_jwk(our_ec(), {{"kid", "a"}});
+  off_curve["y"] = off_curve["x"];
+  struct Row {
+    const char* algorithm;
+    Json malformed;
+    std::string why;
+  };
+  const std::vector<Row> rows{
+      {"RS256", 1, "not an object"},
+      {"RS256", nullptr, "not an object"},
+      {"RS256", Json::array(), "not an object"},
+      {"RS256", Json::object(), "no valid \"kty\""},
+      {"RS256", {{"kty", 5}}, "no valid \"kty\""},
+      {"RS256", {{"kty", "RSA"}, {"e", "AQAB"}}, "no valid \"n\""},
+      {"RS256", {{"kty", "RSA"}, {"n", 7}, {"e", "AQAB"}}, "no valid \"n\""},
+      {"RS256", rsa_jwk(our_rsa(), {{"n", "a=b"}}), "no valid \"n\""},
+      {"RS256", rsa_jwk(our_rsa(), {{"e", ""}}), "no valid \"e\""},
+      {"RS256", rsa_jwk(our_rsa(), {{"e", "AQ"}}), "not a usable one"},
+      {"RS256", rsa_jwk(our_rsa(), {{"kid", 1}}), "no valid \"kid\""},
+      {"RS256", rsa_jwk(rsa_key(1024)), "fewer than 2048 bits"},
+      {"ES256", off_curve, "not a point of P-256"},
+      {"HS256", oct_jwk("short"), "fewer than 32 bytes"},
+  };
+  const auto good = [](const std::string& algorithm) {
+    return algorithm == "RS256"   ? rsa_jwk(other_rsa())
+           : algorithm == "ES256" ? ec_jwk(other_ec())
+                                  : oct_jwk(secret);
+  };
+  const auto token = [](const std::string& algorithm) {
+    return algorithm == "RS256"   ? rs256(other_rsa())
+           : algorithm == "ES256" ? es256(other_ec())
+                                  : hs256(secret);
+  };
+  for (const auto& row : rows) {
+    INFO(row.malformed.dump());
+    const http::JwtVerifier verifier{
+        with_jwks(folder, row.algorithm, {row.malformed, good(row.algorithm)})};
+    CHECK(verifier.verify(token(row.algorithm), now));
+    const auto skipped = verifier.skipped_keys();
+    REQUIRE(skipped.size() == 1);
+    CHECK_THAT(skipped.front(), Catch::StartsWith("key 1: ") && Catch::Contains(row.why));
+  }
+}
+
+TEST_CASE("a rotation takes place although the new file has a malformed key too") {
+  const KeyFolder folder;
+  http::JwtVerifier verifier{with_jwks(folder, "RS256", {rsa_jwk(our_rsa())})};
+  CHECK(verifier.skipped_keys().empty());
+  CHECK(verifier.reload(with_jwks(folder, "RS256", {rsa_jwk(other_rsa()), Json{{"kty", "RSA"}}})) ==
+        1);
+  CHECK(verifier.verify(rs256(other_rsa()), now));
+  CHECK_FALSE(verifier.verify(rs256(our_rsa()), now));
+  CHECK(verifier.skipped_keys().size() == 1);
+}
+
 TEST_CASE("a JWKS can hold the secrets of HS256") {
   const KeyFolder folder;
   const http::JwtVerifier verifier{with_jwks(

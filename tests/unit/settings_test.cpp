@@ -190,6 +190,47 @@ TEST_CASE("an unknown key stops the start with a line that names it and where it
   CHECK(flags_error({"--", "1"}) == "unknown key -- (flag)");
 }
 
+TEST_CASE("a variable that is empty counts as not set") {
+  Variables all;
+  for (const Key& key : keys())
+    all.emplace(variable_of(key.name), "");
+  const auto loaded = load_toml("[http]\nport = 1001\n", all);
+  CHECK(loaded.settings.http.port == 1001);
+  CHECK(loaded.sources[index_of("http.port")] == Source::file);
+  CHECK(loaded.sources[index_of("log.level")] == Source::built_in);
+}
+
+TEST_CASE("what Kubernetes sets for a Service beside the pod is ignored, and known by name") {
+  const Variables links{
+      {"REGROUP_SERVICE_HOST", "10.0.0.1"},
+      {"REGROUP_SERVICE_PORT", "8080"},
+      {"REGROUP_SERVICE_PORT_HTTP", "8080"},
+      {"REGROUP_PORT", "tcp://10.0.0.1:8080"},
+      {"REGROUP_PORT_8080_TCP", "tcp://10.0.0.1:8080"},
+      {"REGROUP_PORT_8080_TCP_PROTO", "tcp"},
+      {"REGROUP_PORT_8080_TCP_PORT", "8080"},
+      {"REGROUP_PORT_8080_TCP_ADDR", "10.0.0.1"},
+      {"REGROUP_HTTP_SERVICE_HOST", "10.0.0.2"}, // of a Service named regroup-http
+      {"REGROUP_HTTP_PORT", "tcp://10.0.0.2:80"},
+      {"REGROUP_HTTP_PORT_80_TCP", "tcp://10.0.0.2:80"},
+      {"REGROUP_DATABASE_PORT_53_UDP_ADDR", "10.0.0.3"},
+      {"REGROUP_DNS_PORT", "udp://10.0.0.3:53"},
+  };
+  const auto loaded = load_from({}, links, {});
+  CHECK(loaded.settings.http.port == 8080);
+  CHECK(loaded.sources[index_of("http.port")] == Source::built_in);
+  CHECK(loaded.ignored.size() == links.size());
+  for (const auto& [name, value] : links)
+    CHECK(std::count(loaded.ignored.begin(), loaded.ignored.end(), name) == 1);
+
+  CHECK(variables_error({{"REGROUP_PORT", "8080"}}) == "unknown key REGROUP_PORT (environment)");
+  for (const std::string name :
+       {"REGROUP_PORT_X_TCP", "REGROUP_PORT_8080", "REGROUP_PORT_8080_TCP_NAME",
+        "REGROUP_PORT__TCP", "REGROUP_SERVICE_PORTS", "REGROUP_SERVICE"})
+    CHECK(variables_error({{name, "tcp://x"}}) == "unknown key " + name + " (environment)");
+  CHECK(load_from({}, {{"REGROUP_HTTP_PORT", "1002"}}, {}).settings.http.port == 1002);
+}
+
 TEST_CASE("a key set twice in one place stops the start") {
   CHECK(flags_error({"--http.port=1", "--http.port", "1"}) ==
         "http.port (flag --http.port): set twice");
@@ -213,8 +254,6 @@ TEST_CASE("a flag needs a value, and nothing but flags is taken") {
 TEST_CASE("a value that does not parse names its key and where it stands") {
   const std::string port = "must be a whole number from 0 to 65535";
   CHECK(toml_error("[http]\n\nport = 'x'\n") == "http.port (FILE:3): " + port);
-  CHECK(variables_error({{"REGROUP_HTTP_PORT", ""}}) ==
-        "http.port (environment REGROUP_HTTP_PORT): " + port);
   CHECK(flags_error({"--http.port", "8080x"}) == "http.port (flag --http.port): " + port);
   const std::string type = "): must be a string, a whole number, true or false";
   CHECK(toml_error("[http]\nport = 80.5\n") == "http.port (FILE:2" + type);

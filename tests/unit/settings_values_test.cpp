@@ -39,7 +39,7 @@ TEST_CASE("a value out of its range is refused, and the ends of the range are ta
       {"limits.requests_per_minute", {{"0", "1"}, {"-1"}}},
       {"webhooks.timeout", {{"1ms"}, {"0s"}}},
       {"webhooks.allow_private_addresses", {{"true", "false"}, {"yes"}}},
-      {"log.level", {{"debug", "info", "warning", "error"}, {"", "INFO", "warn"}}},
+      {"log.level", {{"debug", "info", "warn", "warning", "error"}, {"", "INFO", "warns"}}},
       {"log.format", {{"", "text", "json"}, {"xml"}}},
   };
   for (const auto& [key, values] : table) {
@@ -52,6 +52,12 @@ TEST_CASE("a value out of its range is refused, and the ends of the range are ta
       CHECK_FALSE(is_taken(key, value));
     }
   }
+}
+
+TEST_CASE("warn is taken for warning, which is what is printed") {
+  const auto settings = with_flags({"--log.level=warn"});
+  CHECK(settings.log.level == regroup::domain::LogLevel::warning);
+  CHECK(printed("log.level", settings) == "warning");
 }
 
 TEST_CASE("native values and strings are the same in the settings file") {
