@@ -42,10 +42,13 @@ Answer plan(Session& session, const SchemaFacts& facts, const domain::MigrationC
                              return *plan.obstacle;
                            if (command.into_group) {
                              plan.authenticated_group_id = command.authenticated_group_id;
-                             plan.name = reply.text(0, "o_name");
-                             plan.slug = reply.text(0, "o_slug");
+                             // That group's, unless another is in the way (already_migrated).
+                             const bool is_its_own = !reply.is_null(0, "o_slug");
+                             plan.name = is_its_own ? reply.text(0, "o_name") : "";
+                             plan.slug = is_its_own ? reply.text(0, "o_slug") : "";
                            }
-                           if (!reply.is_null(0, "o_device_ids")) {
+                           if (!reply.is_null(0, "o_to_migrate")) {
+                             plan.devices_to_migrate = reply.number(0, "o_to_migrate");
                              plan.device_ids = uuid_array(reply.text(0, "o_device_ids"));
                              plan.devices_remaining = reply.number(0, "o_remaining");
                              plan.ignored_device_ids = uuid_array(reply.text(0, "o_ignored"));
