@@ -4,6 +4,8 @@
 #include "domain/unicode.hpp"
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -19,6 +21,13 @@ std::variant<domain::ReadHistory, domain::Refusal> parse_history(std::string_vie
 std::variant<domain::ReadAnalytics, domain::Refusal>
 parse_analytics(std::string_view query, const domain::Unicode& unicode,
                 std::chrono::system_clock::time_point now);
+
+/// A page of the events that were given up, without its webhook.
+std::variant<domain::ListDeadEvents, domain::Refusal>
+parse_dead_events(std::string_view query, const domain::Unicode& unicode);
+
+/// "evt_42", as events are named to everybody.
+std::optional<std::int64_t> parse_event_id(std::string_view text);
 
 /// A place in the history as a caller gets it and gives it back: opaque, fit for a query string.
 std::string cursor_text(const domain::HistoryPosition& position);

@@ -4,6 +4,7 @@
 #include "domain/unicode.hpp"
 #include "http/gateway.hpp"
 #include "http/jwt.hpp"
+#include "http/key_memory.hpp"
 #include "http/lifecycle.hpp"
 #include "http/live_feed.hpp"
 #include "http/message.hpp"
@@ -75,6 +76,9 @@ public:
   void admin_create_webhook(const Request& request, const Respond& respond);
   void admin_list_webhooks(const Request& request, const Respond& respond);
   void admin_delete_webhook(const Request& request, const Respond& respond);
+  void admin_enable_webhook(const Request& request, const Respond& respond);
+  void admin_dead_events(const Request& request, const Respond& respond);
+  void admin_redeliver(const Request& request, const Respond& respond);
   void console(const Request& request, const Respond& respond); // console.cpp
   void live(const Request& request, const Respond& respond);
   void ready(const Request& request, const Respond& respond);
@@ -102,6 +106,12 @@ private:
                  const std::function<void(const domain::Uuid&)>& go_on);
   void with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on);
+  void prove(const Request& request, const Respond& respond, int timeout_retry_after,
+             std::function<void(const domain::ApiKeyFacts&)> go_on,
+             std::function<void(std::string key_hash)> go_on_proven);
+  void take_key(const std::string& hash, const domain::Answer& answer, const Respond& respond,
+                int timeout_retry_after,
+                const std::function<void(const domain::ApiKeyFacts&)>& go_on);
   void rehearse(const domain::MigrationPtr& command, const Respond& respond); // plan_api.cpp
   void submit_undo(domain::UndoCommand command, const Request& request, const Respond& respond);
   void submit_registration(domain::RegisterDevice command, const Respond& respond);
@@ -124,6 +134,7 @@ private:
   ApiSettings settings_;
   std::atomic<std::int64_t> max_devices_per_group_; // of the settings, until it is set anew
   ApiParts parts_;
+  KeyMemory keys_;
   RunningMigrations running_;
   StatusTeller teller_;
   LiveFeed feed_;

@@ -16,7 +16,8 @@ struct Ticket {
   Gateway::MigrationCallbacks callbacks; // of a migration; any other job has `done` alone
   Clock::time_point tell_running = Clock::time_point::max();
   Clock::time_point give_up;
-  bool told = false; // the caller has been answered
+  bool unproven = false; // of a caller who is not known yet
+  bool told = false;     // the caller has been answered
 
   domain::MigrationPtr migration() const {
     const auto* migration = std::get_if<domain::MigrationPtr>(&job);
@@ -136,8 +137,10 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
                         ticket->job)
               .then(finish, fail);
         else
-          self->request(is_aside(ticket->job) ? parties.aside : parties.dispatcher, caf::infinite,
-                        actors::execute_atom::value, ticket->job)
+          self->request(ticket->unproven        ? parties.unproven
+                        : is_aside(ticket->job) ? parties.aside
+                                                : parties.dispatcher,
+                        caf::infinite, actors::execute_atom::value, ticket->job)
               .then(finish, fail);
         tick_later();
       },
@@ -167,6 +170,16 @@ public:
   void ask(domain::Job job, std::chrono::milliseconds patience, Done done) override {
     auto ticket = std::make_shared<Ticket>();
     ticket->job = std::move(job);
+    ticket->callbacks.done = std::move(done);
+    ticket->give_up = Clock::now() + patience;
+    submit(std::move(ticket));
+  }
+
+  void ask_unproven(domain::CheckApiKey check, std::chrono::milliseconds patience,
+                    Done done) override {
+    auto ticket = std::make_shared<Ticket>();
+    ticket->job = std::move(check);
+    ticket->unproven = true;
     ticket->callbacks.done = std::move(done);
     ticket->give_up = Clock::now() + patience;
     submit(std::move(ticket));

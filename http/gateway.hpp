@@ -19,6 +19,13 @@ public:
   /// `timeout` when they have said nothing for as long as `patience`.
   virtual void ask(domain::Job job, std::chrono::milliseconds patience, Done done) = 0;
 
+  /// The same for the key of a caller that is not known yet: in a lane of its own, so that any
+  /// number of them leave the database to the others.
+  virtual void ask_unproven(domain::CheckApiKey check, std::chrono::milliseconds patience,
+                            Done done) {
+    ask(std::move(check), patience, std::move(done));
+  }
+
   /// What happens to a migration. `done` or `still_running` is called, exactly once; `ended` is
   /// always called, once, after it.
   struct MigrationCallbacks {

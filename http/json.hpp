@@ -3,10 +3,13 @@
 #include "domain/outcome.hpp"
 #include "domain/unicode.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace regroup::http {
 
@@ -21,8 +24,9 @@ struct MigrationBody {
   /// with an Idempotency-Key, else empty.
   std::string hash;
 };
+/// At most `most_devices` in `device_ids`.
 Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unicode& unicode,
-                                      bool with_hash);
+                                      std::size_t most_devices, bool with_hash);
 
 /// For a request that has nothing to say: `invalid_json`, or `invalid_request` for anything but {}.
 std::optional<domain::Refusal> refuse_content(std::string_view body,
@@ -35,6 +39,10 @@ Parsed<domain::RegisterDevice> parse_registration(std::string_view body,
 /// The url of a new webhook: https, or http where private addresses are allowed.
 Parsed<std::string> parse_webhook(std::string_view body, const domain::Unicode& unicode,
                                   bool allow_http);
+
+/// `event_ids`, 1 to 1000 of them as "evt_42"; nothing where the field is absent.
+Parsed<std::optional<std::vector<std::int64_t>>> parse_event_ids(std::string_view body,
+                                                                 const domain::Unicode& unicode);
 
 std::string to_json(const domain::MigrationCompleted& done);
 std::string to_json(const domain::MigrationPlan& plan);

@@ -127,6 +127,29 @@ BEGIN
   END IF;
 
   IF earlier_id IS NULL THEN
+    -- What can be refused is refused before a row is locked, since a lock is written. Nearly always the
+    -- caller owns a device, there are not too many, and the name is free: three look-ups.
+    IF p_into_group OR p_require_owner <> 'any'
+       OR NOT EXISTS (SELECT FROM devices d
+                      WHERE d.owner_user_id = p_user_id AND d.active
+                        AND d.group_id || '' = p_registration_group_id)
+       OR EXISTS (SELECT FROM groups g WHERE g.slug = p_slug)
+       OR p_device_ids IS NULL AND p_max_devices < (
+            SELECT count(*) FROM (
+              SELECT FROM devices d WHERE d.group_id = p_registration_group_id AND d.active
+              LIMIT p_max_devices + 1) AS l) THEN
+      SELECT f.obstacle, f.device_count, f.linked, f.owned
+      INTO outcome, o_device_count, o_linked, o_owned
+      FROM regroup_migration_obstacle_v1(
+        p_group_id, p_user_id, p_registration_group_id, p_slug, p_device_ids, p_max_devices,
+        p_require_owner, p_into_group) AS f;
+      IF outcome IS NOT NULL THEN
+        o_name := p_name;
+        o_slug := p_slug;
+        RETURN;
+      END IF;
+    END IF;
+
     -- The last condition is regroup_is_migrated(d.device_id), written out: a call would not be inlined.
     SELECT coalesce(array_agg(l.device_id), '{}'), count(*), count(l.mine),
       count(*) FILTER (WHERE l.mine)
@@ -292,6 +315,100 @@ BEGIN
   outcome := 'completed';
   o_migration_id := p_migration_id;
   o_group_id := p_group_id;
+END
+$$;
+
+-- Why a migration is refused, as far as can be told without a lock; NULL: it is to be tried. The order
+-- of the checks is that of regroup_migrate_v1, which makes them again once it has the rows.
+CREATE OR REPLACE FUNCTION regroup_migration_obstacle_v1(
+  p_group_id uuid, p_user_id uuid, p_registration_group_id text, p_slug text, p_device_ids uuid[],
+  p_max_devices bigint, p_require_owner text, p_into_group boolean,
+  OUT obstacle text, OUT device_count bigint, OUT linked bigint, OUT owned bigint)
+LANGUAGE plpgsql STABLE
+AS $$
+#variable_conflict use_column
+DECLARE
+  role_there group_role;
+  count_there bigint;
+BEGIN
+  IF NOT EXISTS (SELECT FROM devices d
+                 WHERE d.owner_user_id = p_user_id AND d.active
+                   AND d.group_id || '' = p_registration_group_id) THEN
+    IF EXISTS (
+      SELECT FROM devices d
+      WHERE d.group_id = p_registration_group_id AND d.active
+        AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
+        AND NOT EXISTS (
+          SELECT FROM device_group_memberships m
+          WHERE m.device_id = d.device_id
+            AND EXISTS (
+              SELECT FROM migration_audit_logs a
+              WHERE a.authenticated_group_id = m.group_id AND a.status IN ('success', 'partial')
+                AND d.device_id = ANY (a.device_ids)
+              OFFSET 0)
+          OFFSET 0)) THEN
+      obstacle := 'not_device_owner';
+    END IF;
+    RETURN;
+  END IF;
+
+  SELECT count(*), count(d.owner_user_id), count(*) FILTER (WHERE d.owner_user_id = p_user_id)
+  INTO device_count, linked, owned
+  FROM devices d
+  WHERE d.group_id = p_registration_group_id AND d.active
+    AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
+    AND NOT EXISTS (
+      SELECT FROM device_group_memberships m
+      WHERE m.device_id = d.device_id
+        AND EXISTS (
+          SELECT FROM migration_audit_logs a
+          WHERE a.authenticated_group_id = m.group_id AND a.status IN ('success', 'partial')
+            AND d.device_id = ANY (a.device_ids)
+          OFFSET 0)
+      OFFSET 0);
+  IF device_count = 0 THEN
+    RETURN;
+  END IF;
+  IF p_device_ids IS NOT NULL AND (owned = 0 OR p_require_owner <> 'any') THEN
+    SELECT count(d.owner_user_id), count(*) FILTER (WHERE d.owner_user_id = p_user_id)
+    INTO linked, owned
+    FROM devices d
+    WHERE d.group_id = p_registration_group_id AND d.active
+      AND NOT regroup_is_migrated(d.device_id);
+  END IF;
+  obstacle := CASE
+    WHEN owned = 0 THEN 'not_device_owner'
+    WHEN p_require_owner = 'majority' AND 2 * owned <= linked
+      OR p_require_owner = 'all_linked' AND owned < linked THEN 'not_owner_of_enough'
+    WHEN device_count > p_max_devices THEN 'too_many_devices' END;
+  IF obstacle IS NOT NULL THEN
+    RETURN;
+  END IF;
+  IF NOT p_into_group THEN
+    IF EXISTS (SELECT FROM groups g WHERE g.slug = p_slug) THEN
+      obstacle := 'group_name_exists';
+    END IF;
+    RETURN;
+  END IF;
+  SELECT m.role INTO role_there FROM group_memberships m
+  WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
+  obstacle := CASE
+    WHEN NOT EXISTS (SELECT FROM groups g WHERE g.id = p_group_id AND g.is_active)
+      THEN 'group_not_found'
+    WHEN role_there IS NULL THEN 'not_group_member'
+    WHEN role_there NOT IN ('owner', 'admin') THEN 'forbidden' END;
+  IF obstacle IS NOT NULL THEN
+    RETURN;
+  END IF;
+  SELECT count(*) INTO count_there FROM device_group_memberships m
+  WHERE m.group_id = p_group_id AND NOT EXISTS (
+    SELECT FROM devices d
+    WHERE d.device_id = m.device_id AND d.group_id = p_registration_group_id AND d.active
+      AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids)));
+  IF count_there + device_count > p_max_devices THEN
+    obstacle := 'too_many_devices';
+    device_count := count_there + device_count;
+  END IF;
 END
 $$;
 
