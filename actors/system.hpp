@@ -32,6 +32,16 @@ struct DispatcherSettings {
 DispatcherActor spawn_dispatcher(caf::actor_system& system, WorkerFactory make_worker,
                                  DispatcherSettings settings, domain::Metrics& metrics);
 
+/// A narrow way to a dispatcher, one job at a time and none sooner than `pause` after the one
+/// before: for callers that are not known, of whom there may be any number. What finds no room in
+/// its queue is answered `overloaded`. Ends at once when it is sent an exit message.
+struct LaneSettings {
+  std::chrono::milliseconds pause{2};
+  std::size_t queue_limit = 4000;
+};
+DispatcherActor spawn_lane(caf::actor_system& system, DispatcherActor dispatcher,
+                           LaneSettings settings);
+
 DirectoryActor spawn_directory(caf::actor_system& system, DispatcherActor dispatcher,
                                std::chrono::milliseconds group_idle_timeout,
                                domain::Metrics& metrics);

@@ -16,6 +16,17 @@ Foundation::Foundation(config::Settings settings) : settings_(std::move(settings
   settings_.database.url = postgres_->url();
 }
 
+void Foundation::renew(domain::Log& log) noexcept {
+  try {
+    if (postgres_ && postgres_->restart_if_replaced())
+      log.event(domain::LogLevel::warning, "database.embedded_restarted",
+                {{"why", "its programs were replaced"}});
+  } catch (const std::exception& why) {
+    log.event(domain::LogLevel::error, "database.embedded_down",
+              {{"error", std::string_view{why.what()}}});
+  }
+}
+
 http::JwtSettings jwt_settings(const config::Settings& settings) {
   const auto& auth = settings.auth;
   return {auth.jwt_algorithm,        auth.jwt_public_key_file, auth.jwt_jwks_file, auth.jwt_secret,

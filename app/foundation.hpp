@@ -1,6 +1,7 @@
 #pragma once
 #include "config/settings.hpp"
 #include "db/embedded_postgres.hpp"
+#include "domain/log.hpp"
 #include "http/jwt.hpp"
 
 #include <memory>
@@ -15,6 +16,11 @@ public:
   /// `database.url` is set. To be called from the main thread. Throws std::runtime_error with one
   /// line.
   explicit Foundation(config::Settings settings);
+
+  /// Restarts the embedded PostgreSQL when its programs were replaced under it, as an upgrade of
+  /// their package does: connections that it opened since could call no function. To be called
+  /// every few seconds from the main thread.
+  void renew(domain::Log& log) noexcept;
 
   /// With `database.url` and the `auth` keys filled in.
   const config::Settings& settings() const { return settings_; }

@@ -7,6 +7,7 @@
 #include "app/notify.hpp"
 #include "app/reload.hpp"
 #include "app/signals.hpp"
+#include "db/call_probe.hpp"
 #include "db/pg_store.hpp"
 #include "db/schema.hpp"
 #include "events/sender.hpp"
@@ -138,10 +139,11 @@ public:
             not_measured_)),
         directory_(actors::spawn_directory(system_, dispatcher_,
                                            settings.migration.group_idle_timeout, metrics_)),
+        unproven_(actors::spawn_lane(system_, dispatcher_, {})),
         health_(actors::spawn_health(system_, dispatcher_)),
         settler_(actors::spawn_settler(system_, dispatcher_, metrics_)),
         gateway_(http::make_exchange(
-            system_, {directory_, health_, dispatcher_, aside_, back_office_, settler_},
+            system_, {directory_, health_, dispatcher_, aside_, unproven_, back_office_, settler_},
             threads_of(settings), log)),
         api_({settings.http.request_timeout, settings.migration.async_after,
               settings.http.max_body_bytes, settings.limits.max_devices_per_group,
@@ -158,7 +160,9 @@ public:
                  settings.http.max_body_bytes, settings.http.max_buffered_bytes, files_.connections,
                  settings.http.idle_timeout, settings.http.read_timeout,
                  settings.http.cors_origins},
-                api_, lifecycle_, log, metrics_) {
+                api_, lifecycle_, log, metrics_),
+        probe_(
+            named_database(settings), [this](bool work) { lifecycle_.set_calls_work(work); }, log) {
     tell_skipped_keys();
   }
 
@@ -169,12 +173,14 @@ public:
 
   /// Serves no more, and tells every actor to end; whether all of them did.
   bool end() {
+    probe_.stop();
     sender_.stop();
     server_.stop();
     api_.stop();
     gateway_.reset();
     caf::anon_send_exit(health_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(settler_, caf::exit_reason::user_shutdown);
+    caf::anon_send_exit(unproven_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(directory_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(dispatcher_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(aside_, caf::exit_reason::user_shutdown);
@@ -251,12 +257,14 @@ private:
   actors::DispatcherActor aside_;       // these two have their connections beside the pool
   actors::DispatcherActor back_office_; //
   actors::DirectoryActor directory_;
+  actors::DispatcherActor unproven_; // to dispatcher_
   actors::HealthActor health_;
   actors::SettlerActor settler_;
   std::unique_ptr<http::Gateway> gateway_;
   http::Api api_;
   events::Sender sender_;
   http::Server server_;
+  db::CallProbe probe_;
 };
 
 /// Waits for the condition, a signal to stop, or the end of `span`; whether the signal came.
@@ -287,8 +295,8 @@ void drain(Service& service, const config::Settings& settings, Signals& signals,
 }
 
 /// Until a signal says to stop.
-void serve_on(Service& service, config::Settings in_force, Reload how, const Signals& signals,
-              const Notifier& manager, domain::Log& log) {
+void serve_on(Service& service, Foundation& foundation, config::Settings in_force, Reload how,
+              const Signals& signals, const Notifier& manager, domain::Log& log) {
   how.take_over = [&](const config::Settings& settings) {
     return service.take_over(with_embedded_secret(settings));
   };
@@ -307,6 +315,7 @@ void serve_on(Service& service, config::Settings in_force, Reload how, const Sig
       break;
     case Signals::Came::nothing:
       service.keep_house();
+      foundation.renew(log);
     }
   }
 }
@@ -324,7 +333,7 @@ int serve(const config::Settings& given, const Reload& how, domain::Log& log) {
             {{"address", std::string_view{settings.http.address}},
              {"port", std::int64_t{service->port()}}});
   manager.tell("READY=1");
-  serve_on(*service, given, how, signals, manager, log);
+  serve_on(*service, *foundation, given, how, signals, manager, log);
   manager.tell("STOPPING=1");
   drain(*service, settings, signals, log);
   const bool all_answered = service->owes_nothing();

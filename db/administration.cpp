@@ -113,6 +113,29 @@ Answer revoke_api_key(Transaction& transaction, const domain::RevokeApiKey& what
   return answer;
 }
 
+Answer enable_webhook(Transaction& transaction, const domain::EnableWebhook& what) {
+  const auto rows = transaction.run(statements::enable_webhook, what.id.text());
+  if (!rows.front()["enabled"].as<bool>())
+    return Refusal{Refused::not_found};
+  transaction.commit();
+  return AdminDocument{R"({"id":")" + what.id.text() + R"(","status":"enabled"})"};
+}
+
+Answer redeliver(Transaction& transaction, const domain::RedeliverEvents& what) {
+  std::string ids = "{";
+  for (const auto id : what.ids.value_or(std::vector<std::int64_t>{}))
+    ids += (ids.size() > 1 ? "," : "") + std::to_string(id);
+  ids += '}';
+  const auto rows = transaction.run(statements::redeliver_events, what.webhook_id.text(),
+                                    what.ids ? ids.c_str() : nullptr);
+  const auto moved = rows.front()["moved"];
+  if (moved.is_null())
+    return Refusal{Refused::not_found};
+  transaction.commit();
+  return AdminDocument{R"({"id":")" + what.webhook_id.text() + R"(","redelivered":)" +
+                       moved.c_str() + "}"};
+}
+
 } // namespace
 
 Answer administer(Session& session, const domain::AdminJob& job, bool again) {
@@ -148,6 +171,13 @@ Answer administer(Session& session, const domain::AdminJob& job, bool again) {
           return document(transaction.run(statements::list_api_keys));
         else if constexpr (std::is_same_v<T, domain::RevokeApiKey>)
           return revoke_api_key(transaction, what);
+        else if constexpr (std::is_same_v<T, domain::EnableWebhook>)
+          return enable_webhook(transaction, what);
+        else if constexpr (std::is_same_v<T, domain::ListDeadEvents>)
+          return document(transaction.run(statements::list_dead_events, what.webhook_id.text(),
+                                          what.after, what.limit));
+        else if constexpr (std::is_same_v<T, domain::RedeliverEvents>)
+          return redeliver(transaction, what);
         else
           return cancel(transaction, what, again);
       },

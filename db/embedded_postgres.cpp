@@ -7,6 +7,7 @@
 #include "db/postgres_server.hpp"
 
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <fcntl.h>
@@ -73,6 +74,26 @@ PostgresPrograms programs_for(const fs::path& data) {
   return find_postgres_programs();
 }
 
+/// Tells the program's file and its library of PL/pgSQL from any others that come in their place;
+/// empty while one is missing.
+std::string files_of(const fs::path& postgres) {
+  std::string files;
+  for (const auto& file : {postgres, postgres.parent_path().parent_path() / "lib" / "plpgsql.so"}) {
+    struct stat there {};
+    if (::stat(file.c_str(), &there) != 0) {
+      if (file == postgres || fs::exists(file.parent_path()))
+        return {};
+      continue; // installed in another way than Debian's
+    }
+    for (const auto number :
+         {static_cast<long long>(there.st_dev), static_cast<long long>(there.st_ino),
+          static_cast<long long>(there.st_size), static_cast<long long>(there.st_mtim.tv_sec),
+          static_cast<long long>(there.st_mtim.tv_nsec)})
+      files += std::to_string(number) + " ";
+  }
+  return files;
+}
+
 bool has_database(PGconn* connection) {
   using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
   const char* name = kDatabase;
@@ -100,16 +121,18 @@ void make_database(const ServerPlace& place) {
 } // namespace
 
 struct EmbeddedPostgres::Impl {
-  explicit Impl(const Options& options) : deadline{Clock::now() + options.start_timeout} {
-    const auto directory = without_trailing_slash(options.directory);
+  explicit Impl(const Options& given)
+      : options{given}, directory{without_trailing_slash(given.directory)},
+        deadline{Clock::now() + given.start_timeout} {
     place.data = directory / "data";
     place.log = directory / "server.log";
     if (const auto port = options.settings.find("port"); port != options.settings.end())
       place.port = port->second;
     place.account = servers_account();
     make_directory(directory, place.account);
-    if (lock_directory(directory))
-      start(directory, options.settings);
+    is_ours = lock_directory();
+    if (is_ours)
+      start();
     make_database(place);
   }
 
@@ -127,7 +150,7 @@ struct EmbeddedPostgres::Impl {
 
   /// Locked until the server has ended. False when a living Regroup has the lock and its server
   /// answers: then `pid` and `place.socket` are that server's.
-  bool lock_directory(const fs::path& directory) {
+  bool lock_directory() {
     lock = FileDescriptor{::open(directory.c_str(), O_DIRECTORY | O_CLOEXEC)};
     if (!lock)
       fail("cannot open the folder " + directory.string() + ": " + errno_text());
@@ -148,7 +171,7 @@ struct EmbeddedPostgres::Impl {
     return true;
   }
 
-  void start(const fs::path& directory, const PostgresServer::Settings& settings) {
+  void start() {
     if (place.account)
       check_reach(directory, *place.account);
     // The kernel told a server to stop when its Regroup was killed; asking once more does no harm.
@@ -161,17 +184,38 @@ struct EmbeddedPostgres::Impl {
     make_private_folder(place.data, place.account);
     place.socket = socket_folder(directory, place.port);
     make_private_folder(place.socket, place.account);
-    server.emplace(place, programs, settings, time_left());
+    postgres = programs.postgres;
+    started_from = files_of(postgres);
+    server.emplace(place, programs, options.settings, time_left());
     pid = server->pid();
+  }
+
+  bool restart_if_replaced() {
+    if (!is_ours)
+      return false;
+    const auto found = files_of(postgres);
+    const bool settled = found == std::exchange(seen, found);
+    if (!settled || found.empty() || (server && found == started_from))
+      return false;
+    server.reset();
+    deadline = Clock::now() + options.start_timeout;
+    start();
+    return true;
   }
 
   std::chrono::milliseconds time_left() const {
     return std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
   }
 
+  Options options;
+  fs::path directory;
   Clock::time_point deadline;
   ServerPlace place;
   FileDescriptor lock;
+  bool is_ours = false;
+  fs::path postgres;        // the program that runs
+  std::string started_from; // its files then, see files_of()
+  std::string seen;         // the same at the last look
   std::optional<PostgresServer> server;
   pid_t pid = -1;
 };
@@ -183,6 +227,8 @@ EmbeddedPostgres::~EmbeddedPostgres() = default;
 std::string EmbeddedPostgres::url(const std::string& database) const {
   return impl_->place.url(database);
 }
+
+bool EmbeddedPostgres::restart_if_replaced() { return impl_->restart_if_replaced(); }
 
 int EmbeddedPostgres::pid() const { return impl_->pid; }
 

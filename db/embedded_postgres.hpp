@@ -41,6 +41,12 @@ public:
   EmbeddedPostgres(const EmbeddedPostgres&) = delete;
   EmbeddedPostgres& operator=(const EmbeddedPostgres&) = delete;
 
+  /// Restarts the server when its programs or their libraries are others than those that it was
+  /// started from, and have been the same at two calls in a row: an upgrade is over. Whether it
+  /// did. From the thread that made this. Throws as the constructor does; then there is no server
+  /// until a later call starts one.
+  bool restart_if_replaced();
+
   /// A libpq connection string for the superuser `postgres` and the given database.
   std::string url(const std::string& database = "regroup") const;
 

@@ -6,11 +6,13 @@
 namespace regroup::db::statements {
 
 inline constexpr Statement claim_events{
-    "regroup_claim_events", "SELECT id, endpoint_id, url, secret, type, body "
-                            "FROM regroup_claim_events_v1($1::uuid[], $2 * interval '1 ms')"};
+    "regroup_claim_events",
+    "SELECT id, endpoint_id, url, secret, type, body FROM regroup_claim_events_v2("
+    "$1::uuid[], $2::uuid[], $3::int, $4 * interval '1 ms')"};
 
 inline constexpr Statement settle_events{
-    "regroup_settle_events", "SELECT regroup_settle_events_v1($1::bigint[], $2::text[])"};
+    "regroup_settle_events",
+    "SELECT regroup_settle_events_v2($1::bigint[], $2::text[], $3::text[], $4::int[])"};
 
 inline constexpr Statement has_endpoints{
     "regroup_has_endpoints",
@@ -29,5 +31,17 @@ inline constexpr Statement list_webhooks{"regroup_list_webhooks",
 
 inline constexpr Statement delete_webhook{"regroup_delete_webhook",
                                           "SELECT regroup_delete_webhook_v1($1) AS deleted"};
+
+inline constexpr Statement enable_webhook{"regroup_enable_webhook",
+                                          "SELECT regroup_enable_webhook_v1($1) AS enabled"};
+
+/// A page in the order in which they happened; no row where there is no such endpoint.
+inline constexpr Statement list_dead_events{
+    "regroup_list_dead_events",
+    "SELECT regroup_dead_events_json(w.id, $2::bigint, $3::int) AS document "
+    "FROM regroup_webhook_endpoints w WHERE w.id = $1"};
+
+inline constexpr Statement redeliver_events{
+    "regroup_redeliver_events", "SELECT regroup_redeliver_events_v1($1, $2::bigint[]) AS moved"};
 
 } // namespace regroup::db::statements

@@ -89,12 +89,30 @@ struct RevokeApiKey {
   std::int64_t id = 0;
 };
 
+/// One that answered 410, or is left alone since it fails: it is asked again.
+struct EnableWebhook {
+  Uuid id;
+};
+
+/// Events that were given up.
+struct ListDeadEvents {
+  Uuid webhook_id;
+  std::int64_t after = 0;
+  std::int64_t limit = 50;
+};
+
+struct RedeliverEvents {
+  Uuid webhook_id;
+  std::optional<std::vector<std::int64_t>> ids; // absent: the oldest thousand
+};
+
 /// Nothing but whether the key is an administrator's.
 struct CheckAdminKey {};
 
-using AdminWork = std::variant<CheckAdminKey, ReadHistory, ReadMigration, ReadAnalytics, ReadLive,
-                               PublishLive, CancelMigration, CreateWebhook, ListWebhooks,
-                               DeleteWebhook, CreateApiKey, ListApiKeys, RevokeApiKey>;
+using AdminWork =
+    std::variant<CheckAdminKey, ReadHistory, ReadMigration, ReadAnalytics, ReadLive, PublishLive,
+                 CancelMigration, CreateWebhook, ListWebhooks, DeleteWebhook, CreateApiKey,
+                 ListApiKeys, RevokeApiKey, EnableWebhook, ListDeadEvents, RedeliverEvents>;
 
 /// Something that an administrator asks for, or the replica for them.
 struct AdminJob {

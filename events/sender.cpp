@@ -15,6 +15,8 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kPause = 500ms;
 constexpr auto kLongPause = 2000ms;
 constexpr auto kPatience = 10s;
+/// After this an endpoint's name may mean another address.
+constexpr auto kBarred = 5min;
 /// Beyond twice the time of a delivery: for its outcome to reach the database.
 constexpr auto kSlack = 2s;
 
@@ -22,7 +24,8 @@ constexpr auto kSlack = 2s;
 
 Sender::Sender(Settings settings, Ask ask, domain::Log& log)
     : settings_(settings), ask_(std::move(ask)), log_(log),
-      transfers_(std::make_unique<Transfers>(settings.timeout, settings.allow_private_addresses)),
+      transfers_(std::make_unique<Transfers>(settings.timeout, settings.allow_private_addresses,
+                                             settings.most_at_once)),
       thread_([this] { run(); }) {}
 
 Sender::~Sender() { stop(); }
@@ -43,7 +46,7 @@ void Sender::run() {
       const auto rest = std::chrono::ceil<std::chrono::milliseconds>(next_claim_ - Clock::now());
       for (auto& result :
            transfers_->go_on(std::clamp<std::chrono::milliseconds>(rest, 0ms, kLongPause)))
-        results_.push_back(std::move(result));
+        take(std::move(result));
       if (!results_.empty())
         settle();
     } catch (const std::exception& why) {
@@ -56,9 +59,11 @@ void Sender::run() {
 
 void Sender::claim() {
   next_claim_ = Clock::now() + kPause;
-  const auto answer = ask_(
-      domain::EventJob{domain::ClaimEvents{transfers_->endpoints(), 2 * settings_.timeout + kSlack},
-                       Clock::now() + kPatience});
+  const auto answer =
+      ask_(domain::EventJob{domain::ClaimEvents{transfers_->endpoints(), barred(),
+                                                settings_.most_at_once - transfers_->count(),
+                                                2 * settings_.timeout + kSlack},
+                            Clock::now() + kPatience});
   const auto* claimed = std::get_if<domain::EventsClaimed>(&answer);
   if (claimed && !claimed->has_endpoints)
     next_claim_ = Clock::now() + kLongPause;
@@ -69,6 +74,20 @@ void Sender::claim() {
     transfers_->start(delivery);
 }
 
+void Sender::take(domain::SettleEvents::Result result) {
+  if (result.outcome == domain::SettleEvents::Outcome::barred)
+    barred_[result.endpoint_id] = Clock::now() + kBarred;
+  results_.push_back(std::move(result));
+}
+
+std::vector<domain::Uuid> Sender::barred() {
+  std::erase_if(barred_, [now = Clock::now()](const auto& each) { return each.second <= now; });
+  std::vector<domain::Uuid> ids;
+  for (const auto& [id, until] : barred_)
+    ids.push_back(id);
+  return ids;
+}
+
 void Sender::settle() {
   const auto answer =
       ask_(domain::EventJob{domain::SettleEvents{results_}, Clock::now() + kPatience});
@@ -76,10 +95,10 @@ void Sender::settle() {
     next_claim_ = Clock::now() + kPause; // kept, and tried again; at the worst they are sent again
     return;
   }
-  for (const auto& [id, error] : results_)
-    if (!error.empty())
+  for (const auto& result : results_)
+    if (!result.error.empty())
       log_.event(domain::LogLevel::warning, "events.not_delivered",
-                 {{"event_id", id}, {"error", std::string_view{error}}});
+                 {{"event_id", result.id}, {"error", std::string_view{result.error}}});
   results_.clear();
   next_claim_ = Clock::now(); // a place is free
 }

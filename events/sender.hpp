@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,8 +16,8 @@ namespace regroup::events {
 
 class Transfers;
 
-/// Sends what is in the outbox (functions/events.sql) to its endpoints, at least once and in order for
-/// each registration group. Each replica has one; they share the work by what they claim in the
+/// Sends what is in the outbox (functions/events.sql) to its endpoints, at least once and in order
+/// for each registration group. Each replica has one; they share the work by what they claim in the
 /// database. One thread.
 class Sender {
 public:
@@ -42,12 +43,16 @@ private:
   void run();
   void claim();
   void settle();
+  void take(domain::SettleEvents::Result result);
+  std::vector<domain::Uuid> barred();
 
   Settings settings_;
   Ask ask_;
   domain::Log& log_;
   std::unique_ptr<Transfers> transfers_;
   std::vector<domain::SettleEvents::Result> results_; // not in the database yet
+  std::map<domain::Uuid, std::chrono::steady_clock::time_point>
+      barred_; // endpoints that this replica may not reach, and until when it does not ask
   std::chrono::steady_clock::time_point next_claim_{};
   std::atomic<bool> stopping_{false};
   std::thread thread_;

@@ -6,11 +6,20 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
+#include <string_view>
 #include <unistd.h>
 
 namespace regroup::events {
 namespace {
+
+using Result = domain::SettleEvents::Result;
+using Outcome = domain::SettleEvents::Outcome;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kBarred =
+    "the address is not a public one (webhooks.allow_private_addresses)";
 
 struct FreeMulti {
   void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
@@ -29,6 +38,12 @@ void initialise() {
     throw std::runtime_error("libcurl cannot be initialised");
 }
 
+/// How long an endpoint may go on with an answer that is known already: most have ended by then,
+/// and their connection can be kept for the next event.
+constexpr std::chrono::milliseconds kEpilogue{250};
+/// However long an endpoint asks for.
+constexpr std::chrono::seconds kLongestHold{std::chrono::hours{24}};
+
 /// The answer's body is nothing to us.
 std::size_t discard(char*, std::size_t size, std::size_t count, void*) { return size * count; }
 
@@ -37,7 +52,9 @@ std::size_t discard(char*, std::size_t size, std::size_t count, void*) { return 
 struct Transfers::Transfer {
   domain::Delivery delivery;
   bool refuse_private = true;
-  bool refused = false;
+  bool barred = false;
+  std::optional<Clock::time_point> answered; // when the last line of the final head had come
+  bool told = false;                         // its result was given out
   std::unique_ptr<CURL, FreeEasy> easy;
   std::unique_ptr<curl_slist, FreeList> headers;
 
@@ -54,21 +71,57 @@ struct Transfers::Transfer {
   static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
     auto& transfer = *static_cast<Transfer*>(self);
     if (transfer.refuse_private && !is_public(address->addr)) {
-      transfer.refused = true;
+      transfer.barred = true;
       return CURL_SOCKET_BAD;
     }
     return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   }
 
-  /// Empty when the endpoint has taken it.
-  std::string outcome(CURLcode code) const {
-    if (refused)
-      return "the address is not a public one (webhooks.allow_private_addresses)";
-    if (code != CURLE_OK)
-      return curl_easy_strerror(code);
+  /// Line by line. An empty one ends a head; 1xx is followed by another.
+  static std::size_t take_header(char* line, std::size_t size, std::size_t count, void* self) {
+    auto& transfer = *static_cast<Transfer*>(self);
+    const std::string_view text{line, size * count};
+    if ((text == "\r\n" || text == "\n") && transfer.status() >= 200 && !transfer.answered)
+      transfer.answered = Clock::now();
+    return text.size();
+  }
+
+  long status() const {
     long status = 0;
     curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
-    return status >= 200 && status < 300 ? "" : "answered " + std::to_string(status);
+    return status;
+  }
+
+  /// A head that has come is an answer, whatever becomes of its body. `code` is of a transfer that
+  /// ended without one.
+  Result result(CURLcode code) {
+    told = true;
+    Result result{delivery.id, delivery.endpoint_id};
+    if (answered)
+      return judge(std::move(result));
+    result.outcome = barred ? Outcome::barred : Outcome::failed;
+    result.error = barred ? kBarred : curl_easy_strerror(code);
+    return result;
+  }
+
+private:
+  Result judge(Result result) const {
+    const long code = status();
+    if (code < 300)
+      return result;
+    result.error = "answered " + std::to_string(code);
+    curl_off_t seconds = 0; // libcurl reads a date too
+    curl_easy_getinfo(easy.get(), CURLINFO_RETRY_AFTER, &seconds);
+    if (code == 410) {
+      result.outcome = Outcome::gone;
+    } else if (seconds > 0) {
+      result.outcome = Outcome::held;
+      result.hold = std::min<std::chrono::seconds>(std::chrono::seconds{seconds}, kLongestHold);
+    } else {
+      const bool passing = code == 408 || code == 425 || code == 429;
+      result.outcome = code >= 400 && code < 500 && !passing ? Outcome::refused : Outcome::failed;
+    }
+    return result;
   }
 };
 
@@ -77,14 +130,32 @@ struct Transfers::Impl {
   std::list<Transfer> transfers;
   std::chrono::milliseconds timeout;
   bool allow_private = false;
+
+  bool in_epilogue() const {
+    return std::any_of(transfers.begin(), transfers.end(),
+                       [](const Transfer& each) { return each.answered.has_value(); });
+  }
+
+  void end(const Transfer* over) {
+    const auto found = std::find_if(transfers.begin(), transfers.end(),
+                                    [&](const Transfer& each) { return &each == over; });
+    if (found == transfers.end()) // it ended in both ways at once
+      return;
+    curl_multi_remove_handle(multi.get(), found->easy.get());
+    transfers.erase(found);
+  }
 };
 
-Transfers::Transfers(std::chrono::milliseconds timeout, bool allow_private_addresses)
+Transfers::Transfers(std::chrono::milliseconds timeout, bool allow_private_addresses,
+                     std::size_t most_connections)
     : impl_(std::make_unique<Impl>()) {
   initialise();
   impl_->multi.reset(curl_multi_init());
   if (!impl_->multi)
     throw std::runtime_error("libcurl cannot be used");
+  const auto most = static_cast<long>(most_connections);
+  curl_multi_setopt(impl_->multi.get(), CURLMOPT_MAX_TOTAL_CONNECTIONS, most);
+  curl_multi_setopt(impl_->multi.get(), CURLMOPT_MAXCONNECTS, most);
   impl_->timeout = timeout;
   impl_->allow_private = allow_private_addresses;
 }
@@ -109,6 +180,7 @@ void Transfers::start(const domain::Delivery& delivery) {
   transfer.add_header("Regroup-Event-Id: evt_" + std::to_string(delivery.id));
   transfer.add_header("Regroup-Event: " + delivery.type);
   transfer.add_header("Regroup-Signature: " + signature(delivery.secret, now, delivery.body));
+  transfer.barred = transfer.refuse_private && !delivery.url.starts_with("https://");
   const auto limit = static_cast<long>(impl_->timeout.count());
   curl_easy_setopt(easy, CURLOPT_URL, delivery.url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, impl_->allow_private ? "http,https" : "https");
@@ -122,6 +194,8 @@ void Transfers::start(const domain::Delivery& delivery) {
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION,
                    0L);                      // the answer's word is not the administrator's
   curl_easy_setopt(easy, CURLOPT_PROXY, ""); // nor is the environment's
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Transfer::take_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &discard);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Transfer::open_socket);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &transfer);
@@ -131,27 +205,43 @@ void Transfers::start(const domain::Delivery& delivery) {
   curl_multi_add_handle(impl_->multi.get(), easy);
 }
 
-std::vector<domain::SettleEvents::Result> Transfers::go_on(std::chrono::milliseconds limit) {
-  CURLM* multi = impl_->multi.get();
-  int running = 0;
-  curl_multi_perform(multi, &running);
-  int messages = 0;
-  std::vector<domain::SettleEvents::Result> ended;
-  const auto collect = [&] {
-    while (const CURLMsg* message = curl_multi_info_read(multi, &messages)) {
-      Transfer* transfer = nullptr;
-      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-      ended.push_back({transfer->delivery.id, transfer->outcome(message->data.result)});
-      curl_multi_remove_handle(multi, message->easy_handle);
-      impl_->transfers.remove_if([&](const Transfer& each) { return &each == transfer; });
-    }
-  };
-  collect();
+std::vector<Result> Transfers::go_on(std::chrono::milliseconds limit) {
+  perform();
+  auto ended = collect();
   if (ended.empty()) {
-    curl_multi_poll(multi, nullptr, 0, static_cast<int>(limit.count()), nullptr);
-    curl_multi_perform(multi, &running);
-    collect();
+    const auto wait = impl_->in_epilogue() ? std::min(limit, kEpilogue) : limit;
+    curl_multi_poll(impl_->multi.get(), nullptr, 0, static_cast<int>(wait.count()), nullptr);
+    perform();
+    ended = collect();
   }
+  return ended;
+}
+
+void Transfers::perform() {
+  int running = 0;
+  curl_multi_perform(impl_->multi.get(), &running);
+}
+
+std::vector<Result> Transfers::collect() {
+  CURLM* multi = impl_->multi.get();
+  std::vector<Result> ended;
+  std::vector<Transfer*> over;
+  int messages = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi, &messages)) {
+    Transfer* transfer = nullptr;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+    if (!transfer->told)
+      ended.push_back(transfer->result(message->data.result));
+    over.push_back(transfer);
+  }
+  for (auto& transfer : impl_->transfers) {
+    if (transfer.answered && !transfer.told)
+      ended.push_back(transfer.result(CURLE_OK));
+    else if (transfer.answered && Clock::now() - *transfer.answered > kEpilogue)
+      over.push_back(&transfer);
+  }
+  for (const auto* transfer : over)
+    impl_->end(transfer);
   return ended;
 }
 
@@ -162,7 +252,8 @@ std::size_t Transfers::count() const { return impl_->transfers.size(); }
 std::vector<domain::Uuid> Transfers::endpoints() const {
   std::vector<domain::Uuid> ids;
   for (const auto& transfer : impl_->transfers)
-    ids.push_back(transfer.delivery.endpoint_id);
+    if (!transfer.told)
+      ids.push_back(transfer.delivery.endpoint_id);
   return ids;
 }
 

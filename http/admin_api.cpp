@@ -38,14 +38,26 @@ void Api::administer(const Request& request, const Respond& respond, domain::Adm
   constexpr int kRetryAfter = 5;
   if (request.api_key.empty())
     return respond(to_reply(Refusal{Refused::unauthorized}));
-  parts_.gateway.ask(
-      domain::AdminJob{sha256_hex(request.api_key), std::move(work), deadline_of(request)},
-      [respond, answer = std::move(answer)](const Answer& done) {
-        if (const auto* document = std::get_if<AdminDocument>(&done))
-          return answer(*document);
-        const auto* refusal = std::get_if<Refusal>(&done);
-        respond(refused(refusal ? *refusal : Refusal{}, kRetryAfter));
-      });
+  const auto go_on = [this, respond, deadline = deadline_of(request), work = std::move(work),
+                      answer = std::move(answer)](std::string hash) {
+    parts_.gateway.ask(domain::AdminJob{hash, work, deadline},
+                       [this, respond, answer, hash](const Answer& done) {
+                         if (const auto* document = std::get_if<AdminDocument>(&done))
+                           return answer(*document);
+                         const auto* refusal = std::get_if<Refusal>(&done);
+                         if (refusal && refusal->reason == Refused::unauthorized)
+                           keys_.refuse(hash, Clock::now());
+                         respond(refused(refusal ? *refusal : Refusal{}, kRetryAfter));
+                       });
+  };
+  prove(
+      request, respond, kRetryAfter,
+      [respond, go_on, hash = sha256_hex(request.api_key)](const domain::ApiKeyFacts& key) {
+        if (!key.is_admin)
+          return respond(to_reply(Refusal{Refused::forbidden}));
+        go_on(hash);
+      },
+      go_on);
 }
 
 void Api::refuse_administrator(const Request& request, const Respond& respond,
@@ -185,6 +197,49 @@ void Api::admin_revoke_api_key(const Request& request, const Respond& respond) {
                                  .fields = {{"key_id", "must be a whole number from 1"}}});
   administer(request, respond, key, [respond](const AdminDocument& revoked) {
     respond({200, revoked.json});
+  });
+}
+
+void Api::admin_enable_webhook(const Request& request, const Respond& respond) {
+  with_path_id("webhook_id", request, respond, [&](const domain::Uuid& id) {
+    administer(request, respond, domain::EnableWebhook{id}, [respond](const AdminDocument& done) {
+      respond({200, done.json});
+    });
+  });
+}
+
+void Api::admin_dead_events(const Request& request, const Respond& respond) {
+  with_path_id("webhook_id", request, respond, [&](const domain::Uuid& id) {
+    auto query = parse_dead_events(request.query, parts_.unicode);
+    if (const auto* refusal = std::get_if<Refusal>(&query))
+      return refuse_administrator(request, respond, *refusal);
+    auto& list = std::get<domain::ListDeadEvents>(query);
+    list.webhook_id = id;
+    administer(request, respond, list, [respond](const AdminDocument& found) {
+      respond({200, found.json});
+    });
+  });
+}
+
+void Api::admin_redeliver(const Request& request, const Respond& respond) {
+  with_path_id("webhook_id", request, respond, [&](const domain::Uuid& id) {
+    // The key first: what is wrong with a body is nobody else's to learn.
+    administer(
+        request, respond, domain::CheckAdminKey{}, [this, &request, respond, id](const auto&) {
+          const auto redeliver = [this, &request, respond](domain::RedeliverEvents what) {
+            administer(request, respond, std::move(what), [respond](const AdminDocument& done) {
+              respond({200, done.json});
+            });
+          };
+          if (!request.has_body)
+            return redeliver({id, std::nullopt});
+          with_body(request, respond, [this, respond, id, redeliver](std::string_view body) {
+            auto ids = parse_event_ids(body, parts_.unicode);
+            if (const auto* refusal = std::get_if<Refusal>(&ids))
+              return respond(to_reply(*refusal));
+            redeliver({id, std::get<0>(std::move(ids))});
+          });
+        });
   });
 }
 

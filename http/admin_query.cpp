@@ -300,6 +300,30 @@ parse_analytics(std::string_view query, const domain::Unicode& unicode,
   return domain::ReadAnalytics{time_text(from), time_text(to), step};
 }
 
+std::optional<std::int64_t> parse_event_id(std::string_view text) {
+  constexpr std::string_view kPrefix = "evt_";
+  if (!text.starts_with(kPrefix))
+    return std::nullopt;
+  text.remove_prefix(kPrefix.size());
+  std::int64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  const bool good = error == std::errc{} && end == text.data() + text.size() && id > 0;
+  return good ? std::optional{id} : std::nullopt;
+}
+
+std::variant<domain::ListDeadEvents, Refusal> parse_dead_events(std::string_view query,
+                                                                const domain::Unicode& unicode) {
+  Parameters parameters{query, unicode};
+  domain::ListDeadEvents list;
+  list.after = parameters.take("cursor", "must be a next_cursor of this endpoint", parse_event_id)
+                   .value_or(0);
+  list.limit =
+      parameters.take("limit", "must be a whole number from 1 to 200", as_limit).value_or(50);
+  if (auto refusal = parameters.refusal())
+    return std::move(*refusal);
+  return list;
+}
+
 std::string cursor_text(const domain::HistoryPosition& position) {
   return base64url_encode(position.created_at + " " + position.migration_id.text());
 }

@@ -4,6 +4,7 @@
 #include "domain/unicode.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,12 @@ parse_analytics(std::string_view query, const domain::Unicode& unicode,
 /// RFC 3339; a day alone is its beginning in UTC.
 std::optional<std::chrono::sys_time<std::chrono::microseconds>> parse_time(std::string_view text);
 std::string time_text(std::chrono::sys_time<std::chrono::microseconds> at);
+/// A page of the events that were given up, without its webhook.
+std::variant<domain::ListDeadEvents, domain::Refusal>
+parse_dead_events(std::string_view query, const domain::Unicode& unicode);
+
+/// "evt_42", as events are named to everybody.
+std::optional<std::int64_t> parse_event_id(std::string_view text);
 
 /// A place in the history as a caller gets it and gives it back: opaque, fit for a query string.
 std::string cursor_text(const domain::HistoryPosition& position);

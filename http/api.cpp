@@ -114,18 +114,50 @@ void Api::with_user(const Request& request, const Respond& respond,
   }
 }
 
+/// A key that is not known goes by the lane for such, and `go_on` gets what is known of it then;
+/// one that was proven not long ago is `go_on_proven`'s to look up.
+void Api::prove(const Request& request, const Respond& respond, int timeout_retry_after,
+                std::function<void(const domain::ApiKeyFacts&)> go_on,
+                std::function<void(std::string key_hash)> go_on_proven) {
+  if (!can_be_api_key(request.api_key))
+    return respond(refused(Refused::unauthorized));
+  auto hash = sha256_hex(request.api_key);
+  const auto known = keys_.look(hash, Clock::now());
+  if (known == KeyMemory::Known::refused)
+    return respond(refused(Refused::unauthorized));
+  if (known == KeyMemory::Known::proven)
+    return go_on_proven(std::move(hash));
+  parts_.gateway.ask_unproven(
+      {hash, deadline_of(request)},
+      [this, respond, timeout_retry_after, hash, go_on = std::move(go_on)](const Answer& answer) {
+        take_key(hash, answer, respond, timeout_retry_after, go_on);
+      });
+}
+
+void Api::take_key(const std::string& hash, const Answer& answer, const Respond& respond,
+                   int timeout_retry_after,
+                   const std::function<void(const domain::ApiKeyFacts&)>& go_on) {
+  if (const auto* facts = std::get_if<domain::ApiKeyFacts>(&answer)) {
+    keys_.prove(hash, Clock::now());
+    return go_on(*facts);
+  }
+  const auto* refusal = std::get_if<Refusal>(&answer);
+  if (refusal == nullptr)
+    return respond(refused(Refused::internal));
+  if (refusal->reason == Refused::unauthorized)
+    keys_.refuse(hash, Clock::now());
+  respond(refused(*refusal, timeout_retry_after));
+}
+
 void Api::with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                    std::function<void(const domain::ApiKeyFacts&)> go_on) {
-  domain::CheckApiKey query{sha256_hex(request.api_key), deadline_of(request)};
-  parts_.gateway.ask(std::move(query), [respond, timeout_retry_after,
-                                        go_on = std::move(go_on)](const Answer& answer) {
-    if (const auto* facts = std::get_if<domain::ApiKeyFacts>(&answer))
-      go_on(*facts);
-    else if (const auto* refusal = std::get_if<Refusal>(&answer))
-      respond(refused(*refusal, timeout_retry_after));
-    else
-      respond(refused(Refused::internal));
-  });
+  prove(request, respond, timeout_retry_after, go_on,
+        [=, this, deadline = deadline_of(request)](std::string hash) {
+          domain::CheckApiKey query{hash, deadline};
+          parts_.gateway.ask(std::move(query), [=, this](const Answer& answer) {
+            take_key(hash, answer, respond, timeout_retry_after, go_on);
+          });
+        });
 }
 
 domain::Deadline Api::deadline_of(const Request& request) const {
@@ -149,7 +181,9 @@ void Api::migrate_body(const Request& request, const Respond& respond, const Uui
   auto key = idempotency_key(request);
   if (const auto* refusal = std::get_if<Refusal>(&key))
     return respond(to_reply(*refusal));
-  auto parsed = parse_migration(content, parts_.unicode, std::get<0>(key).has_value());
+  auto parsed = parse_migration(content, parts_.unicode,
+                                static_cast<std::size_t>(max_devices_per_group_.load()),
+                                std::get<0>(key).has_value());
   if (const auto* refusal = std::get_if<Refusal>(&parsed))
     return respond(to_reply(*refusal));
   auto& body = std::get<MigrationBody>(parsed);
@@ -352,6 +386,8 @@ void Api::live(const Request&, const Respond& respond) { respond({200, R"({"stat
 void Api::ready(const Request&, const Respond& respond) {
   if (parts_.lifecycle.phase() != Lifecycle::Phase::serving)
     return respond(to_reply(Refusal{Refused::shutting_down}));
+  if (!parts_.lifecycle.calls_work())
+    return respond(refused(Refused::database_unavailable));
   parts_.gateway.ask(domain::CheckHealth{Clock::now() + kProbePatience},
                      [respond](const Answer& answer) {
                        if (std::holds_alternative<domain::Healthy>(answer))
@@ -432,6 +468,12 @@ std::span<const Route> routes() {
       Route{"GET", "/api/admin/v1/api-keys", "/api/admin/v1/api-keys", &Api::admin_list_api_keys},
       Route{"DELETE", "/api/admin/v1/api-keys/:key_id", "/api/admin/v1/api-keys/{key_id}",
             &Api::admin_revoke_api_key},
+      Route{"POST", "/api/admin/v1/webhooks/:webhook_id/enable",
+            "/api/admin/v1/webhooks/{webhook_id}/enable", &Api::admin_enable_webhook},
+      Route{"GET", "/api/admin/v1/webhooks/:webhook_id/dead-events",
+            "/api/admin/v1/webhooks/{webhook_id}/dead-events", &Api::admin_dead_events},
+      Route{"POST", "/api/admin/v1/webhooks/:webhook_id/redeliver",
+            "/api/admin/v1/webhooks/{webhook_id}/redeliver", &Api::admin_redeliver},
       Route{"GET", "/admin", "/admin", &Api::console},
       Route{"GET", "/admin/:file", "/admin/{file}", &Api::console},
       Route{"GET", "/api/health/live", "/api/health/live", &Api::live, true},

@@ -4,6 +4,7 @@
 #include "domain/unicode.hpp"
 #include "http/gateway.hpp"
 #include "http/jwt.hpp"
+#include "http/key_memory.hpp"
 #include "http/lifecycle.hpp"
 #include "http/live_feed.hpp"
 #include "http/message.hpp"
@@ -79,6 +80,9 @@ public:
   void admin_create_api_key(const Request& request, const Respond& respond);
   void admin_list_api_keys(const Request& request, const Respond& respond);
   void admin_revoke_api_key(const Request& request, const Respond& respond);
+  void admin_enable_webhook(const Request& request, const Respond& respond);
+  void admin_dead_events(const Request& request, const Respond& respond);
+  void admin_redeliver(const Request& request, const Respond& respond);
   void console(const Request& request, const Respond& respond); // console.cpp
   void operation_status(const Request& request, const Respond& respond);
   void live(const Request& request, const Respond& respond);
@@ -116,6 +120,12 @@ private:
   domain::Deadline deadline_of(const Request& request) const;
   void migrate_body(const Request& request, const Respond& respond, const domain::Uuid& user,
                     std::string_view content);
+  void prove(const Request& request, const Respond& respond, int timeout_retry_after,
+             std::function<void(const domain::ApiKeyFacts&)> go_on,
+             std::function<void(std::string key_hash)> go_on_proven);
+  void take_key(const std::string& hash, const domain::Answer& answer, const Respond& respond,
+                int timeout_retry_after,
+                const std::function<void(const domain::ApiKeyFacts&)>& go_on);
   void rehearse(const domain::MigrationPtr& command, const Respond& respond); // plan_api.cpp
   void undo_as(const domain::Uuid& user, const Request& request, const Respond& respond);
   void submit_undo(domain::UndoCommand command, const Request& request, const Respond& respond);
@@ -139,6 +149,7 @@ private:
   ApiSettings settings_;
   std::atomic<std::int64_t> max_devices_per_group_; // of the settings, until it is set anew
   ApiParts parts_;
+  KeyMemory keys_;
   RunningMigrations running_;
   StatusTeller teller_;
   LiveFeed feed_;

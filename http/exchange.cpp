@@ -21,8 +21,9 @@ struct Ticket {
   Clock::time_point tell_running = Clock::time_point::max();
   Clock::time_point give_up;
   domain::Log* log = nullptr;
-  bool told = false;  // the caller has been answered
-  bool ended = false; // and it has come to an outcome
+  bool unproven = false; // of a caller who is not known yet
+  bool told = false;     // the caller has been answered
+  bool ended = false;    // and it has come to an outcome
 
   Ticket() = default;
   ~Ticket() { end(domain::no_outcome(job)); }
@@ -165,8 +166,10 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
                         ticket->job)
               .then(finish, fail);
         else
-          self->request(is_aside(ticket->job) ? parties.aside : parties.dispatcher, caf::infinite,
-                        actors::execute_atom::value, ticket->job)
+          self->request(ticket->unproven        ? parties.unproven
+                        : is_aside(ticket->job) ? parties.aside
+                                                : parties.dispatcher,
+                        caf::infinite, actors::execute_atom::value, ticket->job)
               .then(finish, fail);
         tick_later();
       },
@@ -198,6 +201,15 @@ public:
     auto ticket = std::make_shared<Ticket>();
     ticket->give_up = domain::deadline_of(job);
     ticket->job = std::move(job);
+    ticket->callbacks.done = std::move(done);
+    submit(std::move(ticket));
+  }
+
+  void ask_unproven(domain::CheckApiKey check, Done done) override {
+    auto ticket = std::make_shared<Ticket>();
+    ticket->give_up = check.deadline;
+    ticket->job = std::move(check);
+    ticket->unproven = true;
     ticket->callbacks.done = std::move(done);
     submit(std::move(ticket));
   }

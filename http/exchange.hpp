@@ -14,7 +14,8 @@ struct Parties {
   actors::DirectoryActor directory;
   actors::HealthActor health;
   actors::DispatcherActor dispatcher;
-  actors::DispatcherActor aside; // with a connection of its own: see is_aside() in exchange.cpp
+  actors::DispatcherActor aside;    // with a connection of its own: see is_aside() in exchange.cpp
+  actors::DispatcherActor unproven; // for keys that are not known yet
   actors::DispatcherActor back_office; // connections of its own: it works when all others are stuck
   actors::SettlerActor settler;        // goes on with what was answered 504
 };

@@ -19,6 +19,12 @@ public:
   /// `timeout` when they have said nothing up to the job's deadline.
   virtual void ask(domain::Job job, Done done) = 0;
 
+  /// The same for the key of a caller that is not known yet: in a lane of its own, so that any
+  /// number of them leave the database to the others.
+  virtual void ask_unproven(domain::CheckApiKey check, Done done) {
+    ask(std::move(check), std::move(done));
+  }
+
   /// What happens to a migration. `done` or `still_running` is called, exactly once, and so is
   /// `ended`: before `done` where that tells the outcome, after it where it came too late.
   struct MigrationCallbacks {

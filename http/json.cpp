@@ -62,7 +62,7 @@ JsonObject object_of(const domain::GroupDevice& device) {
 } // namespace
 
 Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unicode& unicode,
-                                      bool with_hash) {
+                                      std::size_t most_devices, bool with_hash) {
   const auto value = parse_strict_json(body);
   if (!value)
     return Refusal{Refused::invalid_json};
@@ -72,7 +72,7 @@ Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unico
       {"registration_group_id", "group_name", "device_ids", "authenticated_group_id"}};
   auto id = reader.text("registration_group_id", {domain::kMaxRegistrationGroupId}, true);
   auto name = reader.text("group_name", {domain::kMaxGroupName, true}, false);
-  auto device_ids = reader.optional_uuids("device_ids");
+  auto device_ids = reader.optional_uuids("device_ids", most_devices);
   const auto into = reader.optional_uuid("authenticated_group_id");
   if (into && name)
     reader.complain("group_name", "cannot be given with authenticated_group_id");
@@ -153,6 +153,25 @@ Parsed<domain::CreateApiKey> parse_api_key(std::string_view body, const domain::
   if (at)
     key.expires_at = time_text(*at);
   return key;
+}
+
+Parsed<std::optional<std::vector<std::int64_t>>> parse_event_ids(std::string_view body,
+                                                                 const domain::Unicode& unicode) {
+  constexpr std::size_t kMostEvents = 1000;
+  const auto value = parse_strict_json(body);
+  if (!value)
+    return Refusal{Refused::invalid_json};
+  ObjectReader reader{*value, unicode, {"event_ids"}};
+  const auto texts = reader.optional_texts("event_ids", kMostEvents);
+  std::vector<std::int64_t> ids;
+  for (const auto& text : texts.value_or(std::vector<std::string>{}))
+    if (const auto id = parse_event_id(text))
+      ids.push_back(*id);
+    else
+      reader.complain("event_ids[" + std::to_string(ids.size()) + "]", "must be an event's id");
+  if (!reader.good())
+    return reader.refusal();
+  return texts ? std::optional{std::move(ids)} : std::nullopt;
 }
 
 std::string to_json(const domain::MigrationCompleted& done) {

@@ -4,10 +4,13 @@
 #include "domain/unicode.hpp"
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace regroup::http {
 
@@ -22,8 +25,9 @@ struct MigrationBody {
   /// with an Idempotency-Key, else empty.
   std::string hash;
 };
+/// At most `most_devices` in `device_ids`.
 Parsed<MigrationBody> parse_migration(std::string_view body, const domain::Unicode& unicode,
-                                      bool with_hash);
+                                      std::size_t most_devices, bool with_hash);
 
 /// For a request that has nothing to say: `invalid_json`, or `invalid_request` for anything but {}.
 std::optional<domain::Refusal> refuse_content(std::string_view body,
@@ -40,6 +44,9 @@ Parsed<std::string> parse_webhook(std::string_view body, const domain::Unicode& 
 /// A new API key, but for the key itself. It expires after `now`, or never.
 Parsed<domain::CreateApiKey> parse_api_key(std::string_view body, const domain::Unicode& unicode,
                                            std::chrono::system_clock::time_point now);
+/// `event_ids`, 1 to 1000 of them as "evt_42"; nothing where the field is absent.
+Parsed<std::optional<std::vector<std::int64_t>>> parse_event_ids(std::string_view body,
+                                                                 const domain::Unicode& unicode);
 
 std::string to_json(const domain::MigrationCompleted& done);
 std::string to_json(const domain::MigrationPlan& plan);

@@ -70,25 +70,36 @@ std::optional<domain::Uuid> ObjectReader::uuid(const char* name, bool required) 
   return id;
 }
 
-std::optional<std::vector<domain::Uuid>> ObjectReader::optional_uuids(const char* name) {
+bool ObjectReader::is_list(const char* name, const json& value, std::size_t most, const char* of) {
+  const bool good = value.is_array() && !value.empty() && value.size() <= most;
+  if (!good)
+    complain(name, "must be an array of 1 to " + std::to_string(most) + " " + of);
+  return good;
+}
+
+std::optional<std::vector<domain::Uuid>> ObjectReader::optional_uuids(const char* name,
+                                                                      std::size_t most) {
   const json* value = find(name, false);
-  if (value == nullptr)
+  if (value == nullptr || !is_list(name, *value, most, "UUIDs"))
     return std::nullopt;
-  if (!value->is_array() || value->empty()) {
-    complain(name, "must be an array of one or more UUIDs");
-    return std::nullopt;
-  }
   return each_uuid(name, *value);
+}
+
+std::optional<std::vector<std::string>> ObjectReader::optional_texts(const char* name,
+                                                                     std::size_t most) {
+  const json* value = find(name, false);
+  if (value == nullptr || !is_list(name, *value, most, "strings"))
+    return std::nullopt;
+  std::vector<std::string> texts;
+  for (const auto& each : *value)
+    texts.push_back(each.is_string() ? each.get<std::string>() : std::string{});
+  return texts;
 }
 
 std::vector<domain::Uuid> ObjectReader::uuids(const char* name, std::size_t most) {
   const json* value = find(name, true);
-  if (value == nullptr)
+  if (value == nullptr || !is_list(name, *value, most, "UUIDs"))
     return {};
-  if (!value->is_array() || value->empty() || value->size() > most) {
-    complain(name, "must be an array of 1 to " + std::to_string(most) + " UUIDs");
-    return {};
-  }
   return each_uuid(name, *value).value_or(std::vector<domain::Uuid>{});
 }
 

@@ -28,9 +28,11 @@ public:
   std::optional<std::u32string> text(const char* name, Text rule, bool required);
   std::optional<domain::Uuid> uuid(const char* name); // required
   std::optional<domain::Uuid> optional_uuid(const char* name);
-  std::optional<std::vector<domain::Uuid>> optional_uuids(const char* name); // one or more
-  std::vector<domain::Uuid> uuids(const char* name, std::size_t most); // required; 1 to `most`
-  bool boolean(const char* name);                                      // absent: false
+  // Lists have 1 to `most` elements.
+  std::optional<std::vector<domain::Uuid>> optional_uuids(const char* name, std::size_t most);
+  std::vector<domain::Uuid> uuids(const char* name, std::size_t most); // required
+  std::optional<std::vector<std::string>> optional_texts(const char* name, std::size_t most);
+  bool boolean(const char* name); // absent: false
 
   /// A mistake that only several fields together make.
   void complain(std::string field, std::string message);
@@ -40,6 +42,7 @@ public:
 
 private:
   std::optional<std::vector<domain::Uuid>> each_uuid(const char* name, const nlohmann::json& value);
+  bool is_list(const char* name, const nlohmann::json& value, std::size_t most, const char* of);
   const nlohmann::json* find(const char* name, bool required);
   std::optional<domain::Uuid> uuid(const char* name, bool required);
 

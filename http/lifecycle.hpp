@@ -16,6 +16,10 @@ public:
   Phase phase() const { return phase_.load(); }
   void enter(Phase phase) { phase_.store(phase); }
 
+  /// Whether the database's functions can be called on a new connection.
+  bool calls_work() const { return calls_work_.load(); }
+  void set_calls_work(bool work) { calls_work_.store(work); }
+
   /// From the moment that a request is accepted until its answer was written.
   void accepted() { ++owed_; }
   void answered() { --owed_; }
@@ -23,6 +27,7 @@ public:
 
 private:
   std::atomic<Phase> phase_{Phase::serving};
+  std::atomic<bool> calls_work_{true};
   std::atomic<std::int64_t> owed_{0};
 };
 

@@ -13,6 +13,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <exception>
 #include <fcntl.h>
 #include <filesystem>
@@ -66,6 +67,40 @@ std::string error_of(const EmbeddedPostgres::Options& options) {
   }
   return "no error";
 }
+
+/// The programs of PostgreSQL in a place of their own, found before any others.
+class OwnPrograms {
+public:
+  OwnPrograms() {
+    const auto there = regroup::db::find_postgres_programs().postgres.parent_path().parent_path();
+    for (const auto* part : {"bin", "lib"})
+      fs::copy(there / part, here() / part, fs::copy_options::recursive);
+    fs::create_directory_symlink("/usr/share", folder_.path() / "usr" / "share");
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the tests of this program run one after the other
+    ::setenv("PATH", ((here() / "bin").string() + ":" + before_).c_str(), 1);
+  }
+  // NOLINTNEXTLINE(concurrency-mt-unsafe)
+  ~OwnPrograms() { ::setenv("PATH", before_.c_str(), 1); }
+  OwnPrograms(const OwnPrograms&) = delete;
+  OwnPrograms& operator=(const OwnPrograms&) = delete;
+
+  /// As dpkg does it: another file gets the name.
+  void replace(const fs::path& file) const {
+    const auto next = (here() / file).string() + ".dpkg-new";
+    fs::copy(here() / file, next);
+    fs::rename(next, here() / file);
+  }
+
+private:
+  fs::path here() const {
+    const auto version = folder_.path() / "usr" / "lib" / "postgresql" / "of-the-test";
+    fs::create_directories(version);
+    return version;
+  }
+
+  TempFolder folder_;
+  std::string before_ = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe)
+};
 
 /// Another process that runs `work` and then stands still, until kill9() or the end of the test.
 class OtherProcess {
@@ -350,4 +385,29 @@ TEST_CASE("the server is back after kill -9 of the postmaster while a backend is
   }
   const EmbeddedPostgres server{folder.options()};
   CHECK(kept_row(server) == 42);
+}
+
+TEST_CASE(
+    "a server whose programs were replaced under it is restarted, once they stay as they are") {
+  const OwnPrograms programs;
+  const ServerFolder folder;
+  EmbeddedPostgres server{folder.options()};
+  const auto first = server.pid();
+  CHECK(fs::read_symlink("/proc/" + std::to_string(first) + "/exe").string().find("of-the-test") !=
+        std::string::npos);
+  for (int look = 0; look < 3; ++look)
+    CHECK_FALSE(server.restart_if_replaced());
+  for (const fs::path& file : {fs::path{"lib"} / "plpgsql.so", fs::path{"bin"} / "postgres"}) {
+    INFO(file);
+    const auto before = server.pid();
+    programs.replace(file);
+    CHECK_FALSE(server.restart_if_replaced());
+    CHECK(server.pid() == before);
+    programs.replace(file); // the upgrade goes on
+    CHECK_FALSE(server.restart_if_replaced());
+    CHECK(server.restart_if_replaced());
+    CHECK(server.pid() != before);
+    CHECK(Sql{server.url()}.value<int>("SELECT 1") == 1);
+    CHECK_FALSE(server.restart_if_replaced());
+  }
 }

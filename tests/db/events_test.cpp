@@ -13,6 +13,7 @@ using domain::Delivery;
 using domain::EventJob;
 using domain::Uuid;
 using namespace std::chrono_literals;
+using Outcome = domain::SettleEvents::Outcome;
 
 namespace {
 
@@ -21,8 +22,9 @@ struct EventsTest : DatabaseTest {
 
   Uuid add_endpoint() {
     const auto id = Uuid::random();
-    world->sql.exec("INSERT INTO regroup_webhook_endpoints (id, url, secret) VALUES ($1, 'https://x', 's')",
-                    id.text());
+    world->sql.exec(
+        "INSERT INTO regroup_webhook_endpoints (id, url, secret) VALUES ($1, 'https://x', 's')",
+        id.text());
     return id;
   }
 
@@ -37,15 +39,31 @@ struct EventsTest : DatabaseTest {
     return completed(done)->migration_id;
   }
 
-  std::vector<Delivery> claim(std::vector<Uuid> busy = {}, std::chrono::milliseconds lease = 60s) {
-    auto answer = store->execute(EventJob{domain::ClaimEvents{std::move(busy), lease}, {}});
+  std::vector<Delivery> claim(std::vector<Uuid> busy = {}, std::chrono::milliseconds lease = 60s,
+                              std::vector<Uuid> barred = {}, std::size_t most = 64) {
+    auto answer = store->execute(
+        EventJob{domain::ClaimEvents{std::move(busy), std::move(barred), most, lease}, {}});
     REQUIRE(std::holds_alternative<domain::EventsClaimed>(answer));
     return std::get<domain::EventsClaimed>(std::move(answer)).deliveries;
   }
 
   void settle(const Delivery& delivery, const std::string& error = "") {
-    const auto answer = store->execute(EventJob{domain::SettleEvents{{{delivery.id, error}}}, {}});
+    settle(delivery, error.empty() ? Outcome::delivered : Outcome::failed, error);
+  }
+  void settle(const Delivery& delivery, Outcome outcome, const std::string& error,
+              std::chrono::seconds hold = {}) {
+    const auto answer = store->execute(EventJob{
+        domain::SettleEvents{{{delivery.id, delivery.endpoint_id, outcome, error, hold}}}, {}});
     REQUIRE(std::holds_alternative<domain::Healthy>(answer));
+  }
+
+  /// A column of the one endpoint, as text; "" for NULL.
+  std::string endpoint(const std::string& column) {
+    return world->sql.value<std::string>("SELECT coalesce((" + column +
+                                         ")::text, '') FROM regroup_webhook_endpoints");
+  }
+  std::string group_of(const Delivery& delivery) {
+    return nlohmann::json::parse(delivery.body)["data"]["registration_group_id"];
   }
 
   int pending() { return world->sql.value<int>("SELECT count(*) FROM regroup_migration_events"); }
@@ -179,7 +197,7 @@ TEST_CASE_METHOD(EventsTest, "replicas that look at once never take the same eve
       const auto own = new_store();
       std::vector<Delivery> all;
       for (int round = 0; round < 5; ++round) {
-        auto answer = own->execute(EventJob{domain::ClaimEvents{{}, 60s}, {}});
+        auto answer = own->execute(EventJob{domain::ClaimEvents{{}, {}, 64, 60s}, {}});
         for (auto& each : std::get<domain::EventsClaimed>(answer).deliveries)
           all.push_back(std::move(each));
       }
@@ -256,8 +274,8 @@ TEST_CASE_METHOD(EventsTest, "a failure is tried again later each time") {
     const auto claimed = claim();
     REQUIRE(claimed.size() == 1);
     settle(claimed[0], "Timeout was reached");
-    const auto wait =
-        world->sql.value<double>("SELECT extract(epoch FROM due_at - now()) FROM regroup_migration_events");
+    const auto wait = world->sql.value<double>(
+        "SELECT extract(epoch FROM due_at - now()) FROM regroup_migration_events");
     CHECK(wait > before);
     before = wait;
   }
@@ -273,4 +291,224 @@ TEST_CASE_METHOD(EventsTest, "with an endpoint its events go") {
   CHECK(world->sql.value<bool>("SELECT regroup_delete_webhook_v1($1)", endpoint.text()));
   CHECK(pending() == 1);
   CHECK_FALSE(world->sql.value<bool>("SELECT regroup_delete_webhook_v1($1)", endpoint.text()));
+}
+
+TEST_CASE_METHOD(EventsTest, "an event that its receiver refuses stops none of other groups") {
+  add_endpoint();
+  migrate_one("poisoned");
+  for (int failures = 0; failures < 8; ++failures) {
+    const auto claimed = claim();
+    REQUIRE(claimed.size() == 1);
+    settle(claimed[0], failures % 2 == 0 ? Outcome::refused : Outcome::failed,
+           "answered 4xx or 5xx");
+    make_due();
+  }
+  CHECK(endpoint("open_until").empty());
+  CHECK(endpoint("failures") == "1");
+  for (int i = 0; i < 3; ++i)
+    migrate_one("group-" + std::to_string(i));
+  std::set<std::string> groups;
+  for (const auto& delivery : claim())
+    groups.insert(group_of(delivery));
+  CHECK(groups == std::set<std::string>{"group-0", "group-1", "group-2", "poisoned"});
+}
+
+TEST_CASE_METHOD(EventsTest,
+                 "where a circuit was opened the one that tries is an event never tried") {
+  add_endpoint();
+  for (int i = 0; i < 5; ++i)
+    migrate_one("poisoned-" + std::to_string(i));
+  for (int round = 0; round < 2; ++round)
+    for (const auto& delivery : claim())
+      settle(delivery, Outcome::failed, "answered 500");
+  REQUIRE_FALSE(endpoint("open_until").empty());
+  migrate_one("good");
+  make_due();
+  world->sql.exec("UPDATE regroup_webhook_endpoints SET open_until = now()");
+  const auto tries = claim();
+  REQUIRE(tries.size() == 1);
+  CHECK(group_of(tries[0]) == "good");
+  settle(tries[0]);
+  CHECK(endpoint("open_until").empty());
+  CHECK(claim().size() == 4);
+}
+
+TEST_CASE_METHOD(EventsTest, "an event that is refused ten times is given up, kept, and can be had "
+                             "delivered again") {
+  const auto id = add_endpoint();
+  const auto first = migrate_one("camping");
+  const auto second = migrate_one("camping");
+  for (int attempt = 1; attempt <= 10; ++attempt) {
+    const auto claimed = claim();
+    REQUIRE(claimed.size() == 1);
+    CHECK(migration_of(claimed[0]) == first.text());
+    settle(claimed[0], Outcome::refused, "answered 422");
+    CHECK(pending() == (attempt < 10 ? 2 : 1));
+    world->sql.exec("UPDATE regroup_migration_events SET due_at = now() WHERE attempts > 0");
+  }
+  const auto next = claim(); // it waits no longer
+  REQUIRE(next.size() == 1);
+  CHECK(migration_of(next[0]) == second.text());
+
+  const auto dead = nlohmann::json::parse(
+      world->sql.value<std::string>("SELECT regroup_dead_events_json($1, 0, 50)", id.text()));
+  REQUIRE(dead["events"].size() == 1);
+  CHECK(dead["next_cursor"].is_null());
+  CHECK(dead["events"][0]["migration_id"] == first.text());
+  CHECK(dead["events"][0]["attempts"] == 10);
+  CHECK(dead["events"][0]["last_error"] == "answered 422");
+  const auto webhooks =
+      nlohmann::json::parse(world->sql.value<std::string>("SELECT regroup_webhooks_json()"));
+  CHECK(webhooks[0]["dead"] == 1);
+  CHECK(webhooks[0]["pending"] == 1);
+
+  settle(next[0]);
+  CHECK(world->sql.value<int>("SELECT regroup_redeliver_events_v1($1, NULL)", id.text()) == 1);
+  const auto again = claim();
+  REQUIRE(again.size() == 1);
+  CHECK(migration_of(again[0]) == first.text());
+  CHECK("evt_" + std::to_string(again[0].id) == dead["events"][0]["id"]);
+  settle(again[0]);
+  CHECK(pending() == 0);
+}
+
+TEST_CASE_METHOD(EventsTest, "an outage of an endpoint gives no event up before three days") {
+  add_endpoint();
+  migrate_one("camping");
+  for (int attempt = 1; attempt <= 20; ++attempt) {
+    const auto claimed = claim();
+    REQUIRE(claimed.size() == 1);
+    settle(claimed[0], Outcome::failed, "Could not connect to server");
+    make_due();
+  }
+  CHECK(pending() == 1);
+  SECTION("but one that the endpoint alone of all does not take") {
+    migrate_one("other");
+    for (const auto& delivery : claim())
+      settle(delivery, group_of(delivery) == "other" ? "" : "answered 500");
+    make_due();
+    for (const auto& delivery : claim())
+      settle(delivery, "answered 500");
+  }
+  SECTION("and then") {
+    world->sql.exec("UPDATE regroup_migration_events SET tried_at = now() - interval '73 hours'");
+    settle(claim().at(0), Outcome::failed, "Could not connect to server");
+  }
+  CHECK(pending() == 0);
+  CHECK(world->sql.value<int>("SELECT count(*) FROM regroup_dead_events") == 1);
+}
+
+TEST_CASE_METHOD(EventsTest, "an endpoint that says 410 is asked no more, until it is enabled") {
+  const auto id = add_endpoint();
+  migrate_one("camping");
+  settle(claim().at(0), Outcome::gone, "answered 410");
+  CHECK(endpoint("is_active") == "false");
+  CHECK_FALSE(endpoint("disabled_at").empty());
+  CHECK(claim().empty());
+  migrate_one("lake"); // not for it
+  CHECK(pending() == 1);
+  CHECK(world->sql.value<bool>("SELECT regroup_enable_webhook_v1($1)", id.text()));
+  CHECK(endpoint("disabled_at").empty());
+  const auto claimed = claim();
+  REQUIRE(claimed.size() == 1);
+  CHECK(group_of(claimed[0]) == "camping");
+}
+
+TEST_CASE_METHOD(EventsTest, "an endpoint that asks for a pause has it, for all of its events") {
+  add_endpoint();
+  migrate_one("camping");
+  migrate_one("lake");
+  auto claimed = claim({}, 60s, {}, 1);
+  REQUIRE(claimed.size() == 1);
+  settle(claimed[0], Outcome::held, "answered 429", 120s);
+  CHECK(claim().empty());
+  CHECK(endpoint("failures") == "0");
+  CHECK(endpoint("extract(epoch FROM held_until - now()) BETWEEN 100 AND 120") == "true");
+  CHECK(world->sql.value<int>("SELECT sum(attempts) FROM regroup_migration_events") == 0);
+  world->sql.exec("UPDATE regroup_webhook_endpoints SET held_until = now()");
+  make_due();
+  CHECK(claim().size() == 2);
+}
+
+TEST_CASE_METHOD(EventsTest, "what a replica may not reach it leaves to one that may") {
+  const auto id = add_endpoint();
+  migrate_one("camping");
+  settle(claim().at(0), Outcome::barred, "the address is not a public one");
+  CHECK(endpoint("failures") == "0");
+  CHECK(endpoint("last_error") == "the address is not a public one");
+  CHECK(claim({}, 60s, {id}).empty());
+  REQUIRE(claim().size() == 1);
+  CHECK(world->sql.value<int>("SELECT attempts FROM regroup_migration_events") == 1);
+}
+
+TEST_CASE_METHOD(EventsTest,
+                 "an event that is put aside while the one before it goes is not lost") {
+  add_endpoint();
+  migrate_one("camping");
+  const auto second = migrate_one("camping");
+  const auto first = claim().at(0); // and the second waits aside
+  const auto due = [&] {
+    return world->sql.value<bool>(
+        "SELECT due_at <= now() FROM regroup_migration_events WHERE migration_id = $1",
+        second.text());
+  };
+  world->sql.exec("UPDATE regroup_migration_events SET due_at = now() WHERE migration_id = $1",
+                  second.text());
+  const std::string claiming =
+      "SELECT regroup_claim_events_v2('{}', '{}', 64, interval '1 minute')";
+  SECTION("since the one that goes is locked") {
+    HeldTransaction settling{url};
+    settling.exec("DELETE FROM regroup_migration_events WHERE id = $1", first.id);
+    world->sql.exec(claiming);
+    settling.commit();
+    CHECK(due());
+  }
+  SECTION("since who settles waits for who puts aside") {
+    HeldTransaction putting_aside{url};
+    putting_aside.exec(claiming);
+    auto settled = std::async(std::launch::async, [&] { settle(first); });
+    REQUIRE(somebody_waits("transactionid"));
+    putting_aside.commit();
+    settled.get();
+    CHECK(due());
+  }
+  CHECK(migration_of(claim().at(0)) == second.text());
+}
+
+TEST_CASE_METHOD(EventsTest, "to claim takes as much of an outbox of 300,000 as of a small one") {
+  const auto busy = add_endpoint();
+  const auto idle = add_endpoint();
+  const auto fill = [&](const std::string& group, const std::string& due) {
+    world->sql.exec("TRUNCATE regroup_migration_events");
+    world->sql.exec("INSERT INTO regroup_migration_events (endpoint_id, type, migration_id, "
+                    "registration_group_id, attempts, due_at) "
+                    "SELECT e::uuid, 'migration.completed', gen_random_uuid(), " +
+                        group + ", n % 2, " + due +
+                        " FROM unnest(ARRAY[$1, $2]) AS e, generate_series(1, 150000) AS n",
+                    busy.text(), idle.text());
+    world->sql.exec("ANALYZE regroup_migration_events");
+  };
+  const auto buffers = [&] {
+    const auto plan = nlohmann::json::parse(world->sql.value<std::string>(
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM regroup_claim_events_v2("
+        "ARRAY[$1, $1, $1, $1]::uuid[], '{}', 64, interval '1 minute')",
+        busy.text()));
+    const auto& node = plan[0]["Plan"];
+    return node["Shared Hit Blocks"].get<int>() + node["Shared Read Blocks"].get<int>();
+  };
+  constexpr int kLittle = 2000;    // the table alone has 4,000 pages
+  constexpr int kPutAside = 15000; // 500 events, once each
+  fill("'group-' || n", "now() - n * interval '1 ms'");
+  CHECK(buffers() < kLittle);
+  CHECK(claim().size() > 0);
+  fill("'group-' || n % 10", "now()"); // nearly all wait for an earlier one
+  CHECK(buffers() < kPutAside);
+  // The statistics are still of that outbox, with its few groups: an empty table changes none.
+  world->sql.exec("TRUNCATE regroup_migration_events");
+  world->sql.exec("ANALYZE regroup_migration_events");
+  world->sql.exec("INSERT INTO regroup_migration_events (endpoint_id, type, migration_id, "
+                  "registration_group_id) SELECT $1::uuid, 'migration.completed', "
+                  "gen_random_uuid(), 'group-' || n FROM generate_series(1, 300000) AS n",
+                  idle.text());
+  CHECK(buffers() < kLittle);
 }

@@ -69,8 +69,16 @@ constexpr const char* kTaken =
 
 TEST_CASE("an installation whose tables had no prefix is carried over with its rows") {
   OwnNamesTest test{unprefixed_database(postgres(), kRows)};
-  const auto endpoints = test.snapshot("webhook_endpoints");
-  const auto events = test.snapshot("migration_events");
+  // Later steps add columns; a row that is not written again keeps the transaction that wrote it.
+  const auto endpoints = [&](const std::string& table) {
+    return test.sql.value<std::string>("SELECT xmin || ' ' || id || url || secret FROM " + table);
+  };
+  const auto events = [&](const std::string& table) {
+    return test.sql.value<std::string>("SELECT xmin || ' ' || id || type || migration_id FROM " +
+                                       table);
+  };
+  const auto endpoint = endpoints("webhook_endpoints");
+  const auto event = events("migration_events");
   const auto made = test.apply();
   REQUIRE(made.size() > 4);
   CHECK(Lines{made.begin(), made.begin() + 4} ==
@@ -80,11 +88,10 @@ TEST_CASE("an installation whose tables had no prefix is carried over with its r
               "renames the index regroup_events_of_group to regroup_migration_events_of_group"});
   CHECK_FALSE(mentions(made, "creates the table regroup_webhook"));
   CHECK_FALSE(mentions(made, "creates the table regroup_migration_events"));
-  CHECK_FALSE(mentions(made, "builds"));
   CHECK_FALSE(test.there("webhook_endpoints"));
   CHECK_FALSE(test.there("migration_events"));
-  CHECK(test.snapshot("regroup_webhook_endpoints") == endpoints);
-  CHECK(test.snapshot("regroup_migration_events") == events);
+  CHECK(endpoints("regroup_webhook_endpoints") == endpoint);
+  CHECK(events("regroup_migration_events") == event);
   CHECK(test.sql.value<int>("SELECT count(*) FROM regroup_claim_events_v1('{}', interval '1 s')") ==
         1);
   CHECK(test.apply().empty());

@@ -86,6 +86,25 @@ TEST_CASE("only an administrator's key opens the administration API") {
   CHECK(code_of(client().post(cancel, "", {{"X-API-Key", test.device_key}})) == "authz/forbidden");
 }
 
+TEST_CASE("a year that PostgreSQL's calendar lacks is refused, and its first and last are taken") {
+  AdminServiceTest test;
+  for (const char* wrong : {"/migrations?from=0000-01-01", "/migrations?to=0000-12-31T23:00:00Z",
+                            "/analytics/migrations?from=0000-01-01&to=0000-02-01",
+                            "/analytics/migrations?to=0001-01-01T00:30:00%2B01:00"}) {
+    INFO(wrong);
+    CHECK(status_of(test.get(wrong)) == 400);
+    CHECK(code_of(test.get(wrong)) == "validation/invalid-request");
+  }
+  for (const char* right :
+       {"/migrations?from=0001-01-01&to=9999-12-31T23:59:59Z",
+        "/analytics/migrations?to=0001-01-05",
+        "/analytics/migrations?from=0001-01-01&to=0001-01-09&granularity=week",
+        "/analytics/migrations?from=9999-12-01&to=9999-12-31T23:59:59Z&granularity=month"}) {
+    INFO(right);
+    CHECK(status_of(test.get(right)) == 200);
+  }
+}
+
 TEST_CASE("UGM-2.4: an administrator reads the history, filtered, page by page") {
   AdminServiceTest test;
   const auto user = test.world.add_user();

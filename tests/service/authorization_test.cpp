@@ -220,6 +220,7 @@ std::string path_of(const Row& row, Role role, const Scene& in) {
       {"device_id", device_for(row, role, in, in.in_group).text()},
       {"webhook_id", in.webhook_id},
       {"key_id", in.key_id},
+      {"operation_id", "6f0d3c8e-5b0a-4a57-9a65-0c9d2f1b7a11"},
       {"file", "no-such-file"}};
   for (const auto& [name, value] : parameters)
     path = std::regex_replace(path, std::regex{"\\{" + name + "\\}"}, value);

@@ -4,9 +4,13 @@
 #include "tests/support/raw_connection.hpp"
 
 #include <catch2/catch.hpp>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 using namespace regroup;
 using namespace regroup::test;
@@ -188,6 +192,48 @@ TEST_CASE("a replica that had no file for a connection accepts again when it has
   REQUIRE(answer);
   CHECK(answer->find("200 OK") != std::string::npos);
   CHECK(status_of(impatient(replica.port()).get("/api/health/live")) == 200);
+}
+
+TEST_CASE(
+    "with 200 files, and as many webhooks as may be on their way, a replica goes on accepting") {
+  const TempFolder folder;
+  const auto program = folder.path() / "regroup";
+  std::ofstream{program} << "#!/bin/sh\nulimit -n 200\nexec '" << regroup_binary() << "' \"$@\"\n";
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  auto options = with({{"webhooks.allow_private_addresses", "true"}, {"webhooks.timeout", "60s"}});
+  options.binary = program;
+  ServiceTest test{options};
+  const auto port = test.service.port();
+  const auto user = test.world.add_user();
+  // A receiver whose kernel takes connections, and which reads none.
+  const db::FileDescriptor receiver{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  REQUIRE(::bind(receiver.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0);
+  REQUIRE(::listen(receiver.get(), 200) == 0);
+  REQUIRE(::getsockname(receiver.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
+  test.world.sql.exec("INSERT INTO regroup_webhook_endpoints (id, url, secret) SELECT "
+                      "gen_random_uuid(), 'http://127.0.0.1:' || $1 || '/', 's' "
+                      "FROM generate_series(1, 20)",
+                      std::to_string(ntohs(address.sin_port)));
+  for (int i = 0; i < 4; ++i) {
+    const auto group = "camping-" + std::to_string(i);
+    test.world.add_devices(group, 1, user);
+    REQUIRE(status_of(test.migrate(port, user, test.body(group))) == 201);
+  }
+  REQUIRE(eventually([&] {
+    return test.world.sql.value<int>(
+               "SELECT count(*) FROM regroup_migration_events WHERE attempts > 0") >= 62;
+  }));
+  auto many = idle_connections(port, 200);
+  CHECK(eventually([&] { return count_open(many) < 100; }));
+  many.clear();
+  CHECK(eventually([&] { return status_of(impatient(port).get("/api/health/live")) == 200; }));
+  const auto metrics = impatient(port).get("/metrics");
+  REQUIRE(metrics);
+  CHECK(metrics->body.find("\nregroup_accept_failures_total 0\n") != std::string::npos);
 }
 
 TEST_CASE("connections that are reset at once take no room") {

@@ -1,8 +1,11 @@
 // What a service says when it cannot do the work now: limits, timeouts, no database, the end.
+#include "http/api_key.hpp"
 #include "tests/service/support.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
+#include <thread>
 #include <utility>
 
 using namespace regroup;
@@ -187,4 +190,59 @@ TEST_CASE("secrets never reach the log") {
   CHECK(log.find(token.substr(token.rfind('.'))) == std::string::npos);
   CHECK(log.find("my-secret-key") == std::string::npos);
   CHECK(log.find("known to everybody") == std::string::npos); // the HS256 secret of the tests
+}
+
+TEST_CASE("more devices in a choice than a group may have are refused before anything is read") {
+  ServiceTest test{with({{"limits.max_devices_per_group", "3"}})};
+  const auto user = test.world.add_user();
+  const auto devices = test.world.add_devices("camping-2025", 4, user);
+  const auto ask = [&](std::size_t count) {
+    json body{{"registration_group_id", "camping-2025"}, {"device_ids", json::array()}};
+    for (std::size_t i = 0; i < count; ++i)
+      body["device_ids"].push_back(devices[i].text());
+    return test.migrate(test.service.port(), user, body.dump());
+  };
+  const auto refused = ask(4);
+  CHECK(status_of(refused) == 400);
+  REQUIRE(code_of(refused) == "validation/invalid-request");
+  CHECK(json::parse(refused->body)["error"]["details"]["fields"][0]["field"] == "device_ids");
+  CHECK(status_of(ask(3)) == 201);
+}
+
+TEST_CASE("a flood of keys that are known to nobody takes no place from users and administrators") {
+  ServiceTest test{with({{"database.pool_size", "2"}, {"database.queue_limit", "10"}})};
+  const auto user = test.world.add_user();
+  const std::string key = http::new_api_key();
+  test.world.sql.exec("INSERT INTO api_keys (key_hash, key_prefix, name, is_admin) VALUES "
+                      "($1, 'rgk_', 'test', true)",
+                      http::sha256_hex(key));
+  const auto port = test.service.port();
+  std::atomic<bool> over{false};
+  std::atomic<int> refused{0}, other{0};
+  std::vector<std::thread> flood;
+  for (int i = 0; i < 40; ++i)
+    flood.emplace_back([&, i] {
+      HttpClient client{port, HttpClient::Connections::kept, 60s};
+      while (!over) {
+        const Headers headers{{"X-API-Key", http::new_api_key()}};
+        const auto answer = i % 2 == 0 ? client.get("/api/admin/v1/migrations", headers)
+                                       : client.post("/api/v1/devices/register", "{}", headers);
+        ++(code_of(answer) == "auth/unauthorized" ? refused : other);
+      }
+    });
+  CHECK(eventually([&] { return refused > 200; }));
+  std::map<std::string, int> answers;
+  for (int i = 0; i < 50; ++i) {
+    const auto group = "group-" + std::to_string(i);
+    test.world.add_devices(group, 1, user);
+    ++answers[std::to_string(status_of(test.migrate(port, user, test.body(group))))];
+    const auto history =
+        HttpClient{port}.get("/api/admin/v1/migrations", Headers{{"X-API-Key", key}});
+    ++answers["history " + std::to_string(status_of(history))];
+  }
+  over = true;
+  for (auto& each : flood)
+    each.join();
+  CHECK(answers == std::map<std::string, int>{{"201", 50}, {"history 200", 50}});
+  CHECK(other == 0);
 }

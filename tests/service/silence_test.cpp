@@ -126,3 +126,17 @@ TEST_CASE("a PostgreSQL silent for 60 s: not ready, then ready, and memory answe
           "[.long]") {
   check_an_outage(60s);
 }
+
+TEST_CASE("a replica whose new connections could call no function is not ready, and is again") {
+  ServiceTest test;
+  const auto ready = [&] { return status_of(test.service.client().get("/api/health/ready")); };
+  REQUIRE(ready() == 200);
+  // As when a package has replaced PL/pgSQL's library under the server.
+  test.world.sql.exec("UPDATE pg_proc SET probin = '$libdir/not-there' WHERE proname LIKE "
+                      "'plpgsql%'");
+  CHECK(eventually([&] { return ready() == 503; }, 60s));
+  CHECK(test.service.replica().wait_for_log("database.calls_fail"));
+  test.world.sql.exec(
+      "UPDATE pg_proc SET probin = '$libdir/plpgsql' WHERE proname LIKE 'plpgsql%'");
+  CHECK(eventually([&] { return ready() == 200; }, 60s));
+}

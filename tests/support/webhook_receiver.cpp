@@ -8,7 +8,8 @@
 namespace regroup::test {
 
 struct WebhookReceiver::Impl {
-  std::function<Answer(int)> behave;
+  Behaviour behave;
+  std::string retry_after;
   httplib::Server server;
   int port = 0;
   std::mutex mutex;
@@ -19,7 +20,7 @@ struct WebhookReceiver::Impl {
 
   void receive(const httplib::Request& request, httplib::Response& response) {
     std::unique_lock lock{mutex};
-    const Answer answer = behave(static_cast<int>(events.size()));
+    const Answer answer = behave(static_cast<int>(events.size()), request.body);
     events.push_back({request.get_header_value("Regroup-Event-Id"),
                       request.get_header_value("Regroup-Signature"), request.body, answer});
     switch (answer) {
@@ -30,6 +31,25 @@ struct WebhookReceiver::Impl {
       return;
     case Answer::hang:
       ending.wait(lock, [this] { return ended; });
+      return;
+    case Answer::refuse:
+      response.status = 422;
+      return;
+    case Answer::gone:
+      response.status = 410;
+      return;
+    case Answer::throttle:
+      response.status = 429;
+      response.set_header("Retry-After", retry_after);
+      return;
+    case Answer::endless:
+      response.set_content_provider(100, "text/plain",
+                                    [this](std::size_t, std::size_t, httplib::DataSink& sink) {
+                                      sink.write("half", 4);
+                                      std::unique_lock waiting{mutex};
+                                      ending.wait(waiting, [this] { return ended; });
+                                      return false;
+                                    });
       return;
     case Answer::cut:
       response.set_content_provider(100, "text/plain",
@@ -42,9 +62,10 @@ struct WebhookReceiver::Impl {
   }
 };
 
-WebhookReceiver::WebhookReceiver(std::function<Answer(int)> behave)
+WebhookReceiver::WebhookReceiver(Behaviour behave, std::string retry_after)
     : impl_(std::make_unique<Impl>()) {
   impl_->behave = std::move(behave);
+  impl_->retry_after = std::move(retry_after);
   impl_->server.new_task_queue = [] { return new httplib::ThreadPool(24); };
   impl_->server.Post("/hook", [this](const httplib::Request& request, httplib::Response& response) {
     impl_->receive(request, response);

@@ -103,6 +103,7 @@ public:
                         .health = {},
                         .dispatcher = {},
                         .aside = {},
+                        .unproven = {},
                         .back_office = {},
                         .settler = system.spawn(settler, &script)};
   std::unique_ptr<http::Gateway> gateway = http::make_exchange(system, parties, 1, log);

@@ -69,9 +69,16 @@ TEST_CASE("a reader that has stopped keeps no writer waiting, and learns how muc
   }
   pipe.writer = {};
   reader.join();
-  REQUIRE(lines.size() == kTooMany - dropped + 2);
   CHECK(lines.back() == "after");
-  CHECK(lines[lines.size() - 2] == "dropped " + std::to_string(dropped));
+  std::uint64_t told = 0;
+  std::uint64_t tellings = 0; // one, or two where there was room between
+  for (const auto& line : lines)
+    if (line.starts_with("dropped ")) {
+      told += std::stoull(line.substr(8));
+      ++tellings;
+    }
+  CHECK(told == dropped);
+  CHECK(lines.size() == kTooMany - dropped + tellings + 1);
 }
 
 TEST_CASE("a reader that comes back while the program ends still learns how much it missed") {

@@ -1,0 +1,51 @@
+#pragma once
+#include "config/settings.hpp"
+#include "domain/log.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace regroup::db {
+
+/// Tries now and then, on a connection of its own, what a migration needs of a new one: a call of a
+/// PL/pgSQL function. Connections that have called one before go on although the server's libraries
+/// were replaced under it, and new ones cannot call any. One thread.
+class CallProbe {
+public:
+  /// Hears whether calls work, each time that it is known. Where no connection can be had nothing
+  /// is: those that there are may work.
+  using Verdict = std::function<void(bool works)>;
+
+  static constexpr std::chrono::seconds usual_pause{5};
+
+  /// The first try is after the first pause. `log` and what `verdict` refers to outlive stop().
+  CallProbe(const config::Settings::Database& settings, Verdict verdict, domain::Log& log,
+            std::chrono::milliseconds pause = usual_pause);
+  ~CallProbe();
+  CallProbe(const CallProbe&) = delete;
+  CallProbe& operator=(const CallProbe&) = delete;
+
+  /// Ends the thread, also in the middle of a try.
+  void stop();
+
+private:
+  void run();
+  void probe();
+
+  std::string conninfo_;
+  std::chrono::milliseconds patience_; // for all of one try
+  std::chrono::milliseconds pause_;
+  Verdict verdict_;
+  domain::Log& log_;
+  bool works_ = true;
+  std::mutex mutex_;
+  std::condition_variable end_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+} // namespace regroup::db
