@@ -263,3 +263,18 @@ TEST_CASE("streams of events end when a replica drains, and keep it from nothing
   holder.rollback();
   CHECK(test.becomes(0, url, "completed"));
 }
+
+TEST_CASE_METHOD(ServiceTest, "the status right after a 201 is never in progress, 300 times") {
+  const auto port = service.replica(0).port();
+  const auto user = world.add_user();
+  HttpClient client{port};
+  for (int each = 0; each < 300; ++each) {
+    const auto group = "camping-" + std::to_string(each);
+    world.add_devices(group, 1, user);
+    const auto answer = migrate(port, user, body(group));
+    REQUIRE(status_of(answer) == 201);
+    const auto status = client.get(answer->headers.at("Location"), bearer(user));
+    REQUIRE(status);
+    REQUIRE(json::parse(status->body).at("status") == "completed");
+  }
+}

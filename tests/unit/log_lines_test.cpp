@@ -1,111 +1,17 @@
 // What is logged of a request: one line, and another only where a migration was run for it.
-#include "http/api.hpp"
-#include "text/unicode.hpp"
+#include "tests/unit/api_support.hpp"
 
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
-
-#include <map>
-#include <mutex>
-#include <string>
-#include <variant>
-#include <vector>
 
 using namespace regroup;
 using namespace regroup::http;
+using namespace regroup::test;
 using namespace std::chrono_literals;
 using nlohmann::json;
 
 namespace {
 
-/// The events, by their names.
-class RememberedLog final : public domain::Log {
-public:
-  void event(domain::LogLevel, std::string_view name,
-             std::initializer_list<domain::LogField> fields) noexcept override {
-    json line = json::object();
-    for (const auto& [key, value] : fields)
-      std::visit(
-          [&, name = std::string{key}]<class T>(const T& held) {
-            if constexpr (!std::is_same_v<T, std::monostate>)
-              line[name] = held;
-          },
-          value);
-    const std::scoped_lock lock{mutex_};
-    lines_[std::string{name}].push_back(std::move(line));
-  }
-  std::vector<json> lines(const std::string& name) {
-    const std::scoped_lock lock{mutex_};
-    return lines_[name];
-  }
-
-private:
-  std::mutex mutex_;
-  std::map<std::string, std::vector<json>> lines_;
-};
-
-/// Keeps what it is asked for, until the test answers in the actors' place.
-class HeldGateway final : public Gateway {
-public:
-  void ask(domain::Job job, Done done) override {
-    if (std::holds_alternative<domain::AdminJob>(job)) // the live feed's thread
-      return done(domain::AdminDocument{"[]"});
-    if (std::holds_alternative<domain::NoteRunning>(job))
-      return done(domain::RunningNoted{3});
-    jobs.push_back(std::move(job));
-    asked.push_back(std::move(done));
-  }
-  void migrate(domain::MigrationPtr what, std::chrono::milliseconds,
-               MigrationCallbacks given) override {
-    command = std::move(what);
-    callbacks = std::move(given);
-  }
-
-  std::vector<domain::Job> jobs;
-  std::vector<Done> asked;
-  domain::MigrationPtr command;
-  MigrationCallbacks callbacks;
-};
-
-constexpr const char* kTrace = "4bf92f3577b34da6a3ce929d0e0e4736";
-
-struct LogLinesTest {
-  JwtSettings jwt = [] {
-    JwtSettings settings;
-    settings.algorithm = "HS256";
-    settings.secret = "a secret of thirty-two bytes or more";
-    return settings;
-  }();
-  JwtVerifier tokens{jwt};
-  text::Utf8procUnicode unicode;
-  RateLimiter limiter{0};
-  HeldGateway gateway;
-  Lifecycle lifecycle;
-  RememberedLog log;
-  domain::Metrics metrics;
-  Api api{ApiSettings{}, {tokens, unicode, limiter, gateway, lifecycle, log, metrics}};
-  ~LogLinesTest() { api.stop(); }
-
-  domain::Uuid user = domain::Uuid::random();
-  std::string token = "Bearer " + mint_token(jwt, user, 1h, std::chrono::system_clock::now());
-  std::string body = R"({"registration_group_id": "camping-2025"})";
-  Request request = [this] {
-    Request made;
-    made.method = "POST";
-    made.has_body = true;
-    made.read_body = [this](const std::function<void(const Body&)>& done) {
-      done(std::string_view{body});
-    };
-    made.content_type = "application/json";
-    made.authorization = token;
-    made.trace_id = kTrace;
-    made.request_id = "r-1";
-    made.received = std::chrono::steady_clock::now() - 50ms;
-    return made;
-  }();
-  std::vector<Reply> replies;
-  Respond respond = [this](Reply reply) { replies.push_back(std::move(reply)); };
-
+struct LogLinesTest : ApiTest {
   void migrate() {
     api.migrate(request, respond);
     REQUIRE(gateway.command);
