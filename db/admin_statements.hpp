@@ -18,7 +18,8 @@ inline constexpr Statement read_history{"regroup_read_history", R"sql(
   SELECT a.id, regroup_history_json(a) AS document,
     to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position
   FROM migration_audit_logs a
-  WHERE ($1::uuid IS NULL OR a.user_id = $1::uuid)
+  WHERE a.registration_group_id <> '' -- known by its id alone (settle.sql)
+    AND ($1::uuid IS NULL OR a.user_id = $1::uuid)
     AND ($2::migration_status IS NULL OR a.status = $2::migration_status)
     AND ($3::text IS NULL
       OR (a.registration_group_id = $3::text AND a.status = 'success')

@@ -276,7 +276,8 @@ std::optional<Answer> recorded_migration(Session& session, const domain::FindMig
   if (rows.empty())
     return std::nullopt;
   const auto row = rows.front();
-  if (query.initiator && optional_uuid(row["user_id"]) != query.initiator)
+  const bool is_known_by_id_alone = row["registration_group_id"].size() == 0; // settle.sql
+  if (query.initiator && !is_known_by_id_alone && optional_uuid(row["user_id"]) != query.initiator)
     return Refusal{Refused::not_found};
   domain::MigrationReport report;
   const std::string_view status = row["status"].c_str();
@@ -301,8 +302,7 @@ Answer find_migration(Session& session, const domain::FindMigration& query) {
     return *running;
   auto found = recorded_migration(session, query);
   if (!found && query.initiator && query.final_after &&
-      settle_abandoned(session, "migration", query.migration_id, *query.initiator,
-                       *query.final_after))
+      settle_abandoned(session, query.migration_id, *query.initiator, *query.final_after))
     found = recorded_migration(session, query);
   return found.value_or(Refusal{.reason = Refused::not_found});
 }

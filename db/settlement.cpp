@@ -151,44 +151,51 @@ Answer record_failure(const OperationTools& tools, const MigrationPtr& migration
   return refusal_about(*migration, reason);
 }
 
-bool settle_abandoned(Session& session, const char* kind, const domain::Uuid& id,
-                      const domain::Uuid& user, std::chrono::milliseconds final_after) {
+bool settle_abandoned(Session& session, const domain::Uuid& id, const domain::Uuid& user,
+                      std::chrono::milliseconds final_after) {
   const auto made_at = id.made_at();
   if (!made_at)
     return false;
   const auto age = std::chrono::system_clock::now() - *made_at;
   if (age < final_after || age > kAskedAbout)
     return false;
-  run_in_one_trip(session, statements::settle,
-                  {kind ? std::optional<std::string>{kind} : std::nullopt, id.text(), user.text(),
-                   "", std::nullopt, "none", kUnavailable, kNeverHappens, std::nullopt,
-                   std::nullopt, std::nullopt},
-                  [](const Reply&) { return true; });
-  return true;
+  return run_in_one_trip(session, statements::settle_abandoned,
+                         {id.text(), user.text(), kUnavailable, kNeverHappens},
+                         [](const Reply& reply) { return reply.text(0, "fenced") == "t"; });
 }
+
+namespace {
+
+Answer operation_from(const Reply& reply, const domain::FindOperation& query) {
+  if (reply.text(0, "may_ask") != "t")
+    return Refusal{.reason = Refused::unauthorized};
+  const bool is_known_by_id_alone = reply.is_null(0, "kind");
+  if (reply.is_null(0, "id") || (query.initiator && !is_known_by_id_alone &&
+                                 optional_uuid(reply, 0, "user_id") != query.initiator))
+    return Refusal{.reason = Refused::not_found};
+  domain::OperationReport report;
+  report.operation_id = query.operation_id;
+  report.kind = reply.text(0, "kind");
+  report.group_id = optional_uuid(reply, 0, "group_id");
+  report.completed = reply.text(0, "status") == "completed";
+  report.ended_at = reply.text(0, "ended_at");
+  report.error_code = reply.text(0, "error_code");
+  report.error_message = reply.text(0, "error_message");
+  return report;
+}
+
+} // namespace
 
 Answer find_operation(Session& session, const domain::FindOperation& query) {
   const auto read = [&] {
-    return run_in_one_trip(
-        session, statements::find_operation, {query.operation_id.text()},
-        [&](const Reply& reply) -> Answer {
-          if (reply.empty() ||
-              (query.initiator && optional_uuid(reply, 0, "user_id") != query.initiator))
-            return Refusal{.reason = Refused::not_found};
-          domain::OperationReport report;
-          report.operation_id = query.operation_id;
-          report.kind = reply.text(0, "kind");
-          report.group_id = optional_uuid(reply, 0, "group_id");
-          report.completed = reply.text(0, "status") == "completed";
-          report.ended_at = reply.text(0, "ended_at");
-          report.error_code = reply.text(0, "error_code");
-          report.error_message = reply.text(0, "error_message");
-          return report;
-        });
+    return run_in_one_trip(session, statements::find_operation,
+                           {query.operation_id.text(), text_of(query.initiator)},
+                           [&](const Reply& reply) { return operation_from(reply, query); });
   };
   auto answer = read();
-  if (std::holds_alternative<Refusal>(answer) && query.initiator && query.final_after &&
-      settle_abandoned(session, nullptr, query.operation_id, *query.initiator, *query.final_after))
+  const auto* refusal = std::get_if<Refusal>(&answer);
+  if (refusal && refusal->reason == Refused::not_found && query.initiator && query.final_after &&
+      settle_abandoned(session, query.operation_id, *query.initiator, *query.final_after))
     answer = read();
   return answer;
 }

@@ -39,10 +39,10 @@ Parameters settlement_of(const domain::Operation& operation, const char* lock, s
                          std::optional<std::chrono::steady_clock::time_point> started);
 
 /// Settles what is known by its id alone, for the user who asks about it: where nothing is on
-/// record of an id that its replica has given up, it becomes one that failed. True where it was of
-/// that age. `kind`: "migration", or null for any other. Throws NotKept.
-bool settle_abandoned(Session& session, const char* kind, const domain::Uuid& id,
-                      const domain::Uuid& user, std::chrono::milliseconds final_after);
+/// record of an id that its replica has given up, it becomes one that failed. True where it is that
+/// now. Throws NotKept.
+bool settle_abandoned(Session& session, const domain::Uuid& id, const domain::Uuid& user,
+                      std::chrono::milliseconds final_after);
 
 /// What became of an undo or a change of devices. Throws NotKept.
 domain::Answer find_operation(Session& session, const domain::FindOperation& query);

@@ -49,12 +49,18 @@ inline constexpr Statement settle{
     "to_char(o_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS at "
     "FROM regroup_settle_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"};
 
-/// settlement.cpp: an undo or a change of devices. Takes no lock.
+/// settlement.cpp, in one round trip with BEGIN and COMMIT; see functions/settle.sql.
+inline constexpr Statement settle_abandoned{
+    "regroup_settle_abandoned", "SELECT regroup_settle_abandoned_v1($1, $2, $3, $4) AS fenced"};
+
+/// settlement.cpp: an undo or a change of devices ($1), for a user ($2) or an administrator (NULL);
+/// a row also where there is none. Takes no lock.
 inline constexpr Statement find_operation{
     "regroup_find_operation",
-    "SELECT user_id, kind, group_id, status, error_code, error_message, "
-    "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS ended_at "
-    "FROM regroup_operations WHERE id = $1"};
+    "SELECT $2::uuid IS NULL OR EXISTS (SELECT FROM users u WHERE u.id = $2 AND u.is_active) "
+    "AS may_ask, o.id, o.user_id, o.kind, o.group_id, o.status, o.error_code, o.error_message, "
+    "to_char(o.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS ended_at "
+    "FROM (SELECT) one LEFT JOIN regroup_operations o ON o.id = $1"};
 
 /// migration.cpp, for the status of a migration. Takes no lock.
 inline constexpr Statement find_migration{

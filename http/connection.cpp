@@ -46,7 +46,7 @@ Connection::Next Connection::next() {
   if (awaits_answer_) // which may be on its way already
     return inbox_.empty() && !at_end_ ? Next::receive : Next::wait;
   if (!skip_body())
-    return at_end_ || timed_out_ ? Next::end : Next::receive;
+    return at_end_ || gave_up_ || timed_out_ ? Next::end : Next::receive;
   auto head = timed_out_ && !inbox_.empty() ? std::make_unique<Head>(Refused::request_timeout)
                                             : inbox_.next_head();
   if (!head && at_end_ && !inbox_.empty())
@@ -57,9 +57,15 @@ Connection::Next Connection::next() {
   }
   if (at_end_ || timed_out_)
     return Next::end;
-  if (!inbox_.empty())
+  if (!inbox_.empty()) {
     limit_reading();
-  else if (deadline_ == kNever)
+    return Next::receive;
+  }
+  if (began_) { // it was but a blank line
+    began_.reset();
+    deadline_ = kNever;
+  }
+  if (deadline_ == kNever)
     set_deadline(Clock::now() + rules_.idle_timeout);
   return Next::receive;
 }
@@ -73,16 +79,18 @@ bool Connection::skip_body() {
     const bool is_wrong =
         step.found == BodyDecoder::Found::malformed || step.found == BodyDecoder::Found::too_long;
     if (is_wrong || skipped_ > rules_.max_body_bytes) {
-      at_end_ = true;
+      gave_up_ = true;
       error_ = asio::error::eof;
     }
-    if (at_end_ || step.found == BodyDecoder::Found::nothing) {
+    if (at_end_ || gave_up_ || step.found == BodyDecoder::Found::nothing) {
       if (!timed_out_)
         limit_reading();
       return false;
     }
-    if (body_.at_end())
+    if (body_.at_end()) { // and the connection is idle from now on
       began_.reset();
+      deadline_ = kNever;
+    }
   }
   return true;
 }

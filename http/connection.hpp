@@ -128,6 +128,7 @@ private:
   Executor strand_;
   Inbox inbox_;
   bool at_end_ = false;  // the client sends no more
+  bool gave_up_ = false; // the rest of a body is too long, or no body: nothing is read behind it
   bool stopped_ = false; // RESTinio reads no more
   Error error_;          // why there is nothing more
 

@@ -278,7 +278,26 @@ TEST_CASE_METHOD(SettlementTest,
           domain::MigrationReport::Status::failed);
   else
     CHECK_FALSE(std::get<domain::OperationReport>(final).completed);
-  CHECK(refused(status(world->add_user(), 0ms)) == Refused::not_found); // it is the asker's own
+  CHECK(refused(status(world->add_user(), 0ms)) == Refused::internal); // the first need not own it
+  CHECK(refused(status(world->add_user(false), 0ms)) == Refused::unauthorized);
+}
+
+TEST_CASE_METHOD(SettlementTest,
+                 "an id that names something else is not settled by asking at the wrong place") {
+  const auto what = kind(GENERATE(0, 1, 2));
+  INFO(what.name);
+  const auto done = ask(what.job);
+  REQUIRE(succeeded(done));
+  const auto id = domain::id_of(*domain::operation_of(what.job));
+  const auto until = std::chrono::steady_clock::now() + 30s;
+  const auto wrong = [&](const Uuid& about) {
+    return what.name == "migration" ? ask(domain::FindOperation{about, user, 0ms, until})
+                                    : ask(domain::FindMigration{about, user, 0ms, until});
+  };
+  CHECK(refused(wrong(id)) == Refused::not_found);
+  if (const auto* migrated = completed(done))
+    CHECK(refused(wrong(migrated->authenticated_group_id)) == Refused::not_found);
+  CHECK(world->audits("failed") == 0);
 }
 
 TEST_CASE_METHOD(SettlementTest,

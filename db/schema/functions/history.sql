@@ -59,6 +59,7 @@ AS $$
       date_trunc(p_step, a.created_at AT TIME ZONE 'UTC') AS step
     FROM migration_audit_logs a
     WHERE a.created_at >= p_from AND a.created_at < p_to
+      AND a.registration_group_id <> '' -- known by its id alone (settle.sql)
   ), trend AS (
     SELECT m.step,
       count(*) FILTER (WHERE m.status = 'success') AS success,

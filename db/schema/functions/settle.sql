@@ -103,3 +103,30 @@ BEGIN
   PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
 END
 $$;
+
+-- The same for an id that is known by itself alone: a caller asks what became of it, and the replica that
+-- chose it has given it up. It becomes one that never happens, of whatever kind it was, so that asking at
+-- the wrong place says nothing untrue either. False: the id names something else, or is at work.
+-- A row that this writes says '' for the registration group, and NULL for the kind: histories leave it
+-- out, and any user who knows the id may see it, since the one who asked first need not be its owner.
+CREATE OR REPLACE FUNCTION regroup_settle_abandoned_v1(
+  p_id uuid, p_user_id uuid, p_error_code text, p_error_message text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+  IF EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_id AND a.registration_group_id <> '')
+     OR EXISTS (SELECT FROM regroup_operations o WHERE o.id = p_id AND o.kind IS NOT NULL)
+     OR EXISTS (SELECT FROM regroup_live_migrations l WHERE l.migration_id = p_id)
+     OR EXISTS (SELECT FROM groups g WHERE g.id = p_id) THEN
+    RETURN false;
+  END IF;
+  IF 'committed' IN (
+    (SELECT s.outcome FROM regroup_settle_v1('migration', p_id, p_user_id, '', NULL, 'none',
+                                             p_error_code, p_error_message) s),
+    (SELECT s.outcome FROM regroup_settle_v1(NULL, p_id, p_user_id, '', NULL, 'none',
+                                             p_error_code, p_error_message) s)) THEN
+    RAISE EXCEPTION 'the operation has committed meanwhile' USING ERRCODE = 'RG001'; -- look again
+  END IF;
+  RETURN true;
+END
+$$;
