@@ -280,6 +280,35 @@ TEST_CASE("a request that does not come in time is 408, and an idle connection i
   CHECK(eventually([&] { return kept.closed_by_peer(); }));
 }
 
+TEST_CASE("a refused body that goes on for too long does not cost its client the answer") {
+  FrontDoor test;
+  const std::string chunk = "10000\r\n" + std::string(0x10000, 'a') + "\r\n";
+  for (int round = 0; round < 10; ++round) {
+    RawConnection client{test.service.port()};
+    client.send(test.head("Transfer-Encoding: chunked\r\n", false));
+    for (int sent = 0; sent < 80; ++sent)
+      client.send(chunk);
+    CHECK(status_in(client.receive_answer(10s).value_or("")) == 401);
+  }
+}
+
+TEST_CASE("a connection whose request had a body that was not asked for is idle behind it") {
+  FrontDoor test{{{"http.read_timeout", "500ms"}, {"http.idle_timeout", "60s"}}};
+  RawConnection refused{test.service.port()};
+  refused.send(test.head("Content-Length: 30000\r\n", false) + std::string(30000, 'x'));
+  CHECK(status_in(refused.receive_answer(10s).value_or("")) == 401);
+  RawConnection blank{test.service.port()};
+  blank.send("\r");
+  blank.send("\n");
+  RawConnection late{test.service.port()}; // its end tells that the time for reading is over
+  late.send("G");
+  REQUIRE(status_in(late.receive_answer(10s).value_or("")) == 408);
+  for (auto* client : {&refused, &blank}) {
+    client->send(kLive);
+    CHECK(status_in(client->receive_answer(10s).value_or("")) == 200);
+  }
+}
+
 TEST_CASE("HEAD is answered on every route of GET as GET is, without the content") {
   FrontDoor test;
   RawConnection client{test.service.port()};
