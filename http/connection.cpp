@@ -47,10 +47,12 @@ Connection::Next Connection::next() {
     return inbox_.empty() && !at_end_ ? Next::receive : Next::wait;
   if (!skip_body())
     return at_end_ || gave_up_ || timed_out_ ? Next::end : Next::receive;
-  auto head = timed_out_ && !inbox_.empty() ? std::make_unique<Head>(Refused::request_timeout)
-                                            : inbox_.next_head();
+  auto head = timed_out_ && !inbox_.empty()
+                  ? std::make_unique<Head>(Refused::request_timeout, 0, inbox_.bytes())
+                  : inbox_.next_head();
   if (!head && at_end_ && !inbox_.empty())
-    head = std::make_unique<Head>(Refused::malformed); // not complete (RFC 9112, 8)
+    head =
+        std::make_unique<Head>(Refused::malformed, 0, inbox_.bytes()); // not complete (RFC 9112, 8)
   if (head) {
     deliver(std::move(head));
     return Next::deliver;

@@ -144,6 +144,9 @@ bool Head::read_request_line(std::string_view line) {
   const auto method = line.substr(0, method_end);
   const auto target = line.substr(method_end + 1, version_at - method_end - 1);
   const auto version = line.substr(version_at + 1);
+  const auto* const known = std::find(kMethods.begin(), kMethods.end(), method);
+  if (known != kMethods.end())
+    method_ = *known; // also of one that is refused: to HEAD no content may be sent
   if (method.empty() || !are_all(method, kToken) || target.empty() || !are_all(target, kTarget))
     return refuse(Refused::malformed);
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
@@ -153,10 +156,8 @@ bool Head::read_request_line(std::string_view line) {
     return refuse(is_version ? Refused::version_not_supported : Refused::malformed);
   }
   http_1_0_ = version.back() == '0';
-  const auto* const known = std::find(kMethods.begin(), kMethods.end(), method);
   if (known == kMethods.end())
     return refuse(Refused::not_implemented);
-  method_ = *known;
   if (target.size() > kMaxTargetBytes)
     return refuse(Refused::uri_too_long, kMaxTargetBytes);
   return read_target(target) || refuse(Refused::malformed);

@@ -47,8 +47,12 @@ class Head {
 public:
   /// `bytes`: up to and with the empty line, every line of which ends with CRLF.
   explicit Head(std::string_view bytes);
-  /// One that could not be read to its end.
-  explicit Head(domain::Refused why, std::size_t limit = 0) { refuse(why, limit); }
+  /// One that could not be read to its end. `begins`: what is there of it.
+  explicit Head(domain::Refused why, std::size_t limit = 0, std::string_view begins = {}) {
+    refuse(why, limit);
+    if (begins.starts_with("HEAD "))
+      method_ = "HEAD";
+  }
   Head(const Head&) = delete; // its texts are views of its own bytes
   Head& operator=(const Head&) = delete;
 

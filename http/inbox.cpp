@@ -39,7 +39,7 @@ std::unique_ptr<Head> Inbox::next_head() {
     return std::make_unique<Head>(Refused::malformed);
   for (auto end = all.find('\n', searched_); end != all.npos; end = all.find('\n', searched_)) {
     if (end == 0 || all[end - 1] != '\r')
-      return std::make_unique<Head>(Refused::malformed);
+      return std::make_unique<Head>(Refused::malformed, 0, all);
     const bool is_empty_line = end == line_begin_ + 1;
     searched_ = line_begin_ = end + 1;
     if (!is_empty_line || searched_ > kMaxHeadBytes)
@@ -50,9 +50,9 @@ std::unique_ptr<Head> Inbox::next_head() {
   }
   searched_ = all.size();
   if (line_begin_ == 0 && all.size() > kMaxTargetBytes + kMaxFieldNameBytes)
-    return std::make_unique<Head>(Refused::uri_too_long, kMaxTargetBytes);
+    return std::make_unique<Head>(Refused::uri_too_long, kMaxTargetBytes, all);
   if (all.size() >= kMaxHeadBytes)
-    return std::make_unique<Head>(Refused::header_too_large, kMaxHeadBytes);
+    return std::make_unique<Head>(Refused::header_too_large, kMaxHeadBytes, all);
   return nullptr;
 }
 

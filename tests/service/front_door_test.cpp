@@ -309,6 +309,23 @@ TEST_CASE("a connection whose request had a body that was not asked for is idle 
   }
 }
 
+TEST_CASE("a HEAD that is refused gets no content, whatever it is refused for") {
+  FrontDoor test;
+  for (const auto& bytes :
+       {std::string{"HEAD / HTTP/1.3\r\nHost: x\r\n\r\n"},
+        std::string{"HEAD / HTTP/1.1\nHost: x\n\n"}, std::string{"HEAD / HTTP/1.1\r\n\r\n"},
+        std::string{"HEAD /a b HTTP/1.1\r\nHost: x\r\n\r\n"},
+        "HEAD / HTTP/1.1\r\nHost: x\r\nA: " + std::string(40000, 'a') + "\r\n\r\n",
+        "HEAD /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n"}) {
+    RawConnection client{test.service.port()};
+    client.send(bytes);
+    const auto head = client.receive_until("\r\n\r\n", 10s).value_or("");
+    INFO(bytes.substr(0, 30) << ": " << head);
+    CHECK(status_in(head) >= 400);
+    CHECK(client.receive_exactly(1, 10s).empty()); // up to the end of the connection
+  }
+}
+
 TEST_CASE("HEAD is answered on every route of GET as GET is, without the content") {
   FrontDoor test;
   RawConnection client{test.service.port()};
