@@ -50,9 +50,9 @@ constexpr auto kLastWords = 2s;
 constexpr std::size_t kMostAside = 1000;
 
 /// Files for everything but callers, the database and webhooks: the log, keys, what libraries open,
-/// a look-up of a name for a webhook, which takes three for a moment, and connections that are
-/// closing (http/connection.cpp).
-constexpr std::size_t kOtherFiles = 112;
+/// and a look-up of a name for a webhook, which takes three for a moment. Connections that are
+/// closing (http/connection.cpp) may take some of the callers'; accept waits then, and goes on.
+constexpr std::size_t kOtherFiles = 48;
 
 /// Webhooks on their way at once, each with a socket.
 constexpr std::size_t kMostDeliveries = 64;

@@ -82,8 +82,8 @@ inline constexpr Statement find_migration{
 inline constexpr Statement recall_migration{
     "regroup_recall_migration",
     "SELECT asker.id AS user_id, coalesce(u.is_active, false) AS is_active, a.id AS migration_id, "
-    "a.authenticated_group_id, CASE WHEN m.id IS NULL THEN g.name END AS group_name, "
-    "m.id IS NOT NULL "
+    "a.authenticated_group_id, CASE WHEN m.user_id IS NULL THEN g.name END AS group_name, "
+    "m.user_id IS NOT NULL "
     "OR EXISTS (SELECT FROM devices d WHERE d.device_id = ANY (a.device_ids) "
     "  AND d.owner_user_id = asker.id) AS concerned "
     "FROM migration_audit_logs a CROSS JOIN unnest($2::uuid[]) AS asker(id) "
