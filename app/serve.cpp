@@ -139,7 +139,7 @@ public:
             not_measured_)),
         directory_(actors::spawn_directory(system_, dispatcher_,
                                            settings.migration.group_idle_timeout, metrics_)),
-        unproven_(actors::spawn_lane(system_, dispatcher_, {})),
+        unproven_(actors::spawn_lane(system_, back_office_, {})),
         health_(actors::spawn_health(system_, dispatcher_)),
         settler_(actors::spawn_settler(system_, dispatcher_, metrics_)),
         gateway_(http::make_exchange(
@@ -257,7 +257,7 @@ private:
   actors::DispatcherActor aside_;       // these two have their connections beside the pool
   actors::DispatcherActor back_office_; //
   actors::DirectoryActor directory_;
-  actors::DispatcherActor unproven_; // to dispatcher_
+  actors::DispatcherActor unproven_; // to back_office_, which works when the pool is stuck
   actors::HealthActor health_;
   actors::SettlerActor settler_;
   std::unique_ptr<http::Gateway> gateway_;

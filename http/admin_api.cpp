@@ -38,21 +38,26 @@ void Api::administer(const Request& request, const Respond& respond, domain::Adm
   constexpr int kRetryAfter = 5;
   if (request.api_key.empty())
     return respond(to_reply(Refusal{Refused::unauthorized}));
-  // Not by the lane for unknown keys, which ends in the pool: this works when the pool is stuck.
-  if (!can_be_api_key(request.api_key))
-    return respond(to_reply(Refusal{Refused::unauthorized}));
-  const auto hash = sha256_hex(request.api_key);
-  if (keys_.look(hash, Clock::now()) == KeyMemory::Known::refused)
-    return respond(to_reply(Refusal{Refused::unauthorized}));
-  parts_.gateway.ask(domain::AdminJob{hash, std::move(work), deadline_of(request)},
-                     [this, respond, answer = std::move(answer), hash](const Answer& done) {
-                       if (const auto* document = std::get_if<AdminDocument>(&done))
-                         return answer(*document);
-                       const auto* refusal = std::get_if<Refusal>(&done);
-                       if (refusal && refusal->reason == Refused::unauthorized)
-                         keys_.refuse(hash, Clock::now());
-                       respond(refused(refusal ? *refusal : Refusal{}, kRetryAfter));
-                     });
+  const auto go_on = [this, respond, deadline = deadline_of(request), work = std::move(work),
+                      answer = std::move(answer)](std::string hash) {
+    parts_.gateway.ask(domain::AdminJob{hash, work, deadline},
+                       [this, respond, answer, hash](const Answer& done) {
+                         if (const auto* document = std::get_if<AdminDocument>(&done))
+                           return answer(*document);
+                         const auto* refusal = std::get_if<Refusal>(&done);
+                         if (refusal && refusal->reason == Refused::unauthorized)
+                           keys_.refuse(hash, Clock::now());
+                         respond(refused(refusal ? *refusal : Refusal{}, kRetryAfter));
+                       });
+  };
+  prove(
+      request, respond, kRetryAfter,
+      [respond, go_on, hash = sha256_hex(request.api_key)](const domain::ApiKeyFacts& key) {
+        if (!key.is_admin)
+          return respond(to_reply(Refusal{Refused::forbidden}));
+        go_on(hash);
+      },
+      go_on);
 }
 
 void Api::refuse_administrator(const Request& request, const Respond& respond,
