@@ -167,6 +167,19 @@ TEST_CASE_METHOD(SettlementTest, "no last word in place of COMMIT's answer is be
   CHECK(what.happened());
 }
 
+TEST_CASE_METHOD(SettlementTest,
+                 "what only a pooler can have said is not believed in step either") {
+  const auto what = kind(GENERATE(0, 1, 2));
+  const auto [severity, sqlstate] = GENERATE(table<std::string, std::string>(
+      {{"ERROR", "08P01"}, {"ERROR", "08006"}, {"ERROR", "57P01"}, {"FATAL", "XX000"}}));
+  INFO(what.name << ": " << severity << " " << sqlstate);
+  cutter.speak_last(severity, sqlstate, true);
+  cutter.cut_next(Cut::last_words);
+  CHECK(succeeded(ask(what.job)));
+  REQUIRE(cutter.cuts() == 1);
+  CHECK(what.happened());
+}
+
 TEST_CASE_METHOD(SettlementTest, "an answer that cannot be read after COMMIT is looked up") {
   SECTION("a migration's") {
     change_function("regroup_migrate_v2", "o_migration_id := p_migration_id",

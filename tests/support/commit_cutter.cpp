@@ -237,8 +237,7 @@ private:
     if (how == Cut::last_words) {
       send_all(server_.get(), trip);
       owner_.wait_until_answered(server_.get());
-      send_all(client_.get(), owner_.last_words());
-      return false;
+      return send_all(client_.get(), owner_.last_words()) && owner_.goes_on();
     }
     if (how == Cut::abandoned) {
       send_all(server_.get(), trip);
@@ -290,7 +289,8 @@ void CommitCutter::cut_next(Cut how, std::vector<std::string> words, Refusal ref
   next_ = {how, std::move(words), refusal};
 }
 
-void CommitCutter::speak_last(std::string severity, std::string sqlstate) {
+void CommitCutter::speak_last(const std::string& severity, const std::string& sqlstate,
+                              bool in_step) {
   std::string fields;
   for (const auto& [code, value] : {std::pair{'S', severity}, std::pair{'V', severity},
                                     std::pair{'C', sqlstate}, std::pair{'M', std::string{"gone"}}})
@@ -299,6 +299,14 @@ void CommitCutter::speak_last(std::string severity, std::string sqlstate) {
   const auto length = fields.size() + 4; // below 256
   const std::scoped_lock lock{mutex_};
   last_words_ = std::string{"E"} + std::string(3, '\0') + static_cast<char>(length) + fields;
+  goes_on_ = in_step;
+  if (in_step)
+    last_words_ += std::string{"Z\0\0\0\5I", 6};
+}
+
+bool CommitCutter::goes_on() {
+  const std::scoped_lock lock{mutex_};
+  return goes_on_;
 }
 
 std::string CommitCutter::last_words() {

@@ -33,8 +33,8 @@ public:
     after_commit,  // PostgreSQL has committed, and its answer is lost
     unread,        // the backend is stopped, all of it in its socket: read after release()
     abandoned,     // all of it is sent, and the client's side reset: the backend goes on
-    last_words, // PostgreSQL has committed; speak_last() stands in place of its answers, then the
-                // end of the connection
+    last_words, // PostgreSQL has committed; speak_last() stands in place of its answers, and most
+                // often the end of the connection behind it
   };
 
   explicit CommitCutter(unsigned postgres_port);
@@ -52,8 +52,9 @@ public:
   /// From now on `unread` stops this process (a pooler, whose port this is), not a backend.
   void stops_instead(pid_t process) { stopped_ = process; }
 
-  /// The ErrorResponse of `last_words` (manual, 55.8).
-  void speak_last(std::string severity, std::string sqlstate);
+  /// The ErrorResponse of `last_words` (manual, 55.8). `in_step`: ReadyForQuery stands behind it
+  /// and the connection goes on, as some poolers keep their client's when they lose a server's.
+  void speak_last(const std::string& severity, const std::string& sqlstate, bool in_step = false);
 
   /// What lies unread is read from now on, and its answers are thrown away.
   void release() { ++released_; }
@@ -79,14 +80,16 @@ private:
   Cut take_order(const std::string& transaction, const std::string& id);
   std::optional<Refusal> refusal_of(const std::string& transaction);
   std::string last_words();
+  bool goes_on();
   void wait_for_release(int before) const;
   void wait_until_answered(int server) const;
 
   unsigned postgres_port_;
   unsigned port_ = 0;
   db::FileDescriptor listener_;
-  std::mutex mutex_; // of the next three
+  std::mutex mutex_; // of the next four
   std::string last_words_;
+  bool goes_on_ = false;
   Order next_;
   std::map<std::string, Refusal> refusals_of_; // by id
   std::atomic<int> cuts_{0};
