@@ -261,6 +261,14 @@ TEST_CASE_METHOD(CheckerTest, "a status is held against the rows") {
   CHECK(verdict().untrue.size() == 1);
 }
 
+TEST_CASE_METHOD(CheckerTest, "a last question that was not answered in time may be asked again") {
+  ann() = answer(504, "server/timeout", "m1");
+  ask_status(Kind::last_status, "m1", 504, "");
+  CHECK(verdict().untrue.size() == 1);
+  ask_status(Kind::last_status, "m1", 200, "completed");
+  CHECK(verdict().clean());
+}
+
 TEST_CASE_METHOD(CheckerTest, "a status of what did not commit is failed in the end") {
   ann() = answer(504, "server/timeout", "m0");
   ask("ann", 10.1, answer(201, "", "m1"));

@@ -19,6 +19,9 @@ struct Answer {
   std::string authenticated_group_id;
   std::vector<std::string> device_ids;
   bool replayed = false;
+
+  /// False where it is that nothing can be said now.
+  bool says_something() const { return status != 0 && status != 503 && status != 504; }
 };
 
 /// One request of one caller. A caller asks for one group, and never twice at the same time.

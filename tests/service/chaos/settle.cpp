@@ -164,7 +164,9 @@ void ask_what_became(const Work& work, const Given& given) {
       },
       kPatience);
   for (const auto& replica : work.stage.replicas())
-    ask_status(work.record, replica, Kind::last_status, given);
+    test::eventually(
+        [&] { return ask_status(work.record, replica, Kind::last_status, given).says_something(); },
+        kFinally);
 }
 
 } // namespace
