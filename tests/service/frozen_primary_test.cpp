@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr int kGroupsOfEach = 4000;
+constexpr int kGroupsOfEach = 2000;
 constexpr auto kRequestTimeout = 6s; // as in the settings below
 constexpr auto kSlack = 6s;          // of a machine that does much else
 
@@ -29,11 +29,12 @@ chaos::Stage::Options two_replicas_and_a_standby() {
   return options;
 }
 
-/// One after the other it migrates registration groups that nobody else asks for, each once.
+/// One after the other it migrates registration groups that no other one asks for, each once. Their
+/// slugs are not their names.
 class Caller {
 public:
   Caller(unsigned port, World& world, int number)
-      : port_(port), user_(world.add_user()), name_("caller-" + std::to_string(number) + "-") {
+      : port_(port), user_(world.add_user()), name_("Caller-" + std::to_string(number) + "-") {
     world.sql.exec("INSERT INTO devices (device_id, display_name, group_id, platform, "
                    "owner_user_id) SELECT gen_random_uuid(), 'phone', $1 || n, 'android', $2 "
                    "FROM generate_series(1, $3) n",
