@@ -2,6 +2,7 @@
 
 #include "actors/refusals.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -17,7 +18,7 @@ using Task = DispatcherState::Task;
 using Place = DispatcherState::Place;
 
 void measure(const DispatcherState& state) {
-  state.metrics->dispatcher(state.queue.size(), state.places.size() - state.idle.size());
+  state.metrics->dispatcher(state.queue.size(), state.pool.busy());
 }
 
 void refill_later(Self self) { self->delayed_send(self, refill_pause, refill_atom::value); }
@@ -27,72 +28,165 @@ void hire(Self self) {
   try {
     WorkerActor worker = state.make_worker(*self);
     self->monitor(worker);
-    state.idle.push_back(worker.id());
+    state.pool.add(worker.id());
     state.places.emplace(worker.id(), Place{.worker = worker, .task = {}});
   } catch (const std::exception&) { // no thread is to be had at the moment
     refill_later(self);
   }
 }
 
-void answered(Self self, caf::actor_id id, Answer answer);
+bool is_settlement(const Task& task) { return std::holds_alternative<domain::Settle>(task.job); }
+
+void too_late(const DispatcherState& state, Task& task) {
+  if (is_settlement(task))
+    state.metrics->doubt_ended(domain::Metrics::Doubt::unresolved);
+  task.promise.deliver(Answer{domain::no_outcome(task.job)});
+}
+
+/// What cannot be run is answered truly: what is not in doubt has changed nothing.
+void refuse(Task& task, Refused reason) {
+  task.promise.deliver(task.doubted || is_settlement(task) ? Answer{domain::no_outcome(task.job)}
+                                                           : Answer{Refusal{.reason = reason}});
+}
+
+void feed(Self self);
+void worked(Self self, caf::actor_id id, Worked how);
 void lost(Self self, caf::actor_id id);
 
-void run(Self self, Task task) {
+void run(Self self, caf::actor_id id, Task task) {
   auto& state = self->state;
-  const auto id = state.idle.back();
-  state.idle.pop_back();
   auto& place = state.places.at(id);
-  state.metrics->job_waited(self->clock().now() - task.queued);
+  if (task.begun++ == 0)
+    state.metrics->job_waited(self->clock().now() - task.queued);
   place.task = std::move(task);
-  self->request(place.worker, caf::infinite, execute_atom::value, place.task->job)
-      .then([=](Answer answer) { answered(self, id, std::move(answer)); },
+  self->request(place.worker, caf::infinite, execute_atom::value, place.task->job,
+                place.task->doubted)
+      .then([=](Worked how) { worked(self, id, std::move(how)); },
             [=](const caf::error&) { lost(self, id); });
 }
 
-/// Feeds the idle workers from the front of the queue; what is too late is answered on the way.
+/// No connection, and none is to be had now: the other dispatcher may have one, and who has waited
+/// for long enough is refused.
+void do_without_connection(Self self) {
+  auto& state = self->state;
+  const auto before = self->clock().now() - patience_without_connection;
+  std::deque<Task> waiting;
+  for (auto& task : std::exchange(state.queue, {}))
+    if (state.otherwise && !task.doubted)
+      task.promise.delegate(state.otherwise, execute_atom::value, std::move(task.job));
+    else if (task.queued <= before && !is_settlement(task))
+      refuse(task, Refused::database_unavailable);
+    else
+      waiting.push_back(std::move(task));
+  state.queue = std::move(waiting);
+}
+
+void tried(Self self, caf::actor_id id, bool connected) {
+  auto& state = self->state;
+  state.pool.tried(id, connected, self->clock().now());
+  if (!connected && !state.pool.has_connection())
+    do_without_connection(self);
+  feed(self);
+}
+
+/// A worker opens its connection, or proves that it still has one.
+void connect(Self self, caf::actor_id id) {
+  self->request(self->state.places.at(id).worker, caf::infinite, connect_atom::value)
+      .then([=](bool connected) { tried(self, id, connected); },
+            [=](const caf::error&) { lost(self, id); });
+}
+
+void tick_later(Self self) {
+  auto& state = self->state;
+  if (state.ticking || (state.queue.empty() && state.pool.waiting() == 0))
+    return;
+  state.ticking = true;
+  const auto now = self->clock().now();
+  caf::timespan pause = dispatcher_tick;
+  if (const auto next = state.pool.next_try(now); next && !state.queue.empty())
+    pause = std::min<caf::timespan>(pause, *next - now);
+  self->delayed_send(self, pause, tick_atom::value);
+}
+
+/// Feeds the connected workers from the front of the queue; what is too late is answered on the
+/// way. While jobs wait, one more connection is opened at a time.
 void feed(Self self) {
   auto& state = self->state;
+  const auto now = self->clock().now();
   while (!state.queue.empty()) {
-    const bool late = domain::deadline_of(state.queue.front().job) <= self->clock().now();
-    if (!late && state.idle.empty())
+    auto& first = state.queue.front();
+    const bool late = domain::deadline_of(first.job) <= now;
+    const auto id = late ? std::nullopt : state.pool.take();
+    if (!late && !id)
       break;
-    auto task = std::move(state.queue.front());
+    auto task = std::move(first);
     state.queue.pop_front();
     if (late)
-      task.promise.deliver(Answer{domain::no_outcome(task.job)}); // it was not begun
+      too_late(state, task);
     else
-      run(self, std::move(task));
+      run(self, *id, std::move(task));
   }
+  if (!state.queue.empty()) {
+    if (const auto id = state.pool.begin_connecting(now))
+      connect(self, *id);
+    else if (state.otherwise && !state.pool.has_connection() && state.pool.next_try(now))
+      do_without_connection(self);
+  }
+  tick_later(self);
   measure(state);
 }
 
-void answered(Self self, caf::actor_id id, Answer answer) {
+/// When nothing is left to do, idle workers end.
+void end_if_stopping(Self self) {
+  auto& state = self->state;
+  if (!state.stopping || !state.queue.empty())
+    return;
+  for (const auto& [id, place] : state.places)
+    if (!state.pool.is_busy(id))
+      self->send_exit(place.worker, caf::exit_reason::user_shutdown);
+  if (state.places.empty())
+    self->quit();
+}
+
+/// The worker's connection broke under the task: another one takes up what is left.
+void take_up(Self self, Task task, domain::Left left) {
+  task.job = std::move(left.job);
+  task.doubted = task.doubted || left.doubted;
+  if (!is_settlement(task) && task.begun >= most_beginnings)
+    refuse(task, Refused::database_unavailable);
+  else
+    self->state.queue.push_front(std::move(task));
+}
+
+void worked(Self self, caf::actor_id id, Worked how) {
   auto& state = self->state;
   const auto found = state.places.find(id);
   if (found == state.places.end())
     return; // its end was seen first, and another worker looks for the outcome
-  auto& place = found->second;
-  auto task = std::exchange(place.task, std::nullopt);
-  task->promise.deliver(std::move(answer));
-  place.proven = true;
-  if (state.stopping) {
-    self->send_exit(place.worker, caf::exit_reason::user_shutdown);
-  } else {
-    state.idle.push_back(id);
-    feed(self);
-  }
+  auto task = *std::exchange(found->second.task, std::nullopt);
+  found->second.proven = true;
+  state.pool.put_back(id, how.connected);
+  if (how.silent)
+    for (const auto doubted : state.pool.doubt_idle())
+      connect(self, doubted);
+  if (auto* answer = std::get_if<Answer>(&how.ran))
+    task.promise.deliver(std::move(*answer));
+  else
+    take_up(self, std::move(task), std::get<domain::Left>(std::move(how.ran)));
+  feed(self);
+  end_if_stopping(self);
 }
 
 /// An operation that was lost may have committed: another worker settles it before anything else. A
 /// settlement that was lost as well is the settler's affair, behind the answer.
 void answer_lost_task(Self self, Task task) {
-  auto& state = self->state;
   const auto operation = domain::operation_of(task.job);
-  if (operation && !std::holds_alternative<domain::Settle>(task.job) && !state.stopping)
-    state.queue.push_front({domain::Settle{*operation, domain::deadline_of(task.job)},
-                            std::move(task.promise), self->clock().now()});
-  else
+  if (operation && !is_settlement(task) && !self->state.stopping) {
+    task.job = domain::Settle{*operation, domain::deadline_of(task.job)};
+    self->state.queue.push_front(std::move(task));
+  } else {
     task.promise.deliver(outcome_lost(task.job));
+  }
 }
 
 /// The worker ended, or answered with an error: either way it is not trusted with another job.
@@ -103,20 +197,21 @@ void lost(Self self, caf::actor_id id) {
     return; // seen before: both an error and its end are reported
   auto place = std::move(found->second);
   state.places.erase(found);
-  std::erase(state.idle, id);
+  state.pool.remove(id, self->clock().now());
   self->send_exit(place.worker, caf::exit_reason::kill);
   if (place.task)
     answer_lost_task(self, std::move(*place.task));
-  if (state.stopping) {
-    if (state.places.empty())
-      self->quit();
-    return;
+  if (!state.stopping) {
+    if (place.proven)
+      hire(self);
+    else
+      refill_later(self);
+  } else if (state.places.empty()) {
+    for (auto& task : std::exchange(state.queue, {}))
+      refuse(task, Refused::shutting_down);
   }
-  if (place.proven)
-    hire(self);
-  else
-    refill_later(self);
   feed(self);
+  end_if_stopping(self);
 }
 
 /// What is queued is refused; what runs comes to its outcome, and its worker ends after it.
@@ -124,18 +219,34 @@ void stop(Self self) {
   auto& state = self->state;
   state.stopping = true;
   for (auto& task : std::exchange(state.queue, {}))
-    task.promise.deliver(Answer{Refusal{.reason = Refused::shutting_down}});
-  for (const auto id : std::exchange(state.idle, {}))
-    self->send_exit(state.places.at(id).worker, caf::exit_reason::user_shutdown);
-  if (state.places.empty())
-    self->quit();
+    refuse(task, Refused::shutting_down);
+  end_if_stopping(self);
+}
+
+void tick(Self self) {
+  auto& state = self->state;
+  state.ticking = false;
+  const auto now = self->clock().now();
+  for (const auto& [id, place] : state.places)
+    if (state.pool.is_waiting(id))
+      self->send(place.worker, listen_atom::value);
+  std::erase_if(state.queue, [&](Task& task) {
+    const bool late = domain::deadline_of(task.job) <= now;
+    if (late)
+      too_late(state, task);
+    return late;
+  });
+  feed(self);
+  end_if_stopping(self);
 }
 
 } // namespace
 
 DispatcherSelf::behavior_type dispatcher(Self self, WorkerFactory make_worker,
-                                         DispatcherSettings settings, domain::Metrics* metrics) {
+                                         DispatcherSettings settings, domain::Metrics* metrics,
+                                         DispatcherActor otherwise) {
   self->state.metrics = metrics;
+  self->state.otherwise = std::move(otherwise);
   self->set_exit_handler([self](caf::exit_msg&) { stop(self); });
   self->set_down_handler([self](const caf::down_msg& down) { lost(self, down.source.id()); });
   self->state.make_worker = std::move(make_worker);
@@ -147,7 +258,7 @@ DispatcherSelf::behavior_type dispatcher(Self self, WorkerFactory make_worker,
         if (state.stopping)
           return Answer{Refusal{.reason = Refused::shutting_down}};
         feed(self); // what is too late takes no room
-        if (state.idle.empty() && state.queue.size() >= settings.queue_limit)
+        if (state.queue.size() >= settings.queue_limit + state.pool.without_job())
           return Answer{Refusal{.reason = Refused::overloaded}};
         auto promise = self->make_response_promise<Answer>();
         state.queue.push_back({job, promise, self->clock().now()});
@@ -160,12 +271,14 @@ DispatcherSelf::behavior_type dispatcher(Self self, WorkerFactory make_worker,
         hire(self);
         feed(self);
       },
+      [=](tick_atom) { tick(self); },
   };
 }
 
 DispatcherActor spawn_dispatcher(caf::actor_system& system, WorkerFactory make_worker,
-                                 DispatcherSettings settings, domain::Metrics& metrics) {
-  return system.spawn(dispatcher, std::move(make_worker), settings, &metrics);
+                                 DispatcherSettings settings, domain::Metrics& metrics,
+                                 DispatcherActor otherwise) {
+  return system.spawn(dispatcher, std::move(make_worker), settings, &metrics, std::move(otherwise));
 }
 
 } // namespace regroup::actors

@@ -2,11 +2,23 @@
 // The page to read first: every message that actors exchange, and who sends it when.
 #include "domain/command.hpp"
 #include "domain/outcome.hpp"
+#include "domain/store.hpp"
 
 #include <caf/all.hpp>
 
 #include <cstdint>
 #include <string>
+
+namespace regroup::actors {
+
+/// How a worker's job has ended, and with what connection it is left.
+struct Worked {
+  domain::Ran ran;
+  bool connected = false;
+  bool silent = false; // its server said nothing, and the connection was given up
+};
+
+} // namespace regroup::actors
 
 // What travels between actors. Nothing crosses a process, so nothing is serialised.
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Job)
@@ -15,6 +27,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::UndoPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::CheckHealth)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Operation)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::actors::Worked)
 
 namespace regroup::actors {
 
@@ -22,6 +35,8 @@ using migrate_atom = caf::atom_constant<caf::atom("migrate")>;
 using undo_atom = caf::atom_constant<caf::atom("undo")>;
 using execute_atom = caf::atom_constant<caf::atom("execute")>;
 using check_atom = caf::atom_constant<caf::atom("check")>;
+using connect_atom = caf::atom_constant<caf::atom("connect")>;
+using listen_atom = caf::atom_constant<caf::atom("listen")>;
 using finish_atom = caf::atom_constant<caf::atom("finish")>;
 using arrived_atom = caf::atom_constant<caf::atom("arrived")>;
 using refill_atom = caf::atom_constant<caf::atom("refill")>;
@@ -34,8 +49,14 @@ using settle_atom = caf::atom_constant<caf::atom("settle")>;
 
 /// Runs one job at a time against the database. Only the dispatcher has its handle.
 using WorkerActor = caf::typed_actor<
-    // from the dispatcher, to an idle worker alone
-    caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
+    // from the dispatcher, to a worker without a job: open your connection; where there is one,
+    // find out whether its server still answers. Whether there is one then
+    caf::replies_to<connect_atom>::with<bool>,
+    // from the dispatcher, to a worker that is connected and idle; true: the job may have been done
+    // before
+    caf::replies_to<execute_atom, domain::Job, bool>::with<Worked>,
+    // from the dispatcher, now and then: is it silent for too long?
+    caf::reacts_to<listen_atom>>;
 
 /// The worker as it knows itself.
 using WorkerSelf =
@@ -45,19 +66,20 @@ using WorkerSelf =
 /// The thread of a worker, for what has to be waited for. Only its worker has its handle.
 using WaiterActor = caf::typed_actor<
     // from its worker
-    caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>,
-    caf::replies_to<finish_atom>::with<domain::Answer>>; // the job that the worker began
+    caf::replies_to<connect_atom>::with<bool>,
+    caf::replies_to<execute_atom, domain::Job, bool>::with<Worked>,
+    caf::replies_to<finish_atom>::with<Worked>>; // the job that the worker began
 
-/// The way to the database: hands a job to an idle worker, queues it, or refuses it as
-/// `overloaded` at once.
+/// The way to the database: hands a job to a worker that is connected and idle, queues it, or
+/// refuses it as `overloaded` at once.
 using DispatcherActor = caf::typed_actor<
     // from a group (a migration or an undo), from health, and from `http/` (everything else)
     caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
 
 /// The dispatcher as it knows itself.
-using DispatcherSelf =
-    DispatcherActor::extend<caf::reacts_to<refill_atom>>; // from itself, after a pause: a place of
-                                                          // the pool is empty
+using DispatcherSelf = DispatcherActor::extend<
+    caf::reacts_to<refill_atom>, // from itself, after a pause: a place of the pool is empty
+    caf::reacts_to<tick_atom>>;  // from itself, while there is something to wait for
 
 /// Goes on settling operations that were answered with a 504, for as long as the replica lives.
 using SettlerActor = caf::typed_actor<

@@ -29,8 +29,10 @@ struct DispatcherSettings {
 ///
 /// A request is answered with an Answer, but with a caf::error when it reaches an actor that has
 /// ended: who asks needs a handler for both, and a time limit. `metrics` outlives the actors.
+/// `otherwise`: where jobs go when no connection is to be had; absent: they are refused.
 DispatcherActor spawn_dispatcher(caf::actor_system& system, WorkerFactory make_worker,
-                                 DispatcherSettings settings, domain::Metrics& metrics);
+                                 DispatcherSettings settings, domain::Metrics& metrics,
+                                 DispatcherActor otherwise = {});
 
 /// A narrow way to a dispatcher, one job at a time and none sooner than `pause` after the one
 /// before: for callers that are not known, of whom there may be any number. What finds no room in

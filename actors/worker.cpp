@@ -33,6 +33,10 @@ bool begin(Self self, const Job& job, domain::EventLoop& loop) {
   return true;
 }
 
+Worked left_by(const domain::Store& store, domain::Ran ran) {
+  return {std::move(ran), store.is_connected(), store.was_silent()};
+}
+
 } // namespace
 
 WorkerSelf::behavior_type worker(Self self, domain::StoreFactory make_store,
@@ -42,12 +46,20 @@ WorkerSelf::behavior_type worker(Self self, domain::StoreFactory make_store,
   state.waiter =
       self->spawn<caf::linked + caf::detached>(waiter, state.shared, std::move(make_store));
   return {
-      [=](execute_atom, const Job& job) -> caf::result<Answer> {
+      [=](connect_atom) -> caf::result<bool> {
+        self->state.watch.reset(); // the waiter may open another connection
+        return self->delegate(self->state.waiter, connect_atom::value);
+      },
+      [=](execute_atom, const Job& job, bool doubted) -> caf::result<Worked> {
         auto& here = self->state;
         if (begin(self, job, *loop))
-          return here.promise = self->make_response_promise<Answer>();
-        here.watch.reset(); // the waiter may open another connection
-        return self->delegate(here.waiter, execute_atom::value, job);
+          return here.promise = self->make_response_promise<Worked>();
+        here.watch.reset(); // the waiter may close the connection
+        return self->delegate(here.waiter, execute_atom::value, job, doubted);
+      },
+      [=](listen_atom) {
+        if (auto* store = self->state.shared->made.load())
+          store->end_silence();
       },
       [=](arrived_atom) {
         auto& here = self->state;
@@ -57,7 +69,7 @@ WorkerSelf::behavior_type worker(Self self, domain::StoreFactory make_store,
           wait_for_answer(self);
           break;
         case Came::answer:
-          here.promise.deliver(std::move(progressed.answer));
+          here.promise.deliver(left_by(*here.shared->store, std::move(progressed.answer)));
           break;
         case Came::needs_time:
           here.watch.reset();
@@ -71,17 +83,23 @@ WorkerSelf::behavior_type worker(Self self, domain::StoreFactory make_store,
 WaiterActor::behavior_type waiter(WaiterActor::stateful_pointer<WaiterState> /*self*/,
                                   std::shared_ptr<SharedStore> shared,
                                   domain::StoreFactory make_store) {
+  const auto has_store = [shared, make_store = std::move(make_store)] {
+    try {
+      if (!shared->store)
+        shared->made = (shared->store = make_store()).get();
+      return true;
+    } catch (...) { // the next one tries
+      return false;
+    }
+  };
   return {
-      [shared, make_store = std::move(make_store)](execute_atom, const Job& job) -> Answer {
-        try {
-          if (!shared->store)
-            shared->store = make_store();
-        } catch (...) { // nothing was changed; the next job tries
-          return domain::Refusal{.reason = domain::Refused::internal};
-        }
-        return shared->store->execute(job);
+      [=](connect_atom) { return has_store() && shared->store->connect(); },
+      [=](execute_atom, const Job& job, bool doubted) -> Worked {
+        if (!has_store()) // nothing was changed
+          return {Answer{domain::Refusal{.reason = domain::Refused::internal}}};
+        return left_by(*shared->store, shared->store->execute(job, doubted));
       },
-      [shared](finish_atom) -> Answer { return shared->store->finish(); },
+      [=](finish_atom) -> Worked { return left_by(*shared->store, shared->store->finish()); },
   };
 }
 

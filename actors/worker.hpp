@@ -3,6 +3,7 @@
 #include "domain/event_loop.hpp"
 #include "domain/store.hpp"
 
+#include <atomic>
 #include <memory>
 
 namespace regroup::actors {
@@ -10,7 +11,8 @@ namespace regroup::actors {
 /// The store of a worker and its waiter. One of the two uses it at a time: the waiter while it has
 /// a message from the worker that it has not answered.
 struct SharedStore {
-  std::unique_ptr<domain::Store> store; // made by the waiter, at the first job
+  std::unique_ptr<domain::Store> store;       // made by the waiter, when it is first needed
+  std::atomic<domain::Store*> made = nullptr; // the same, for end_silence()
 };
 
 struct WorkerState {
@@ -20,7 +22,7 @@ struct WorkerState {
   std::shared_ptr<SharedStore> shared;
   WaiterActor waiter;
   std::unique_ptr<domain::SocketWatch> watch; // of the store's socket, while no waiter may close it
-  caf::typed_response_promise<domain::Answer> promise; // of the job that was begun
+  caf::typed_response_promise<Worked> promise; // of the job that was begun
 };
 
 struct WaiterState {

@@ -10,6 +10,7 @@
 #include "db/call_probe.hpp"
 #include "db/pg_store.hpp"
 #include "db/schema.hpp"
+#include "db/servers.hpp"
 #include "events/sender.hpp"
 #include "http/api.hpp"
 #include "http/exchange.hpp"
@@ -77,9 +78,10 @@ struct FileBudget {
 
 FileBudget file_budget(const config::Settings& settings, domain::Log& log) {
   const std::size_t wanted = settings.http.max_connections;
-  // A connection to the database is two: libpq's, and the loop's that watches it.
+  // A connection to the database is three: libpq's, the loop's that watches it, and the one by
+  // which a silent one is ended.
   const std::size_t others =
-      2 * (settings.database.pool_size + config::Settings::Database::beside_the_pool) +
+      3 * (settings.database.pool_size + config::Settings::Database::beside_the_pool) +
       threads_of(settings) + kOtherFiles;
   const std::size_t files = raise_file_limit(wanted + kMostDeliveries + others);
   if (files < others + 2)
@@ -127,16 +129,17 @@ public:
       : log_(log), files_(file_budget(settings, log)), tokens_(jwt_settings(settings)),
         limiter_(settings.limits.requests_per_minute), loop_(threads_of(settings), log),
         config_(loop_), system_(config_),
+        servers_(std::make_shared<db::Servers>(named_database(settings))),
         dispatcher_(actors::spawn_dispatcher(
             system_, workers(settings, facts, log),
             {settings.database.pool_size, settings.database.queue_limit}, metrics_)),
         aside_(actors::spawn_dispatcher(system_, workers(settings, facts, log),
                                         {config::Settings::Database::aside_connections, kMostAside},
-                                        not_measured_)),
+                                        not_measured_, dispatcher_)),
         back_office_(actors::spawn_dispatcher(
             system_, workers(settings, facts, log),
             {config::Settings::Database::back_office_connections, settings.database.queue_limit},
-            not_measured_)),
+            not_measured_, dispatcher_)),
         directory_(actors::spawn_directory(system_, dispatcher_,
                                            settings.migration.group_idle_timeout, metrics_)),
         unproven_(actors::spawn_lane(system_, back_office_, {})),
@@ -162,7 +165,8 @@ public:
                  settings.http.cors_origins},
                 api_, lifecycle_, log, metrics_),
         probe_(
-            named_database(settings), [this](bool work) { lifecycle_.set_calls_work(work); }, log) {
+            settings.database, servers_, [this](bool work) { lifecycle_.set_calls_work(work); },
+            log) {
     tell_skipped_keys();
   }
 
@@ -227,8 +231,8 @@ private:
   actors::WorkerFactory workers(const config::Settings& settings, const db::SchemaFacts& facts,
                                 domain::Log& log) {
     return actors::pooled_workers(
-        [this, database = named_database(settings), facts, &log] {
-          return std::make_unique<db::PgStore>(database, facts, log, metrics_);
+        [this, database = settings.database, facts, &log] {
+          return std::make_unique<db::PgStore>(database, servers_, facts, log, metrics_);
         },
         loop_);
   }
@@ -253,9 +257,10 @@ private:
   ActorConfig config_;
   caf::actor_system system_;
   domain::Metrics not_measured_; // the gauges are of the pool
+  std::shared_ptr<db::Servers> servers_;
   actors::DispatcherActor dispatcher_;
-  actors::DispatcherActor aside_;       // these two have their connections beside the pool
-  actors::DispatcherActor back_office_; //
+  actors::DispatcherActor aside_;       // these two have their connections beside the pool, and use
+  actors::DispatcherActor back_office_; // the pool's when they get none
   actors::DirectoryActor directory_;
   actors::DispatcherActor unproven_; // to back_office_, which works when the pool is stuck
   actors::HealthActor health_;

@@ -14,7 +14,8 @@ template <class Work>
 void in_transaction(const config::Settings::Database& settings, domain::Log& log, Work work) {
   try {
     domain::Metrics nobody_looks;
-    Session session{settings, log, nobody_looks};
+    Session session{settings, std::make_shared<Servers>(settings), log, nobody_looks};
+    session.connect();
     Transaction transaction{session};
     work(transaction);
     transaction.commit();

@@ -48,25 +48,20 @@ Connection connect(const std::string& conninfo, const std::function<bool()>& giv
   return {nullptr, &PQfinish};
 }
 
-/// The server's error, "" for none; nothing where no answer came.
-struct Called {
-  std::string sqlstate;
-  std::string message;
-};
-std::optional<Called> call(PGconn* connection, const std::function<bool()>& give_up) {
-  if (PQsendQuery(connection, kCall) != 1)
-    return std::nullopt;
-  while (PQisBusy(connection) == 1)
-    if (!wait_for(connection, POLLIN, give_up) || PQconsumeInput(connection) != 1)
-      return std::nullopt;
-  const Result result{PQgetResult(connection), &PQclear};
-  if (PQresultStatus(result.get()) == PGRES_TUPLES_OK)
-    return Called{};
-  const char* sqlstate = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
-  const char* message = PQresultErrorField(result.get(), PG_DIAG_MESSAGE_PRIMARY);
-  if (sqlstate == nullptr)
-    return std::nullopt; // the connection broke: libpq's own word
-  return Called{sqlstate, message == nullptr ? "" : message};
+/// Null where no answer came.
+Result ask(PGconn* connection, const char* what, const std::function<bool()>& give_up) {
+  Result result{nullptr, &PQclear};
+  if (PQsendQuery(connection, what) != 1)
+    return result;
+  while (true) {
+    while (PQisBusy(connection) == 1)
+      if (!wait_for(connection, POLLIN, give_up) || PQconsumeInput(connection) != 1)
+        return {nullptr, &PQclear};
+    Result next{PQgetResult(connection), &PQclear};
+    if (!next)
+      return result;
+    result = std::move(next);
+  }
 }
 
 /// What says something of the server's moment and not of its calls: it shuts down, it is short of
@@ -78,9 +73,9 @@ bool is_passing(std::string_view sqlstate) {
 
 } // namespace
 
-CallProbe::CallProbe(const config::Settings::Database& settings, Verdict verdict, domain::Log& log,
-                     std::chrono::milliseconds pause)
-    : conninfo_(conninfo(settings)), patience_(2 * settings.connect_timeout), pause_(pause),
+CallProbe::CallProbe(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
+                     Verdict verdict, domain::Log& log, std::chrono::milliseconds pause)
+    : servers_(std::move(servers)), patience_(settings.connect_timeout), pause_(pause),
       verdict_(std::move(verdict)), log_(log), thread_([this] { run(); }) {}
 
 CallProbe::~CallProbe() { stop(); }
@@ -104,21 +99,42 @@ void CallProbe::run() {
   }
 }
 
-void CallProbe::probe() {
-  const auto give_up = [this, until = Clock::now() + patience_] {
+std::function<bool()> CallProbe::patience() {
+  return [this, until = Clock::now() + patience_] {
     const std::scoped_lock lock{mutex_};
     return stopping_ || Clock::now() > until;
   };
-  const auto connection = connect(conninfo_, give_up);
-  const auto called = connection ? call(connection.get(), give_up) : std::nullopt;
-  if (!called || is_passing(called->sqlstate))
+}
+
+void CallProbe::probe() {
+  for (const auto server : servers_->order())
+    if (const auto connection = connect(servers_->conninfo(server), patience())) {
+      const Result answer = ask(connection.get(), kAskForHistory, patience());
+      const bool told = PQresultStatus(answer.get()) == PGRES_TUPLES_OK;
+      const auto history =
+          told ? history_from(PQgetvalue(answer.get(), 0, 0), PQgetvalue(answer.get(), 0, 1))
+               : std::nullopt;
+      if (!answer || !servers_->take(server, history))
+        continue;
+      const Result called = ask(connection.get(), kCall, patience());
+      const char* sqlstate = PQresultErrorField(called.get(), PG_DIAG_SQLSTATE);
+      const char* message = PQresultErrorField(called.get(), PG_DIAG_MESSAGE_PRIMARY);
+      if (PQresultStatus(called.get()) == PGRES_TUPLES_OK)
+        tell({}, {});
+      else if (sqlstate != nullptr) // else the connection broke: libpq's own word
+        tell(sqlstate, message == nullptr ? "" : message);
+      return;
+    }
+}
+
+void CallProbe::tell(std::string_view sqlstate, std::string_view message) {
+  if (is_passing(sqlstate))
     return;
-  const bool works = called->sqlstate.empty();
+  const bool works = sqlstate.empty();
   if (works != std::exchange(works_, works))
     log_.event(works ? domain::LogLevel::info : domain::LogLevel::error,
                works ? "database.calls_work" : "database.calls_fail",
-               {{"sqlstate", domain::if_any(called->sqlstate)},
-                {"error", domain::if_any(called->message)}});
+               {{"sqlstate", domain::if_any(sqlstate)}, {"error", domain::if_any(message)}});
   verdict_(works);
 }
 

@@ -1,19 +1,22 @@
 #pragma once
 #include "config/settings.hpp"
+#include "db/servers.hpp"
 #include "domain/log.hpp"
 
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
-#include <string>
+#include <string_view>
 #include <thread>
 
 namespace regroup::db {
 
 /// Tries now and then, on a connection of its own, what a migration needs of a new one: a call of a
 /// PL/pgSQL function. Connections that have called one before go on although the server's libraries
-/// were replaced under it, and new ones cannot call any. One thread.
+/// were replaced under it, and new ones cannot call any. It also finds the server that has taken
+/// another's place, and tells Servers, so that no job has to. One thread.
 class CallProbe {
 public:
   /// Hears whether calls work, each time that it is known. Where no connection can be had nothing
@@ -23,8 +26,8 @@ public:
   static constexpr std::chrono::seconds usual_pause{5};
 
   /// The first try is after the first pause. `log` and what `verdict` refers to outlive stop().
-  CallProbe(const config::Settings::Database& settings, Verdict verdict, domain::Log& log,
-            std::chrono::milliseconds pause = usual_pause);
+  CallProbe(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
+            Verdict verdict, domain::Log& log, std::chrono::milliseconds pause = usual_pause);
   ~CallProbe();
   CallProbe(const CallProbe&) = delete;
   CallProbe& operator=(const CallProbe&) = delete;
@@ -35,9 +38,11 @@ public:
 private:
   void run();
   void probe();
+  void tell(std::string_view sqlstate, std::string_view message);
+  std::function<bool()> patience();
 
-  std::string conninfo_;
-  std::chrono::milliseconds patience_; // for all of one try
+  std::shared_ptr<Servers> servers_;
+  std::chrono::milliseconds patience_; // for each step of a try
   std::chrono::milliseconds pause_;
   Verdict verdict_;
   domain::Log& log_;

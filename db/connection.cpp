@@ -37,7 +37,9 @@ void Connection::hear(void* heard, const pg_result* notice) {
     take_progress(text, *here.progress);
 }
 
-Connection::Connection(const std::string& conninfo) : LibpqConnection(conninfo) {
+Connection::Connection(const std::string& conninfo, Patience& patience)
+    : LibpqConnection(conninfo), patience_(patience) {
+  patience_.watch(socket());
   // In place of libpqxx's own, which hands on the text alone and prints it.
   PQsetNoticeReceiver(handle(), &Connection::hear, &heard_);
 }

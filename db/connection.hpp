@@ -1,4 +1,5 @@
 #pragma once
+#include "db/patience.hpp"
 #include "domain/progress.hpp"
 #include "versions/libpqxx.hpp"
 
@@ -15,8 +16,14 @@ namespace regroup::db {
 /// never again: what broke stays broken.
 class Connection final : public versions::LibpqConnection {
 public:
-  /// Throws pqxx::broken_connection when it cannot be opened.
-  explicit Connection(const std::string& conninfo);
+  /// Throws pqxx::broken_connection when it cannot be opened. `patience` watches over its waits,
+  /// and outlives it.
+  Connection(const std::string& conninfo, Patience& patience);
+  ~Connection() { patience_.forget(); }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  Patience& patience() { return patience_; }
 
   /// What tells that the server has said something: libpq's, and only to be waited on.
   int socket() const;
@@ -45,6 +52,7 @@ private:
   };
   static void hear(void* heard, const pg_result* notice);
 
+  Patience& patience_;
   std::set<std::string, std::less<>> prepared_;
   Heard heard_;
 };

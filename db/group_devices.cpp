@@ -111,6 +111,7 @@ Answer change_group_devices(const OperationTools& tools, const domain::ChangePtr
     try {
       return attempt(tools.session, *change);
     } catch (const NotKept& why) {
+      leave_if_lost(tools, change, change->deadline, why, attempts);
       const bool again = is_worth_another_attempt(why, attempts, change->deadline) ||
                          (has_crossed(why) && attempts < kMostAttempts);
       if (!again) {
@@ -119,8 +120,6 @@ Answer change_group_devices(const OperationTools& tools, const domain::ChangePtr
           return settle(tools, {change, change->deadline});
         return Refusal{.reason = refusal_for(why)};
       }
-      if (why.sqlstate() == "25006")
-        tools.session.drop(); // look for the primary again
     }
     pause_before_retry(attempts, change->deadline);
   }

@@ -182,10 +182,10 @@ public:
         return read();
       } catch (const NotKept& why) {
         trip_.reset();
+        leave_if_lost({tools_.session, tools_.log, tools_.metrics}, command_, command_->deadline,
+                      why, attempts);
         if (!is_worth_another_attempt(why, attempts, command_->deadline))
           return answer_to(why, attempts);
-        if (why.sqlstate() == "25006")
-          tools_.session.drop(); // look for the primary again
       }
       pause_before_retry(attempts, command_->deadline);
     }

@@ -60,18 +60,44 @@ bool can_be_repeated(const domain::Job& job) {
 
 } // namespace
 
-PgStore::PgStore(const config::Settings::Database& settings, const SchemaFacts& facts,
-                 domain::Log& log, domain::Metrics& metrics)
-    : session_(settings, log, metrics), facts_(facts), log_(log), metrics_(metrics) {}
+PgStore::PgStore(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
+                 const SchemaFacts& facts, domain::Log& log, domain::Metrics& metrics)
+    : session_(settings, std::move(servers), log, metrics), facts_(facts), log_(log),
+      metrics_(metrics) {}
 
-Answer PgStore::execute(const domain::Job& job) noexcept {
-  return answered(domain::operation_of(job), [&]() -> Answer {
-    bool doubted = false;
+bool PgStore::connect() noexcept {
+  try {
+    if (session_.is_ready() && answers())
+      return true;
+    session_.connect();
+    return true;
+  } catch (const std::exception&) { // what there is to say is in the log
+    session_.drop();
+    return false;
+  }
+}
+
+bool PgStore::answers() {
+  session_.patience().allow(Clock::now());
+  try {
+    Transaction transaction{session_};
+    return true;
+  } catch (const NotKept&) {
+    session_.drop();
+    return false;
+  }
+}
+
+domain::Ran PgStore::execute(const domain::Job& job, bool doubted) noexcept {
+  allow(job);
+  return answered(domain::operation_of(job), [&]() -> domain::Ran {
     for (int attempts = 1;; ++attempts) {
       try {
         return run(job, doubted);
       } catch (const NotKept& why) {
         doubted = doubted || why.ended() == Ended::unknown;
+        if (!session_.is_ready() && (can_be_repeated(job) || why.ended() == Ended::unsent))
+          return domain::Left{job, doubted};
         const bool has_time = Clock::now() < domain::deadline_of(job);
         const bool again = can_be_repeated(job) &&
                            (is_worth_another_attempt(why, attempts, domain::deadline_of(job)) ||
@@ -82,6 +108,15 @@ Answer PgStore::execute(const domain::Job& job) noexcept {
       pause_before_retry(std::min(attempts, kMostAttempts), domain::deadline_of(job));
     }
   });
+}
+
+/// A probe has to be told of a server that is silent sooner than anybody else.
+void PgStore::allow(const domain::Job& job) {
+  const auto deadline = domain::deadline_of(job);
+  if (std::holds_alternative<domain::CheckHealth>(job))
+    session_.patience().allow(Clock::now());
+  else
+    session_.patience().allow(deadline);
 }
 
 Answer PgStore::answer_to(const NotKept& why, bool doubted) {
@@ -96,6 +131,7 @@ std::optional<int> PgStore::begin(const domain::Job& job) noexcept {
   try {
     if (!session_.is_ready())
       return std::nullopt;
+    allow(job);
     if (const auto* migration = std::get_if<domain::MigrationPtr>(&job)) {
       if ((*migration)->device_ids && (*migration)->device_ids->size() > kMostSentAtOnce)
         return std::nullopt;
@@ -131,8 +167,8 @@ domain::Store::Progressed PgStore::proceed() noexcept {
   return {Came::answer, *std::move(answer)};
 }
 
-Answer PgStore::finish() noexcept {
-  return answered(std::exchange(begun_, std::nullopt), [this] {
+domain::Ran PgStore::finish() noexcept {
+  return answered(std::exchange(begun_, std::nullopt), [this]() -> domain::Ran {
     const auto ending = std::move(under_way_);
     return ending->finish();
   });
@@ -194,15 +230,18 @@ Answer PgStore::run(const domain::Job& job, bool again) {
 /// What `call` returns, or the answer to a defect that it throws. What became of an operation is
 /// not known then.
 template <class Call>
-Answer PgStore::answered(const std::optional<domain::Operation>& operation, Call call) noexcept {
+domain::Ran PgStore::answered(const std::optional<domain::Operation>& operation,
+                              Call call) noexcept {
   try {
     return call();
+  } catch (ConnectionLost& lost) {
+    return std::move(lost.left);
   } catch (const std::exception& why) {
     log_.event(domain::LogLevel::error, "database.defect",
                {{"error", std::string_view{why.what()}}});
     session_.drop(); // whatever it was, do not go on with a connection in an unknown state
-    return operation ? domain::no_outcome(domain::Settle{*operation, {}})
-                     : Refusal{.reason = Refused::internal};
+    return operation ? Answer{domain::no_outcome(domain::Settle{*operation, {}})}
+                     : Answer{Refusal{.reason = Refused::internal}};
   }
 }
 

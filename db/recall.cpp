@@ -2,6 +2,7 @@
 
 #include "db/codec.hpp"
 #include "db/retry.hpp"
+#include "db/settlement.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -63,6 +64,8 @@ public:
         return read();
       } catch (const NotKept& why) {
         trip_.reset();
+        if (!session_.is_ready())
+          throw ConnectionLost{{query_}};
         const bool has_time = std::chrono::steady_clock::now() < query_.deadline;
         if (!(why.ended() == Ended::unknown && has_time) &&
             !is_worth_another_attempt(why, attempts, query_.deadline))

@@ -4,27 +4,16 @@
 
 #include <pqxx/except>
 
-#include <algorithm>
 #include <libpq-fe.h>
-#include <random>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
 namespace regroup::db {
 namespace {
 
-using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 using Connected = domain::Metrics::Connected;
-
-constexpr auto kFirstBackoff = 50ms;
-constexpr auto kLongestBackoff = 1000ms;
-
-std::chrono::milliseconds jittered(std::chrono::milliseconds span) {
-  thread_local std::minstd_rand generator{std::random_device{}()};
-  std::uniform_int_distribution<std::int64_t> between{span.count() / 2, span.count()};
-  return std::chrono::milliseconds{between(generator)};
-}
 
 Parameters limits_of(const config::Settings::Database& settings) {
   return {std::to_string(settings.lock_timeout.count()),
@@ -32,49 +21,80 @@ Parameters limits_of(const config::Settings::Database& settings) {
           std::to_string(settings.idle_in_transaction_timeout.count())};
 }
 
+/// Throws where the connection broke.
+std::optional<History> history_of(Connection& connection) {
+  const Patience::Wait wait{connection.patience()};
+  const Result result{PQexec(connection.handle(), kAskForHistory), &PQclear};
+  if (PQstatus(connection.handle()) != CONNECTION_OK)
+    throw std::runtime_error(PQerrorMessage(connection.handle()));
+  if (PQresultStatus(result.get()) != PGRES_TUPLES_OK || PQntuples(result.get()) != 1)
+    return std::nullopt;
+  return history_from(PQgetvalue(result.get(), 0, 0), PQgetvalue(result.get(), 0, 1));
+}
+
 } // namespace
 
-Session::Session(const config::Settings::Database& settings, domain::Log& log,
-                 domain::Metrics& metrics)
-    : conninfo_(conninfo(settings)), limits_(limits_of(settings)),
-      prepared_(settings.prepared_statements), log_(log), metrics_(metrics) {}
+Session::Session(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
+                 domain::Log& log, domain::Metrics& metrics)
+    : servers_(std::move(servers)), limits_(limits_of(settings)),
+      prepared_(settings.prepared_statements), log_(log), metrics_(metrics),
+      patience_(settings.statement_timeout) {}
 
 Session::~Session() { drop(); }
 
-void Session::drop() noexcept { connection_.reset(); }
+void Session::drop() noexcept {
+  if (!connection_)
+    return;
+  connection_.reset();
+  if (!patience_.was_silent())
+    return;
+  metrics_.connection_given_up();
+  log_.event(domain::LogLevel::warning, "database.silent", {});
+}
 
-bool Session::is_ready() const { return connection_ && !connection_->is_interrupted(); }
+bool Session::is_ready() const {
+  return connection_ && era_ == servers_->era() && !connection_->is_interrupted();
+}
 
 Connection& Session::open() {
   if (!is_ready()) {
     drop();
-    connect();
+    throw NotKept(Ended::unsent, {}, "there is no connection");
   }
   return *connection_;
 }
 
 void Session::connect() {
-  if (Clock::now() < next_attempt_)
-    throw NotKept(Ended::unsent, {}, "the database could not be reached a moment ago");
-  try {
-    connection_ = std::make_unique<Connection>(conninfo_);
-    connection_->tell_progress_to(progress_);
-    backoff_ = 0ms;
-    metrics_.database_connection(std::exchange(was_connected_, true) ? Connected::again
-                                                                     : Connected::first);
-    log_.event(domain::LogLevel::debug, "database.connected",
-               {{"backend_pid", std::int64_t{connection_->backendpid()}}});
-  } catch (const std::exception& why) {
-    drop();
-    metrics_.database_connection(Connected::failed);
-    backoff_ = std::clamp(backoff_ * 2, std::chrono::milliseconds{kFirstBackoff},
-                          std::chrono::milliseconds{kLongestBackoff});
-    next_attempt_ = Clock::now() + jittered(backoff_);
-    // libpq's message names hosts and users, never the password.
-    log_.event(domain::LogLevel::warning, "database.unreachable",
-               {{"error", std::string_view{why.what()}}});
-    throw NotKept(Ended::unsent, {}, "the database cannot be reached");
+  drop();
+  std::string why;
+  for (const auto server : servers_->order()) {
+    try {
+      connect_to(server);
+      return;
+    } catch (const std::exception& failure) {
+      drop();
+      why += (why.empty() ? "" : "; ") + std::string{failure.what()};
+    }
   }
+  metrics_.database_connection(Connected::failed);
+  // libpq's message names hosts and users, never the password.
+  log_.event(domain::LogLevel::warning, "database.unreachable", {{"error", std::string_view{why}}});
+  throw NotKept(Ended::unsent, {}, "the database cannot be reached");
+}
+
+void Session::connect_to(std::size_t server) {
+  era_ = servers_->era();
+  patience_.allow(Clock::now());
+  connection_ = std::make_unique<Connection>(servers_->conninfo(server), patience_);
+  const auto era = servers_->take(server, history_of(*connection_));
+  if (!era)
+    throw std::runtime_error("the server was the primary once, and another one is now");
+  era_ = *era;
+  connection_->tell_progress_to(progress_);
+  metrics_.database_connection(std::exchange(was_connected_, true) ? Connected::again
+                                                                   : Connected::first);
+  log_.event(domain::LogLevel::debug, "database.connected",
+             {{"backend_pid", std::int64_t{connection_->backendpid()}}});
 }
 
 NotKept Session::not_kept(std::optional<Pipeline>& pipeline, const Failure& failure) {
@@ -108,16 +128,7 @@ void ProgressWatch::set(domain::MigrationProgress* to) {
     session_.connection_->tell_progress_to(to);
 }
 
-Transaction::Transaction(Session& session) : session_(session) {
-  const bool was_open = session_.connection_ != nullptr;
-  try {
-    begin();
-  } catch (const NotKept& why) {
-    if (!was_open || why.ended() != Ended::unsent)
-      throw;
-    begin(); // the connection had died while it was idle
-  }
-}
+Transaction::Transaction(Session& session) : session_(session) { begin(); }
 
 void Transaction::begin() {
   Connection& connection = session_.open();
@@ -156,7 +167,10 @@ Transaction::~Transaction() {
 }
 
 pqxx::result Transaction::send(const std::string& sql) {
-  return guarded([&] { return work_->exec(sql); });
+  return guarded([&] {
+    const Patience::Wait wait{session_.patience()};
+    return work_->exec(sql);
+  });
 }
 
 void Transaction::prepare(const Statement& statement) {

@@ -2,7 +2,9 @@
 #include "config/settings.hpp"
 #include "db/connection.hpp"
 #include "db/errors.hpp"
+#include "db/patience.hpp"
 #include "db/pipeline.hpp"
+#include "db/servers.hpp"
 #include "db/statements.hpp"
 #include "domain/log.hpp"
 #include "domain/metrics.hpp"
@@ -12,20 +14,25 @@
 #include <pqxx/nontransaction>
 #include <pqxx/result>
 
+#include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
 namespace regroup::db {
 
-/// One worker's connection: opened when it is first needed, thrown away when it breaks (libpqxx
-/// would reconnect by itself, and what the session held would be gone without a word), opened again
-/// with back-off. Used by one thread at a time.
+/// One worker's connection: opened by connect() alone, and thrown away when it breaks (libpqxx
+/// would reconnect by itself, and what the session held would be gone without a word) or when its
+/// server was replaced by another. When to try again the owner decides. Used by one thread at a
+/// time, but for end_silence().
 class Session {
 public:
   /// Does not connect yet. `log` and `metrics` outlive the session.
-  Session(const config::Settings::Database& settings, domain::Log& log, domain::Metrics& metrics);
+  Session(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
+          domain::Log& log, domain::Metrics& metrics);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -33,12 +40,26 @@ public:
   /// Throws the connection away: its backend's transaction, if any, is rolled back.
   void drop() noexcept;
 
-  /// The open connection; one that has died while it was idle is replaced. Throws NotKept
-  /// (`unsent`), at once while the back-off runs.
+  /// Opens a connection to the first server that will have it, in place of the one that there may
+  /// be. Throws NotKept (`unsent`).
+  void connect();
+
+  /// The open connection. Throws NotKept (`unsent`) where there is none, or it has died while it
+  /// was idle.
   Connection& open();
 
-  /// Whether open() would not have to connect.
+  /// Whether open() would not throw.
   bool is_ready() const;
+
+  bool is_connected() const { return connection_ != nullptr; }
+
+  /// For how long the next job may wait for its server's answers.
+  Patience& patience() { return patience_; }
+
+  bool was_silent() const noexcept { return patience_.was_silent(); }
+
+  /// From any thread: see Patience.
+  void end_silence() noexcept { patience_.end_if_over(era_ != servers_->era()); }
 
   /// As open() left it, when is_ready().
   Connection& connection() { return *connection_; }
@@ -57,18 +78,18 @@ private:
   friend class Transaction;
   friend class ProgressWatch;
 
-  void connect();
+  void connect_to(std::size_t server);
   bool leave_transaction();
 
-  std::string conninfo_;
+  std::shared_ptr<Servers> servers_;
   Parameters limits_;
   bool prepared_;
   bool was_connected_ = false;
   domain::Log& log_;
   domain::Metrics& metrics_;
+  Patience patience_;
+  std::atomic<std::uint64_t> era_{0}; // of the connection, by Servers
   std::unique_ptr<Connection> connection_;
-  std::chrono::steady_clock::time_point next_attempt_{};
-  std::chrono::milliseconds backoff_{0};
   domain::MigrationProgress* progress_ = nullptr;
 };
 
@@ -87,9 +108,8 @@ private:
   Session& session_;
 };
 
-/// A transaction, from its BEGIN to the end of its scope. A connection that turns out to be dead
-/// before BEGIN is replaced once. Every member throws NotKept: before commit(), which sends COMMIT
-/// in a trip of its own, a broken connection is `unsent`.
+/// A transaction, from its BEGIN to the end of its scope. Every member throws NotKept: before
+/// commit(), which sends COMMIT in a trip of its own, a broken connection is `unsent`.
 class Transaction {
 public:
   explicit Transaction(Session& session);
@@ -101,6 +121,7 @@ public:
   /// Sends one statement with its parameters; a null `const char*` is NULL.
   template <class... Args> pqxx::result run(const Statement& statement, const Args&... args) {
     return guarded([&] {
+      const Patience::Wait wait{session_.patience()};
       if (!session_.prepared_)
         return versions::exec_params(*work_, statement.sql, args...);
       prepare(statement);

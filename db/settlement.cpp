@@ -83,7 +83,25 @@ void log_settled(domain::Log& log, const Operation& operation, const char* outco
              {"attempts", std::int64_t{attempts}}});
 }
 
+/// A standby that was the primary: another one is to be looked for.
+void drop_what_cannot_write(Session& session, const NotKept& why) {
+  if (why.sqlstate() == "25006")
+    session.drop();
+}
+
 } // namespace
+
+void leave_if_lost(const OperationTools& tools, const Operation& operation,
+                   domain::Deadline deadline, const NotKept& why, int attempts) {
+  drop_what_cannot_write(tools.session, why);
+  if (tools.session.is_ready())
+    return;
+  if (why.ended() != Ended::unknown)
+    throw ConnectionLost{
+        {std::visit([](const auto& each) { return domain::Job{each}; }, operation)}};
+  log_failure(tools.log, operation, why, attempts);
+  throw ConnectionLost{{domain::Settle{operation, deadline}}};
+}
 
 Parameters settlement_of(const Operation& operation, const char* lock, std::string code,
                          std::string message, std::optional<Clock::time_point> started) {
@@ -119,9 +137,10 @@ Answer settle(const OperationTools& tools, const domain::Settle& what) {
       tools.metrics.doubt_ended(settlement.committed ? Doubt::committed : Doubt::rolled_back);
       return std::move(settlement.answer);
     } catch (const NotKept& why) {
-      if (why.sqlstate() == "25006")
-        tools.session.drop(); // look for the primary again
-      // The database is away still, or a backend holds the lock: it stays in doubt.
+      drop_what_cannot_write(tools.session, why);
+      if (!tools.session.is_ready())
+        throw ConnectionLost{{what}};
+      // A backend holds the lock, say: it stays in doubt.
       pause_before_retry(std::min(attempts, kMostAttempts), what.deadline);
     }
   }

@@ -5,6 +5,7 @@
 #include "domain/log.hpp"
 #include "domain/metrics.hpp"
 #include "domain/outcome.hpp"
+#include "domain/store.hpp"
 
 #include <chrono>
 #include <optional>
@@ -19,10 +20,21 @@ struct OperationTools {
   domain::Metrics& metrics;
 };
 
+/// Thrown by a job whose connection is lost.
+struct ConnectionLost {
+  domain::Left left;
+};
+
+/// After an attempt of an operation that was not kept. Where the session has no connection any more
+/// throws ConnectionLost: with the operation itself where it certainly changed nothing, else with
+/// its settlement. A connection to a server that cannot write counts as lost.
+void leave_if_lost(const OperationTools& tools, const domain::Operation& operation,
+                   domain::Deadline deadline, const NotKept& why, int attempts);
+
 /// "Did it commit, or shall it never?" (contract, "In doubt"; functions/settle.sql): asks until the
-/// answer is certain or the deadline has passed. The operation's own success where it had
-/// committed; `database_unavailable` (nothing was changed, nor will be) or `cancelled` where it was
-/// made impossible; `timeout`, with the operation's id, where it is not known.
+/// answer is certain or the deadline has passed; throws ConnectionLost. The operation's own success
+/// where it had committed; `database_unavailable` (nothing was changed, nor will be) or `cancelled`
+/// where it was made impossible; `timeout`, with the operation's id, where it is not known.
 domain::Answer settle(const OperationTools& tools, const domain::Settle& what);
 
 /// Leaves the record of a migration that has certainly failed, where it can be written, and returns

@@ -106,6 +106,7 @@ Answer undo(const OperationTools& tools, const domain::UndoPtr& command) {
     try {
       return attempt(tools.session, *command);
     } catch (const NotKept& why) {
+      leave_if_lost(tools, command, command->deadline, why, attempts);
       if (why.sqlstate() == kForeignKey && why.ended() == Ended::refused)
         return group_modified(*command);
       if (!is_worth_another_attempt(why, attempts, command->deadline)) {
@@ -114,8 +115,6 @@ Answer undo(const OperationTools& tools, const domain::UndoPtr& command) {
           return settle(tools, {command, command->deadline});
         return Refusal{.reason = refusal_for(why)};
       }
-      if (why.sqlstate() == "25006")
-        tools.session.drop(); // look for the primary again
     }
     pause_before_retry(attempts, command->deadline);
   }

@@ -37,6 +37,8 @@ public:
 
   enum class Connected : std::uint8_t { first, again, failed };
   virtual void database_connection(Connected /*how*/) noexcept {}
+  /// Its server said nothing for longer than a job may wait.
+  virtual void connection_given_up() noexcept {}
   /// What became of a COMMIT whose answer was lost.
   enum class Doubt : std::uint8_t { committed, rolled_back, unresolved };
   virtual void doubt_ended(Doubt /*how*/) noexcept {}

@@ -92,6 +92,10 @@ PrometheusMetrics::PrometheusMetrics(const std::string& version)
                         kDoubt)),
       unsettled_(gauge(registry_, "regroup_unsettled_operations",
                        "Operations that were answered with a 504 and are not settled yet.")),
+      given_up_(counters(registry_, "regroup_database_silences_total",
+                         "Database connections that were given up, since their server said nothing "
+                         "for longer than a job may wait.")
+                    .Add({})),
       accepts_failed_(counters(registry_, "regroup_accept_failures_total",
                                "Connections that could not be accepted: no file, no memory.")
                           .Add({})),

@@ -33,6 +33,7 @@ public:
   }
 
   void accept_failed() noexcept override { accepts_failed_.Increment(); }
+  void connection_given_up() noexcept override { given_up_.Increment(); }
   void log_lines_dropped(std::uint64_t since_the_start) noexcept override;
   void token_keys_skipped(std::size_t keys) noexcept override;
 
@@ -58,6 +59,7 @@ private:
   Counters connections_; // by Connected
   Counters doubts_;      // by Doubt
   prometheus::Gauge& unsettled_;
+  prometheus::Counter& given_up_;
   prometheus::Counter& accepts_failed_;
   prometheus::Counter& lines_dropped_;
   prometheus::Gauge& keys_skipped_;

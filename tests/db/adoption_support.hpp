@@ -75,7 +75,8 @@ public:
     return made;
   }
   domain::Answer migrate(domain::MigrationCommand what) {
-    db::PgStore store{settings, db::read_schema_facts(settings), log, metrics};
+    const auto whole = whole_store(settings, log, metrics);
+    auto& store = *whole;
     return store.execute(std::make_shared<const domain::MigrationCommand>(std::move(what)));
   }
 

@@ -30,7 +30,7 @@ struct ProbeTest : DatabaseTest {
 } // namespace
 
 TEST_CASE_METHOD(ProbeTest, "a server that cannot call a function on a new connection is noticed") {
-  db::CallProbe probe{settings, count, log, 20ms};
+  db::CallProbe probe{settings, std::make_shared<db::Servers>(settings), count, log, 20ms};
   CHECK(eventually([&] { return good > 2; }));
   CHECK(bad == 0);
   take_library_away();
@@ -45,9 +45,10 @@ TEST_CASE_METHOD(ProbeTest, "where no new connection is to be had the probe says
   world->sql.exec("CREATE ROLE no_room_" + name + " LOGIN CONNECTION LIMIT 0");
   auto none = settings;
   none.url += " user=no_room_" + name;
-  db::CallProbe probe{none, count, log, 5ms};
+  db::CallProbe probe{none, std::make_shared<db::Servers>(none), count, log, 5ms};
   // Ten tries of another one later it has had its own.
-  db::CallProbe other{settings, [this](bool) { ++good; }, log, 50ms};
+  db::CallProbe other{settings, std::make_shared<db::Servers>(settings), [this](bool) { ++good; },
+                      log, 50ms};
   REQUIRE(eventually([&] { return good > 10; }));
   other.stop();
   probe.stop();
@@ -59,7 +60,7 @@ TEST_CASE_METHOD(ProbeTest, "a probe ends although the server says nothing") {
   Postgres silent;
   settings.url = silent.url();
   settings.connect_timeout = 60s;
-  db::CallProbe probe{settings, count, log, 1ms};
+  db::CallProbe probe{settings, std::make_shared<db::Servers>(settings), count, log, 1ms};
   REQUIRE(eventually([&] { return bad > 0; })); // the function is not there
   silent.stop_signal();
   probe.stop();

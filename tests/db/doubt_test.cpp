@@ -30,7 +30,7 @@ public:
   CommitCutter cutter;
   domain::Uuid user;
   std::vector<domain::Uuid> devices;
-  std::unique_ptr<db::PgStore> store;
+  std::unique_ptr<WholeStore> store;
 
 private:
   static Postgres& tcp_postgres() {

@@ -174,7 +174,8 @@ TEST_CASE_METHOD(DatabaseTest,
   const auto user = world->add_user();
   world->add_devices("camping-2025", 2, user);
   settings.idle_in_transaction_timeout = 100ms;
-  db::Session frozen{settings, log, metrics};
+  db::Session frozen{settings, std::make_shared<db::Servers>(settings), log, metrics};
+  frozen.connect();
   db::Transaction transaction{frozen};
   transaction.run({"test_lock", "SELECT pg_advisory_xact_lock(regroup_lock_key($1))"},
                   "camping-2025");

@@ -90,7 +90,7 @@ public:
   CommitCutter cutter;
   Uuid user;
   std::vector<Uuid> devices;
-  std::unique_ptr<db::PgStore> store;
+  std::unique_ptr<WholeStore> store;
 
 private:
   domain::MigrationCompleted migrated() {

@@ -10,8 +10,10 @@
 
 #include <future>
 #include <memory>
+#include <optional>
 #include <poll.h>
 #include <string>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -24,21 +26,70 @@ inline Postgres& postgres() {
   return server;
 }
 
-/// As a worker does it: without waiting for the database where the store can do that.
-inline domain::Answer run(domain::Store& store, const domain::Job& job) {
-  const auto socket = store.begin(job);
-  if (!socket)
-    return store.execute(job);
-  while (true) {
-    pollfd polled{*socket, POLLIN, 0};
-    ::poll(&polled, 1, -1);
-    auto progressed = store.proceed();
-    if (progressed.came == domain::Store::Came::answer)
-      return std::move(progressed.answer);
-    if (progressed.came == domain::Store::Came::needs_time)
-      return store.finish();
+/// A store and what the dispatcher does with one: connects it, and has it take up what is left of a
+/// job whose connection broke.
+class WholeStore {
+public:
+  explicit WholeStore(std::unique_ptr<db::PgStore> store) : store_(std::move(store)) {}
+
+  std::optional<int> begin(const domain::Job& job) {
+    begun_ = job;
+    return store_->begin(job);
   }
+  domain::Store::Progressed proceed() { return store_->proceed(); }
+  domain::Answer finish() { return to_the_end(store_->finish(), begun_); }
+
+  domain::Answer execute(const domain::Job& job) {
+    if (!store_->is_connected())
+      store_->connect();
+    return to_the_end(store_->execute(job, false), job);
+  }
+
+  /// Without waiting for the database where the store can do that.
+  domain::Answer run(const domain::Job& job) {
+    const auto socket = begin(job);
+    if (!socket)
+      return execute(job);
+    while (true) {
+      pollfd polled{*socket, POLLIN, 0};
+      ::poll(&polled, 1, -1);
+      auto progressed = proceed();
+      if (progressed.came == domain::Store::Came::answer)
+        return std::move(progressed.answer);
+      if (progressed.came == domain::Store::Came::needs_time)
+        return finish();
+    }
+  }
+
+private:
+  domain::Answer to_the_end(domain::Ran ran, const domain::Job& job) {
+    const bool is_operation = domain::operation_of(job).has_value();
+    for (int tries = 1; std::holds_alternative<domain::Left>(ran); ++tries) {
+      const auto left = std::get<domain::Left>(std::move(ran));
+      const bool in_doubt = left.doubted || std::holds_alternative<domain::Settle>(left.job);
+      const bool late = std::chrono::steady_clock::now() >= domain::deadline_of(left.job);
+      if (in_doubt ? late && (is_operation || tries > 4) : tries > 4)
+        return in_doubt ? domain::no_outcome(left.job)
+                        : domain::Refusal{.reason = domain::Refused::database_unavailable};
+      if (!store_->connect())
+        std::this_thread::sleep_for(std::chrono::milliseconds{20});
+      ran = store_->execute(left.job, left.doubted);
+    }
+    return std::get<domain::Answer>(std::move(ran));
+  }
+
+  std::unique_ptr<db::PgStore> store_;
+  domain::Job begun_;
+};
+
+inline std::unique_ptr<WholeStore> whole_store(const config::Settings::Database& settings,
+                                               domain::Log& log, domain::Metrics& metrics) {
+  return std::make_unique<WholeStore>(
+      std::make_unique<db::PgStore>(settings, std::make_shared<db::Servers>(settings),
+                                    db::read_schema_facts(settings), log, metrics));
 }
+
+inline domain::Answer run(WholeStore& store, const domain::Job& job) { return store.run(job); }
 
 /// Of a migration that was completed an hour ago at most.
 inline domain::UndoCommand undo_of(const domain::MigrationCompleted& done, const domain::Uuid& user,
@@ -63,9 +114,7 @@ public:
     world = std::make_unique<World>(url);
   }
 
-  std::unique_ptr<db::PgStore> new_store() {
-    return std::make_unique<db::PgStore>(settings, db::read_schema_facts(settings), log, metrics);
-  }
+  std::unique_ptr<WholeStore> new_store() { return whole_store(settings, log, metrics); }
 
   domain::MigrationPtr command(const std::string& group, const domain::Uuid& user,
                                std::vector<domain::Uuid> device_ids = {}) {
@@ -90,7 +139,7 @@ public:
   }
 
   /// With its connection, so that jobs can be begun; without one, where there is no database.
-  std::unique_ptr<db::PgStore> open_store() {
+  std::unique_ptr<WholeStore> open_store() {
     auto store = new_store();
     store->execute(domain::CheckHealth{std::chrono::steady_clock::now()});
     return store;

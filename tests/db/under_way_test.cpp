@@ -33,7 +33,7 @@ public:
 
   domain::Uuid user;
   std::vector<domain::Uuid> devices;
-  std::unique_ptr<db::PgStore> store;
+  std::unique_ptr<WholeStore> store;
 };
 
 } // namespace

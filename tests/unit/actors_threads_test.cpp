@@ -70,11 +70,18 @@ public:
       return {};
     if (begun_ % 3 == 1)
       return {Came::needs_time, {}};
-    return {Came::answer, execute(job_)};
+    return {Came::answer, run(job_)};
   }
-  domain::Answer finish() noexcept override { return execute(job_); }
+  domain::Ran finish() noexcept override { return run(job_); }
 
-  domain::Answer execute(const domain::Job& job) noexcept override {
+  bool connect() noexcept override { return true; }
+  bool is_connected() const noexcept override { return true; }
+  domain::Ran execute(const domain::Job& job, bool /*doubted*/) noexcept override {
+    return run(job);
+  }
+
+private:
+  domain::Answer run(const domain::Job& job) {
     if (const auto* recall = std::get_if<domain::RecallMigration>(&job))
       return recalled(*recall);
     const auto& migration = *std::get<domain::MigrationPtr>(job);
@@ -87,7 +94,6 @@ public:
     return outcome;
   }
 
-private:
   /// Every third time somebody has undone the migration.
   domain::Answer recalled(const domain::RecallMigration& recall) {
     domain::MigrationRecalled found;

@@ -199,7 +199,7 @@ TEST_CASE_METHOD(DispatcherTest, "another idle worker looks the outcome up at on
   CHECK(workers.size() == 2);
   refill();
   CHECK(workers.size() == 3);
-  CHECK(dispatcher_state().idle.size() == 2);
+  CHECK(dispatcher_state().pool.without_job() == 2);
 }
 
 TEST_CASE_METHOD(DispatcherTest, "when the look-up is lost as well the migration is in doubt") {
@@ -210,7 +210,7 @@ TEST_CASE_METHOD(DispatcherTest, "when the look-up is lost as well the migration
   REQUIRE(reply->refused(Refused::timeout));
   CHECK(reply->refusal().migration_id == last->migration_id);
   refill();
-  CHECK(dispatcher_state().idle.size() == 2);
+  CHECK(dispatcher_state().pool.without_job() == 2);
 }
 
 TEST_CASE_METHOD(DispatcherTest, "a lost write is in doubt and a lost read changed nothing") {
@@ -232,7 +232,7 @@ TEST_CASE_METHOD(DispatcherTest, "a worker that dies idle is replaced and gets n
   answer(workers[0], completed());
   CHECK(reply->completed());
   refill();
-  CHECK(dispatcher_state().idle.size() == 2);
+  CHECK(dispatcher_state().pool.without_job() == 2);
 }
 
 TEST_CASE_METHOD(DispatcherTest, "workers that die at once are not made in a busy loop") {
@@ -275,4 +275,227 @@ TEST_CASE_METHOD(DispatcherTest, "a worker that cannot be made is tried again") 
   refill();
   answer(workers.at(0), completed());
   CHECK(reply->completed());
+}
+
+namespace {
+
+/// Workers that are connected one after the other, as the test lets them.
+class ConnectionsTest : public DispatcherTest {
+public:
+  ConnectionsTest() {
+    spawn_dispatcher({.pool_size = 3, .queue_limit = 20});
+    for (const auto& worker : workers)
+      held_by(worker).connects = std::nullopt;
+  }
+  int tries() {
+    int sum = 0;
+    for (const auto& worker : workers)
+      sum += held_by(worker).tries;
+    return sum;
+  }
+  int jobs() {
+    std::size_t sum = 0;
+    for (const auto& worker : workers)
+      sum += held_by(worker).jobs.size();
+    return static_cast<int>(sum);
+  }
+  /// The try that is under way.
+  void ends(bool how) {
+    for (const auto& worker : workers)
+      if (!held_by(worker).connecting.empty())
+        return connected(worker, how);
+    FAIL("none tries");
+  }
+  /// All that is due, tries included, which fail.
+  void fail_for(std::chrono::milliseconds time) {
+    for (auto passed = 0ms; passed < time; passed += 10ms) {
+      pass(10ms);
+      run();
+      for (const auto& worker : workers)
+        if (!held_by(worker).connecting.empty())
+          connected(worker, false);
+    }
+  }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(ConnectionsTest,
+                 "a burst opens connections one after the other, as they succeed") {
+  for (int job = 0; job < 10; ++job)
+    ask("camping-" + std::to_string(job));
+  CHECK(tries() == 1);
+  CHECK(jobs() == 0);
+  ends(true);
+  CHECK(jobs() == 1);
+  CHECK(tries() == 2);
+  ends(false);
+  CHECK(tries() == 2); // not at once
+  pass(regroup::actors::Pool::longest_pause);
+  run();
+  CHECK(tries() == 3);
+  ends(true);
+  CHECK(jobs() == 2);
+}
+
+TEST_CASE_METHOD(ConnectionsTest, "jobs wait for the one connection when no other is to be had") {
+  auto first = ask("camping");
+  ends(true);
+  std::vector<ReplyPtr> waiting;
+  for (int job = 0; job < 10; ++job)
+    waiting.push_back(ask("sailing-" + std::to_string(job)));
+  fail_for(5s);
+  const auto connected_one =
+      std::find_if(workers.begin(), workers.end(),
+                   [](const HeldActor& worker) { return !held_by(worker).jobs.empty(); });
+  REQUIRE(connected_one != workers.end());
+  answer(*connected_one, completed());
+  CHECK(first->completed());
+  for (const auto& reply : waiting) {
+    CHECK_FALSE(reply->answer);
+    answer(*connected_one, completed());
+    CHECK(reply->completed());
+  }
+}
+
+TEST_CASE_METHOD(ConnectionsTest, "the pool tries, not each worker: few tries in a second") {
+  ask("camping");
+  ends(true);
+  for (int job = 0; job < 10; ++job)
+    ask("sailing-" + std::to_string(job));
+  fail_for(10s);
+  CHECK(tries() < 30);
+  CHECK(tries() > 8); // and it does try
+}
+
+TEST_CASE_METHOD(ConnectionsTest, "without any connection a job is refused soon, and truly") {
+  auto reply = ask("camping");
+  auto undecided = ask_to(Settle{command("sailing"), now() + 30s});
+  fail_for(300ms);
+  CHECK_FALSE(reply->answer); // a PostgreSQL that restarts may be back by then
+  fail_for(2s);
+  CHECK(reply->refused(Refused::database_unavailable));
+  CHECK_FALSE(undecided->answer); // of what is in doubt nothing can be said
+  CHECK(tries() > 1);
+  fail_for(30s);
+  REQUIRE(undecided->refused(Refused::timeout));
+  CHECK(undecided->refusal().migration_id);
+}
+
+TEST_CASE_METHOD(ConnectionsTest, "a job that comes in the pause waits for the next try") {
+  ask("camping");
+  fail_for(3s);
+  auto reply = ask("sailing");
+  CHECK_FALSE(reply->answer);
+  for (int passed = 0; passed < 40 && tries() >= 0; ++passed) {
+    pass(50ms);
+    run();
+    for (const auto& worker : workers)
+      if (!held_by(worker).connecting.empty())
+        connected(worker, true);
+  }
+  CHECK(jobs() == 1);
+}
+
+TEST_CASE_METHOD(DispatcherTest, "a job whose connection broke is run by another worker") {
+  spawn_dispatcher({.pool_size = 2, .queue_limit = 5});
+  auto reply = ask("camping");
+  breaks(workers[1], {Job{last}});
+  REQUIRE(held_by(workers[0]).jobs.size() + held_by(workers[1]).jobs.size() == 1);
+  const auto& next = held_by(workers[0]).jobs.empty() ? workers[1] : workers[0];
+  CHECK(migration_of(next) == last);
+  answer(next, completed(last));
+  CHECK(reply->completed());
+}
+
+TEST_CASE_METHOD(DispatcherTest,
+                 "a job under which every connection breaks is refused in the end") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 5});
+  auto reply = ask("camping");
+  for (int begun = 0; begun < regroup::actors::most_beginnings; ++begun) {
+    CHECK_FALSE(reply->answer);
+    breaks(workers[0], {Job{last}});
+  }
+  CHECK(reply->refused(Refused::database_unavailable));
+}
+
+TEST_CASE_METHOD(DispatcherTest, "what is in doubt is settled by another worker, first of all") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 5});
+  auto reply = ask("camping");
+  const auto migration = last;
+  auto queued = ask("sailing");
+  for (int breaks_down = 0; breaks_down < 6; ++breaks_down) {
+    breaks(workers[0], {Settle{migration, migration->deadline}});
+    CHECK(std::holds_alternative<Settle>(job_of(workers[0])));
+  }
+  answer(workers[0], completed(migration));
+  CHECK(reply->completed());
+  answer(workers[0], completed());
+  CHECK(queued->completed());
+}
+
+TEST_CASE_METHOD(DispatcherTest, "a job that may have been done is never said to be undone") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 5});
+  RegisterDevice device;
+  device.deadline = now() + 30s;
+  auto reply = ask_to(device);
+  for (int begun = 0; begun < regroup::actors::most_beginnings; ++begun)
+    breaks(workers[0], {Job{device}, begun == 0});
+  CHECK(held_by(workers[0]).doubted == std::vector{false, true, true, true});
+  CHECK(reply->refused(Refused::timeout));
+}
+
+TEST_CASE_METHOD(DispatcherTest, "when one server is silent the idle connections are asked first") {
+  spawn_dispatcher({.pool_size = 3, .queue_limit = 5});
+  std::vector<ReplyPtr> replies;
+  for (int job = 0; job < 3; ++job)
+    replies.push_back(ask("camping-" + std::to_string(job)));
+  for (const auto& worker : {workers[0], workers[1]})
+    answer(worker, completed());
+  const auto before = held_by(workers[0]).tries + held_by(workers[1]).tries;
+  for (const auto& worker : {workers[0], workers[1]})
+    held_by(worker).connects = std::nullopt;
+  const auto migration = std::get<MigrationPtr>(job_of(workers[2]));
+  held_by(workers[2]).connects = false;
+  breaks(workers[2], {Settle{migration, migration->deadline}}, true);
+  CHECK(held_by(workers[0]).tries + held_by(workers[1]).tries == before + 2);
+  CHECK(held_by(workers[0]).jobs.empty());
+  CHECK(held_by(workers[1]).jobs.empty());
+  connected(workers[0], false);
+  connected(workers[1], true);
+  CHECK(std::holds_alternative<Settle>(job_of(workers[1])));
+}
+
+TEST_CASE_METHOD(DispatcherTest, "workers with a job listen whether their server is silent") {
+  spawn_dispatcher({.pool_size = 2, .queue_limit = 5});
+  ask("camping");
+  pass(1s);
+  run();
+  CHECK(held_by(workers[1]).listened > 0);
+  CHECK(held_by(workers[0]).listened == 0);
+  answer(workers[1], completed());
+  const int before = held_by(workers[1]).listened;
+  pass(5s);
+  run();
+  CHECK(held_by(workers[1]).listened == before);
+}
+
+TEST_CASE_METHOD(DispatcherTest, "where no connection is to be had another dispatcher is asked") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 5});
+  auto pool = dispatcher;
+  dispatcher = regroup::actors::spawn_dispatcher(
+      system,
+      [](caf::local_actor& self) -> regroup::actors::WorkerActor {
+        auto worker = spawn_held(self);
+        held_by(worker).connects = false;
+        return worker;
+      },
+      DispatcherSettings{.pool_size = 1, .queue_limit = 5}, metrics, pool);
+  for (int job = 0; job < 3; ++job) { // the later ones at once, in the pause
+    auto reply = ask("camping");
+    REQUIRE(held_by(workers[0]).jobs.size() == 1);
+    answer(workers[0], completed());
+    CHECK(reply->completed());
+  }
+  end(caf::actor_cast<caf::actor_addr>(pool), caf::exit_reason::user_shutdown);
 }

@@ -22,6 +22,17 @@ bool Reply::completed() const {
 
 const domain::Refusal& Reply::refusal() const { return std::get<domain::Refusal>(answer.value()); }
 
+namespace {
+
+void deliver(std::variant<HeldState::AsDispatcher, HeldState::AsWorker> to, const Answer& answer) {
+  if (auto* dispatcher = std::get_if<HeldState::AsDispatcher>(&to))
+    dispatcher->deliver(answer);
+  else
+    std::get<HeldState::AsWorker>(to).deliver(actors::Worked{answer, true});
+}
+
+} // namespace
+
 HeldActor::behavior_type held(HeldActor::stateful_pointer<HeldState> self, caf::unit_t) {
   auto take = [self](std::size_t which) {
     auto& state = self->state;
@@ -32,16 +43,44 @@ HeldActor::behavior_type held(HeldActor::stateful_pointer<HeldState> self, caf::
     return promise;
   };
   return {
+      [self](actors::connect_atom) -> caf::result<bool> {
+        auto& state = self->state;
+        ++state.tries;
+        if (state.connects)
+          return *state.connects;
+        return state.connecting.emplace_back(self->make_response_promise<bool>());
+      },
+      [self](actors::execute_atom, const Job& job, bool doubted) -> caf::result<actors::Worked> {
+        self->state.jobs.push_back(job);
+        self->state.doubted.push_back(doubted);
+        auto promise = self->make_response_promise<actors::Worked>();
+        self->state.promises.emplace_back(promise);
+        return promise;
+      },
+      [self](actors::listen_atom) { ++self->state.listened; },
       [self](actors::execute_atom, const Job& job) -> caf::result<Answer> {
         self->state.jobs.push_back(job);
-        return self->state.promises.emplace_back(self->make_response_promise<Answer>());
+        auto promise = self->make_response_promise<Answer>();
+        self->state.promises.emplace_back(promise);
+        return promise;
+      },
+      [=](broken_atom, const domain::Left& left, bool silently) {
+        std::get<HeldState::AsWorker>(take(0)).deliver(actors::Worked{left, false, silently});
+      },
+      [self](connected_atom, bool how) {
+        auto promise = self->state.connecting.at(0);
+        self->state.connecting.erase(self->state.connecting.begin());
+        promise.deliver(how);
       },
       [=](answer_atom, std::size_t which, const Answer& answer) {
         ++self->state.told;
         if (which < self->state.jobs.size())
-          take(which).deliver(answer);
+          deliver(take(which), answer);
       },
-      [=](fail_atom) { take(0).deliver(caf::make_error(caf::sec::runtime_error)); },
+      [=](fail_atom) {
+        std::visit([](auto promise) { promise.deliver(caf::make_error(caf::sec::runtime_error)); },
+                   take(0));
+      },
       [self](leave_atom) { self->quit(caf::exit_reason::unhandled_exception); },
   };
 }
@@ -144,6 +183,18 @@ HeldState& ActorTest::held_by(const HeldActor& actor) {
 void ActorTest::answer(const HeldActor& actor, Answer answer, std::size_t which) {
   REQUIRE(held_by(actor).jobs.size() > which);
   caf::anon_send(actor, answer_atom::value, which, std::move(answer));
+  run();
+}
+
+void ActorTest::breaks(const HeldActor& worker, domain::Left left, bool silently) {
+  REQUIRE_FALSE(held_by(worker).jobs.empty());
+  caf::anon_send(worker, broken_atom::value, std::move(left), silently);
+  run();
+}
+
+void ActorTest::connected(const HeldActor& worker, bool how) {
+  REQUIRE_FALSE(held_by(worker).connecting.empty());
+  caf::anon_send(worker, connected_atom::value, how);
   run();
 }
 

@@ -11,7 +11,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Left)
 
 namespace regroup::test {
 
@@ -31,9 +34,14 @@ using ReplyPtr = std::shared_ptr<Reply>;
 using answer_atom = caf::atom_constant<caf::atom("answer")>;
 using fail_atom = caf::atom_constant<caf::atom("fail")>;
 using leave_atom = caf::atom_constant<caf::atom("leave")>;
+using broken_atom = caf::atom_constant<caf::atom("broken")>;
+using connected_atom = caf::atom_constant<caf::atom("connected")>;
 
 /// Stands for a worker or for a dispatcher: keeps every job until the test lets it go.
 using HeldActor = actors::WorkerActor::extend<
+    caf::replies_to<actors::execute_atom, domain::Job>::with<domain::Answer>, // as a dispatcher
+    caf::reacts_to<broken_atom, domain::Left, bool>, // the first job's connection broke; silently?
+    caf::reacts_to<connected_atom, bool>,            // a try to connect that was held has ended
     caf::reacts_to<answer_atom, std::size_t, domain::Answer>, // answers the n-th job, if held
     caf::reacts_to<fail_atom>,                                // answers the first with an error
     caf::reacts_to<leave_atom>>;                              // ends without a word
@@ -41,8 +49,15 @@ using HeldActor = actors::WorkerActor::extend<
 struct HeldState {
   HeldState() = default;
   static inline const char* name = "test.held";
+  using AsDispatcher = caf::typed_response_promise<domain::Answer>;
+  using AsWorker = caf::typed_response_promise<actors::Worked>;
   std::vector<domain::Job> jobs; // held, the oldest first
-  std::vector<caf::typed_response_promise<domain::Answer>> promises;
+  std::vector<std::variant<AsDispatcher, AsWorker>> promises;
+  std::optional<bool> connects = true; // how a try ends; absent: it is held
+  int tries = 0;                       // to connect
+  int listened = 0;
+  std::vector<bool> doubted; // of the jobs that came, as a worker
+  std::vector<caf::typed_response_promise<bool>> connecting;
   std::size_t told = 0; // how often it was told an answer
 };
 HeldActor::behavior_type held(HeldActor::stateful_pointer<HeldState> self, caf::unit_t);
@@ -90,6 +105,8 @@ public:
 
   static HeldState& held_by(const HeldActor& actor);
   void answer(const HeldActor& actor, domain::Answer answer, std::size_t which = 0);
+  void breaks(const HeldActor& worker, domain::Left left, bool silently = false);
+  void connected(const HeldActor& worker, bool how); // a try that was held
   void end(const caf::actor_addr& actor, caf::exit_reason reason);
 
   actors::DirectoryState& directory_state();

@@ -26,6 +26,8 @@ struct Seen {
   std::atomic<int> made{0};
   std::atomic<int> executed{0};
   std::atomic<int> finished{0};
+  std::atomic<int> connected{0};
+  std::atomic<int> listened{0};
   std::atomic<int> asked{0}; // proceed()
   std::thread::id executed_on;
   std::thread::id proceeded_on;
@@ -46,10 +48,19 @@ public:
     seen_.destroyed = true;
   }
 
-  Answer execute(const Job&) noexcept override {
+  bool connect() noexcept override {
+    ++seen_.connected;
+    return true;
+  }
+  bool is_connected() const noexcept override { return true; }
+  void end_silence() noexcept override { ++seen_.listened; }
+
+  Ran execute(const Job& job, bool doubted) noexcept override {
     ++seen_.executed;
     seen_.executed_on = std::this_thread::get_id();
     connect_anew();
+    if (doubted)
+      return Left{job, true};
     return Healthy{};
   }
   std::optional<int> begin(const Job& job) noexcept override {
@@ -67,7 +78,7 @@ public:
       say_something();
     return {came, Done{}};
   }
-  Answer finish() noexcept override {
+  Ran finish() noexcept override {
     ++seen_.finished;
     seen_.finished_on = std::this_thread::get_id();
     connect_anew();
@@ -111,9 +122,12 @@ public:
     return worker_with([this, answers] { return std::make_unique<FakeStore>(seen, answers); });
   }
   Answer ask(const actors::WorkerActor& worker, Job job = CheckHealth{}) {
-    Answer given;
-    self->request(worker, caf::infinite, actors::execute_atom::value, std::move(job))
-        .receive([&](const Answer& answer) { given = answer; },
+    return std::get<Answer>(run(worker, std::move(job), false).ran);
+  }
+  actors::Worked run(const actors::WorkerActor& worker, Job job, bool doubted) {
+    actors::Worked given;
+    self->request(worker, caf::infinite, actors::execute_atom::value, std::move(job), doubted)
+        .receive([&](const actors::Worked& how) { given = how; },
                  [&](const caf::error& error) { FAIL(system.render(error)); });
     return given;
   }
@@ -216,5 +230,21 @@ TEST_CASE_METHOD(WorkerTest,
     CHECK(std::get<Refusal>(answer).reason == Refused::internal);
   }
   CHECK(std::holds_alternative<Healthy>(ask(worker)));
+  end(worker);
+}
+
+TEST_CASE_METHOD(WorkerTest, "what is left of a job comes back, and a worker listens meanwhile") {
+  auto worker = worker_whose_store_answers({});
+  caf::anon_send(worker, actors::listen_atom::value); // it has no store yet
+  self->request(worker, caf::infinite, actors::connect_atom::value)
+      .receive([](bool connected) { CHECK(connected); },
+               [&](const caf::error& error) { FAIL(system.render(error)); });
+  CHECK(seen.connected == 1);
+  const auto how = run(worker, CheckHealth{}, true);
+  REQUIRE(std::holds_alternative<Left>(how.ran));
+  CHECK(std::get<Left>(how.ran).doubted);
+  CHECK(how.connected);
+  caf::anon_send(worker, actors::listen_atom::value);
+  CHECK(test::eventually([&] { return seen.listened == 1; }));
   end(worker);
 }
