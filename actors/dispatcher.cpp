@@ -13,6 +13,7 @@ using domain::Answer;
 using domain::Job;
 using domain::Refusal;
 using domain::Refused;
+using domain::Worked;
 using Self = DispatcherSelf::stateful_pointer<DispatcherState>;
 using Task = DispatcherState::Task;
 using Place = DispatcherState::Place;

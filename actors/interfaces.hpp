@@ -9,17 +9,6 @@
 #include <cstdint>
 #include <string>
 
-namespace regroup::actors {
-
-/// How a worker's job has ended, and with what connection it is left.
-struct Worked {
-  domain::Ran ran;
-  bool connected = false;
-  bool silent = false; // its server said nothing, and the connection was given up
-};
-
-} // namespace regroup::actors
-
 // What travels between actors. Nothing crosses a process, so nothing is serialised.
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Job)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::MigrationPtr)
@@ -27,7 +16,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::UndoPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::CheckHealth)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Operation)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::actors::Worked)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Worked)
 
 namespace regroup::actors {
 
@@ -37,8 +26,7 @@ using execute_atom = caf::atom_constant<caf::atom("execute")>;
 using check_atom = caf::atom_constant<caf::atom("check")>;
 using connect_atom = caf::atom_constant<caf::atom("connect")>;
 using listen_atom = caf::atom_constant<caf::atom("listen")>;
-using finish_atom = caf::atom_constant<caf::atom("finish")>;
-using arrived_atom = caf::atom_constant<caf::atom("arrived")>;
+using done_atom = caf::atom_constant<caf::atom("done")>;
 using refill_atom = caf::atom_constant<caf::atom("refill")>;
 using idle_check_atom = caf::atom_constant<caf::atom("idlecheck")>;
 using later_atom = caf::atom_constant<caf::atom("later")>;
@@ -54,21 +42,16 @@ using WorkerActor = caf::typed_actor<
     caf::replies_to<connect_atom>::with<bool>,
     // from the dispatcher, to a worker that is connected and idle; true: the job may have been done
     // before
-    caf::replies_to<execute_atom, domain::Job, bool>::with<Worked>,
+    caf::replies_to<execute_atom, domain::Job, bool>::with<domain::Worked>,
     // from the dispatcher, now and then: is it silent for too long?
     caf::reacts_to<listen_atom>>;
 
 /// The worker as it knows itself.
-using WorkerSelf =
-    WorkerActor::extend<caf::reacts_to<arrived_atom>>; // from the event loop: the database's socket
-                                                       // has something to read
-
-/// The thread of a worker, for what has to be waited for. Only its worker has its handle.
-using WaiterActor = caf::typed_actor<
-    // from its worker
-    caf::replies_to<connect_atom>::with<bool>,
-    caf::replies_to<execute_atom, domain::Job, bool>::with<Worked>,
-    caf::replies_to<finish_atom>::with<Worked>>; // the job that the worker began
+using WorkerSelf = WorkerActor::extend<
+    // from the event loop: its store has connected, or has not
+    caf::reacts_to<done_atom, bool>,
+    // from the event loop: its store has done the job
+    caf::reacts_to<done_atom, domain::Worked>>;
 
 /// The way to the database: hands a job to a worker that is connected and idle, queues it, or
 /// refuses it as `overloaded` at once.

@@ -1,6 +1,5 @@
 #pragma once
 #include "actors/interfaces.hpp"
-#include "domain/event_loop.hpp"
 #include "domain/metrics.hpp"
 #include "domain/store.hpp"
 
@@ -14,9 +13,8 @@ namespace regroup::actors {
 /// that died. In a test it spawns event-based ones.
 using WorkerFactory = std::function<WorkerActor(caf::local_actor&)>;
 
-/// Workers that wait on the loop, each with a store and a thread of its own for what blocks. `loop`
-/// outlives them.
-WorkerFactory pooled_workers(domain::StoreFactory make_store, domain::EventLoop& loop);
+/// Workers with a store each.
+WorkerFactory pooled_workers(domain::StoreFactory make_store);
 
 struct DispatcherSettings {
   std::size_t pool_size = 8;

@@ -47,14 +47,14 @@ int create(const CommandLine& line, const config::Settings& settings, domain::Lo
   const std::string secret = http::new_api_key();
   key.key_hash = http::sha256_hex(secret);
   key.prefix = secret.substr(0, 8);
-  db::insert_api_key(database, log, key);
+  db::insert_api_key(database, key);
   std::cout << secret << "\n";
   return 0;
 }
 
-int list(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
+int list(const CommandLine& line, const config::Settings& settings) {
   const Foundation foundation{settings};
-  const auto keys = db::list_api_keys(foundation.settings().database, log);
+  const auto keys = db::list_api_keys(foundation.settings().database);
   if (line.has("--json")) {
     std::cout << keys << "\n";
     return 0;
@@ -75,14 +75,14 @@ int list(const CommandLine& line, const config::Settings& settings, domain::Log&
   return 0;
 }
 
-int revoke(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
+int revoke(const CommandLine& line, const config::Settings& settings) {
   const std::string& text = line.words[2];
   std::int64_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (error != std::errc{} || end != text.data() + text.size() || id < 1)
     throw std::runtime_error("regroup api-key revoke: say an id of `regroup api-key list`");
   const Foundation foundation{settings};
-  db::revoke_api_key(foundation.settings().database, log, id);
+  db::revoke_api_key(foundation.settings().database, id);
   return 0;
 }
 
@@ -93,9 +93,9 @@ int api_key(const CommandLine& line, const config::Settings& settings, domain::L
   if (verb == "create" && line.words.size() == 2)
     return create(line, settings, log);
   if (verb == "list" && line.words.size() == 2)
-    return list(line, settings, log);
+    return list(line, settings);
   if (verb == "revoke" && line.words.size() == 3)
-    return revoke(line, settings, log);
+    return revoke(line, settings);
   throw std::runtime_error("regroup api-key: say `create --name NAME [--admin] [--expires WHEN]`, "
                            "`list` or `revoke ID`");
 }

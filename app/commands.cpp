@@ -94,7 +94,7 @@ int demo(const config::Settings& settings, domain::Log& log) {
   const Foundation foundation{settings};
   const auto& effective = foundation.settings();
   db::apply_schema(effective.database, log);
-  const db::DemoData data = db::insert_demo_data(effective.database, log);
+  const db::DemoData data = db::insert_demo_data(effective.database);
   const std::string bearer =
       http::mint_token(jwt_settings(effective), data.user_id, std::chrono::hours{12},
                        std::chrono::system_clock::now());

@@ -8,13 +8,14 @@
 #include "app/reload.hpp"
 #include "app/signals.hpp"
 #include "db/call_probe.hpp"
+#include "db/connector.hpp"
 #include "db/pg_store.hpp"
 #include "db/schema.hpp"
 #include "db/servers.hpp"
 #include "events/sender.hpp"
 #include "http/api.hpp"
 #include "http/exchange.hpp"
-#include "http/io_loop.hpp"
+#include "http/io_context.hpp"
 #include "http/server.hpp"
 #include "telemetry/prometheus.hpp"
 #include "text/unicode.hpp"
@@ -128,7 +129,7 @@ public:
   Service(const config::Settings& settings, const db::SchemaFacts& facts, domain::Log& log)
       : log_(log), files_(file_budget(settings, log)), tokens_(jwt_settings(settings)),
         limiter_(settings.limits.requests_per_minute), loop_(threads_of(settings), log),
-        config_(loop_), system_(config_),
+        connector_(http::LoopExecutor{loop_}), config_(loop_), system_(config_),
         servers_(std::make_shared<db::Servers>(named_database(settings))),
         dispatcher_(actors::spawn_dispatcher(
             system_, workers(settings, facts, log),
@@ -230,11 +231,9 @@ private:
 
   actors::WorkerFactory workers(const config::Settings& settings, const db::SchemaFacts& facts,
                                 domain::Log& log) {
-    return actors::pooled_workers(
-        [this, database = settings.database, facts, &log] {
-          return std::make_unique<db::PgStore>(database, servers_, facts, log, metrics_);
-        },
-        loop_);
+    return actors::pooled_workers([this, database = settings.database, facts, &log] {
+      return std::make_unique<db::PgStore>(database, servers_, connector_, facts, log, metrics_);
+    });
   }
 
   /// For a thread that has nothing else to do.
@@ -254,6 +253,7 @@ private:
   http::RateLimiter limiter_;
   http::Lifecycle lifecycle_;
   http::IoLoop loop_;
+  db::Connector connector_;
   ActorConfig config_;
   caf::actor_system system_;
   domain::Metrics not_measured_; // the gauges are of the pool

@@ -1,28 +1,48 @@
 #include "db/admin.hpp"
 
-#include "db/codec.hpp"
+#include "db/conninfo.hpp"
 #include "db/key_statements.hpp"
-#include "db/session.hpp"
+#include "versions/libpqxx.hpp"
+
+#include <pqxx/pqxx>
 
 #include <stdexcept>
 
 namespace regroup::db {
 namespace {
 
-/// One transaction; whatever goes wrong is one line for the operator's terminal.
-template <class Work>
-void in_transaction(const config::Settings::Database& settings, domain::Log& log, Work work) {
+/// A transaction over libpqxx: a command may wait.
+class Work {
+public:
+  explicit Work(const config::Settings::Database& settings) : connection_{conninfo(settings)} {
+    run(statements::set_local, settings.lock_timeout.count(), settings.statement_timeout.count(),
+        settings.idle_in_transaction_timeout.count());
+  }
+
+  template <class... Args> pqxx::result run(const Statement& statement, const Args&... args) {
+    return versions::exec_params(work_, statement.sql, args...);
+  }
+
+  void commit() { work_.commit(); }
+
+private:
+  pqxx::connection connection_;
+  pqxx::work work_{connection_};
+};
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+/// What goes wrong is one line for the operator's terminal.
+template <class Do>
+void in_transaction(const config::Settings::Database& settings, const Do& what) {
   try {
-    domain::Metrics nobody_looks;
-    Session session{settings, std::make_shared<Servers>(settings), log, nobody_looks};
-    session.connect();
-    Transaction transaction{session};
-    work(transaction);
-    transaction.commit();
-  } catch (const NotKept& why) {
-    const std::string what = why.what();
-    throw std::runtime_error((why.sqlstate().empty() ? "" : "database: ") +
-                             what.substr(0, what.find('\n')));
+    Work work{settings};
+    what(work);
+    work.commit();
+  } catch (const pqxx::sql_error& why) {
+    throw std::runtime_error("database: " + first_line(why.what()));
+  } catch (const pqxx::failure& why) {
+    throw std::runtime_error("the database cannot be reached: " + first_line(why.what()));
   }
 }
 
@@ -32,48 +52,47 @@ std::string numbered(const std::string& name, int number) {
 
 } // namespace
 
-void insert_api_key(const config::Settings::Database& settings, domain::Log& log,
-                    const domain::CreateApiKey& key) {
-  in_transaction(settings, log, [&](Transaction& transaction) {
-    transaction.run(statements::insert_api_key, key.key_hash, key.prefix, key.name, key.is_admin,
-                    text_or_null(key.expires_at));
+void insert_api_key(const config::Settings::Database& settings, const domain::CreateApiKey& key) {
+  in_transaction(settings, [&](Work& work) {
+    work.run(statements::insert_api_key, key.key_hash, key.prefix, key.name, key.is_admin,
+             key.expires_at ? key.expires_at->c_str() : nullptr);
   });
 }
 
-std::string list_api_keys(const config::Settings::Database& settings, domain::Log& log) {
+std::string list_api_keys(const config::Settings::Database& settings) {
   std::string keys;
-  in_transaction(settings, log, [&](Transaction& transaction) {
-    keys = transaction.run(statements::list_api_keys).front()["document"].c_str();
+  in_transaction(settings, [&](Work& work) {
+    keys = work.run(statements::list_api_keys).front()["document"].c_str();
   });
   return keys;
 }
 
-void revoke_api_key(const config::Settings::Database& settings, domain::Log& log, std::int64_t id) {
-  in_transaction(settings, log, [&](Transaction& transaction) {
-    if (transaction.run(statements::revoke_api_key, id).empty())
+void revoke_api_key(const config::Settings::Database& settings, std::int64_t id) {
+  in_transaction(settings, [&](Work& work) {
+    if (work.run(statements::revoke_api_key, id).empty())
       throw std::runtime_error("there is no API key with the id " + std::to_string(id));
   });
 }
 
-DemoData insert_demo_data(const config::Settings::Database& settings, domain::Log& log) {
+DemoData insert_demo_data(const config::Settings::Database& settings) {
   DemoData demo;
   demo.user_id = *domain::Uuid::parse("5ca1ab1e-2025-4000-8000-000000000001");
-  in_transaction(settings, log, [&](Transaction& transaction) {
+  in_transaction(settings, [&](Work& work) {
     const std::string user = demo.user_id.text();
-    transaction.run(statements::insert_demo_user, user, "chen@example.com", "Chen");
+    work.run(statements::insert_demo_user, user, "chen@example.com", "Chen");
     for (int number = 1;; ++number) {
       demo.registration_group_id = numbered("camping-2025", number);
-      const auto migrated = transaction.run(statements::was_migrated, demo.registration_group_id);
+      const auto migrated = work.run(statements::was_migrated, demo.registration_group_id);
       if (!migrated.front().front().as<bool>())
         break;
     }
     // The user's own phone first, then two that nobody has claimed.
-    transaction.run(statements::insert_demo_device, domain::Uuid::random().text(), "Chen's phone",
-                    demo.registration_group_id, user.c_str());
+    work.run(statements::insert_demo_device, domain::Uuid::random().text(), "Chen's phone",
+             demo.registration_group_id, user.c_str());
     const char* nobody = nullptr;
     for (const char* name : {"Tent", "Kayak"})
-      transaction.run(statements::insert_demo_device, domain::Uuid::random().text(), name,
-                      demo.registration_group_id, nobody);
+      work.run(statements::insert_demo_device, domain::Uuid::random().text(), name,
+               demo.registration_group_id, nobody);
   });
   return demo;
 }

@@ -4,10 +4,12 @@
 #include "db/codec.hpp"
 #include "db/event_statements.hpp"
 #include "db/key_statements.hpp"
+#include "db/transaction.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <string_view>
-#include <type_traits>
+#include <utility>
 
 namespace regroup::db {
 namespace {
@@ -17,171 +19,185 @@ using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 
-/// Why the key does not do, or nothing.
-std::optional<Refused> refused(Transaction& transaction, const std::string& key_hash) {
-  const auto rows = transaction.run(statements::find_api_key, key_hash);
-  if (rows.empty())
-    return Refused::unauthorized;
-  return rows.front()["is_admin"].as<bool>() ? std::nullopt : std::optional{Refused::forbidden};
+/// What a job sends, and what it makes of the reply.
+struct Request {
+  const Statement& statement;
+  Parameters parameters;
+  std::function<Answer(const Reply&)> answer;
+};
+
+Answer document(const Reply& reply) {
+  if (reply.empty())
+    return Refusal{.reason = Refused::not_found};
+  return AdminDocument{std::string{reply.text(0, "document")}, std::nullopt};
 }
 
-Answer document(const pqxx::result& rows) {
-  if (rows.empty())
-    return Refusal{Refused::not_found};
-  return AdminDocument{rows.front()["document"].c_str()};
+/// That something with this id has now this status.
+Answer confirmed(const domain::Uuid& id, const char* status) {
+  return AdminDocument{R"({"id":")" + id.text() + R"(","status":")" + status + R"("})",
+                       std::nullopt};
 }
 
-Answer read_history(Transaction& transaction, const domain::ReadHistory& query) {
-  const auto user = text_of(query.user_id);
-  const auto& after = query.after;
-  const auto after_id = after ? std::optional{after->migration_id.text()} : std::nullopt;
-  // One row more than asked for tells whether there is another page.
-  const auto rows = transaction.run(
-      statements::read_history, text_or_null(user), text_or_null(query.status),
-      text_or_null(query.registration_group_id), text_or_null(query.from), text_or_null(query.to),
-      after ? after->created_at.c_str() : nullptr, text_or_null(after_id), query.limit + 1);
-  const auto shown = std::min(rows.size(), static_cast<pqxx::result::size_type>(query.limit));
+Request request_of(const domain::CheckAdminKey&, bool) {
+  return {statements::plan_for_values, {}, [](const Reply&) { return AdminDocument{"{}", {}}; }};
+}
+
+Answer page_from(const Reply& reply, std::size_t limit) {
+  const auto shown = std::min(reply.rows(), limit);
   AdminDocument page{"[", std::nullopt};
-  for (pqxx::result::size_type i = 0; i < shown; ++i)
-    page.json += (i == 0 ? "" : ",") + std::string{rows[i]["document"].c_str()};
+  for (std::size_t row = 0; row < shown; ++row) {
+    page.json += row == 0 ? "" : ",";
+    page.json += reply.text(row, "document");
+  }
   page.json += ']';
-  if (rows.size() > shown)
-    page.next = {rows[shown - 1]["position"].c_str(), uuid(rows[shown - 1]["id"])};
+  if (reply.rows() > shown)
+    page.next = {std::string{reply.text(shown - 1, "position")}, uuid(reply.text(shown - 1, "id"))};
   return page;
 }
 
-Answer publish_live(Transaction& transaction, const domain::PublishLive& what) {
+Request request_of(const domain::ReadHistory& query, bool) {
+  const auto& after = query.after;
+  const auto limit = static_cast<std::size_t>(query.limit);
+  return {statements::read_history,
+          {text_of(query.user_id), query.status, query.registration_group_id, query.from, query.to,
+           after ? std::optional{after->created_at} : std::nullopt,
+           after ? std::optional{after->migration_id.text()} : std::nullopt,
+           // One row more than asked for tells whether there is another page.
+           std::to_string(limit + 1)},
+          [limit](const Reply& reply) { return page_from(reply, limit); }};
+}
+
+Request request_of(const domain::ReadMigration& query, bool) {
+  return {statements::read_migration, {query.migration_id.text()}, document};
+}
+
+Request request_of(const domain::ReadAnalytics& query, bool) {
+  return {statements::read_analytics, {query.from, query.to, query.granularity}, document};
+}
+
+Request request_of(const domain::ReadLive&, bool) { return {statements::read_live, {}, document}; }
+
+Request request_of(const domain::PublishLive& what, bool) {
   std::vector<domain::Uuid> ids;
   std::vector<domain::Uuid> users;
   std::vector<std::string> groups;
   std::vector<std::string> trace_ids;
-  std::string ages = "{";
+  std::vector<std::int64_t> ages;
   for (const auto& each : what.running) {
     ids.push_back(each.migration_id);
     users.push_back(each.user_id);
     groups.push_back(each.registration_group_id);
     trace_ids.push_back(each.trace_id);
-    ages += (ages.size() > 1 ? "," : "") + std::to_string(each.age.count());
+    ages.push_back(each.age.count());
   }
-  transaction.run(statements::publish_live, what.replica, uuid_array_text(ids),
-                  uuid_array_text(users), text_array_text(groups), ages + "}",
-                  text_array_text(trace_ids));
-  transaction.commit();
-  return AdminDocument{"{}"};
+  return {statements::publish_live,
+          {what.replica, uuid_array_text(ids), uuid_array_text(users), text_array_text(groups),
+           number_array_text(ages), text_array_text(trace_ids)},
+          [](const Reply&) {
+            return AdminDocument{"{}", {}};
+          }};
 }
 
-Answer cancel(Transaction& transaction, const domain::CancelMigration& what, bool again) {
-  const auto rows = transaction.run(statements::cancel_migration, what.migration_id.text());
-  const std::string_view outcome = rows.front()["outcome"].c_str();
-  if (outcome == "not_found")
-    return Refusal{Refused::not_found};
-  if (outcome == "not_cancellable" || (outcome == "was_cancelled" && !again)) {
-    Refusal refusal{Refused::not_cancellable};
-    refusal.migration_id = what.migration_id;
-    return refusal;
-  }
-  transaction.commit();
-  return AdminDocument{R"({"migration_id":")" + what.migration_id.text() +
-                       R"(","status":"cancelled"})"};
+Request request_of(const domain::CancelMigration& what, bool again) {
+  return {statements::cancel_migration,
+          {what.migration_id.text()},
+          [id = what.migration_id, again](const Reply& reply) -> Answer {
+            const std::string_view outcome = reply.text(0, "outcome");
+            if (outcome == "not_found")
+              return Refusal{.reason = Refused::not_found};
+            if (outcome == "not_cancellable" || (outcome == "was_cancelled" && !again))
+              return Refusal{.reason = Refused::not_cancellable, .migration_id = id};
+            return AdminDocument{R"({"migration_id":")" + id.text() + R"(","status":"cancelled"})",
+                                 std::nullopt};
+          }};
 }
 
-Answer create_webhook(Transaction& transaction, const domain::CreateWebhook& what) {
-  auto answer =
-      document(transaction.run(statements::insert_webhook, what.id.text(), what.url, what.secret));
-  transaction.commit();
-  return answer;
+Request request_of(const domain::CreateWebhook& what, bool) {
+  return {statements::insert_webhook, {what.id.text(), what.url, what.secret}, document};
 }
 
-Answer delete_webhook(Transaction& transaction, const domain::DeleteWebhook& what, bool again) {
-  const auto rows = transaction.run(statements::delete_webhook, what.id.text());
-  if (!rows.front()["deleted"].as<bool>() && !again)
-    return Refusal{Refused::not_found};
-  transaction.commit();
-  return AdminDocument{R"({"id":")" + what.id.text() + R"(","status":"deleted"})"};
+Request request_of(const domain::ListWebhooks&, bool) {
+  return {statements::list_webhooks, {}, document};
 }
 
-Answer create_api_key(Transaction& transaction, const domain::CreateApiKey& what) {
-  auto answer = document(transaction.run(statements::insert_api_key, what.key_hash, what.prefix,
-                                         what.name, what.is_admin, text_or_null(what.expires_at)));
-  transaction.commit();
-  return answer;
+Request request_of(const domain::DeleteWebhook& what, bool again) {
+  return {statements::delete_webhook,
+          {what.id.text()},
+          [id = what.id, again](const Reply& reply) -> Answer {
+            if (!reply.row(0).flag("deleted") && !again)
+              return Refusal{.reason = Refused::not_found};
+            return confirmed(id, "deleted");
+          }};
 }
 
-Answer revoke_api_key(Transaction& transaction, const domain::RevokeApiKey& what) {
-  auto answer = document(transaction.run(statements::revoke_api_key, what.id));
-  transaction.commit();
-  return answer;
+Request request_of(const domain::EnableWebhook& what, bool) {
+  return {
+      statements::enable_webhook, {what.id.text()}, [id = what.id](const Reply& reply) -> Answer {
+        if (!reply.row(0).flag("enabled"))
+          return Refusal{.reason = Refused::not_found};
+        return confirmed(id, "enabled");
+      }};
 }
 
-Answer enable_webhook(Transaction& transaction, const domain::EnableWebhook& what) {
-  const auto rows = transaction.run(statements::enable_webhook, what.id.text());
-  if (!rows.front()["enabled"].as<bool>())
-    return Refusal{Refused::not_found};
-  transaction.commit();
-  return AdminDocument{R"({"id":")" + what.id.text() + R"(","status":"enabled"})"};
+Request request_of(const domain::CreateApiKey& what, bool) {
+  return {
+      statements::insert_api_key,
+      {what.key_hash, what.prefix, what.name, what.is_admin ? "true" : "false", what.expires_at},
+      document};
 }
 
-Answer redeliver(Transaction& transaction, const domain::RedeliverEvents& what) {
-  std::string ids = "{";
-  for (const auto id : what.ids.value_or(std::vector<std::int64_t>{}))
-    ids += (ids.size() > 1 ? "," : "") + std::to_string(id);
-  ids += '}';
-  const auto rows = transaction.run(statements::redeliver_events, what.webhook_id.text(),
-                                    what.ids ? ids.c_str() : nullptr);
-  const auto moved = rows.front()["moved"];
-  if (moved.is_null())
-    return Refusal{Refused::not_found};
-  transaction.commit();
-  return AdminDocument{R"({"id":")" + what.webhook_id.text() + R"(","redelivered":)" +
-                       moved.c_str() + "}"};
+Request request_of(const domain::ListApiKeys&, bool) {
+  return {statements::list_api_keys, {}, document};
+}
+
+Request request_of(const domain::RevokeApiKey& what, bool) {
+  return {statements::revoke_api_key, {std::to_string(what.id)}, document};
+}
+
+Request request_of(const domain::ListDeadEvents& what, bool) {
+  return {statements::list_dead_events,
+          {what.webhook_id.text(), std::to_string(what.after), std::to_string(what.limit)},
+          document};
+}
+
+Request request_of(const domain::RedeliverEvents& what, bool) {
+  return {statements::redeliver_events,
+          {what.webhook_id.text(),
+           what.ids ? std::optional{number_array_text(*what.ids)} : std::nullopt},
+          [id = what.webhook_id](const Reply& reply) -> Answer {
+            if (reply.is_null(0, "moved"))
+              return Refusal{.reason = Refused::not_found};
+            return AdminDocument{R"({"id":")" + id.text() + R"(","redelivered":)" +
+                                     std::string{reply.text(0, "moved")} + "}",
+                                 std::nullopt};
+          }};
+}
+
+/// Why the key does not do, or nothing.
+Task<std::optional<Refused>> refused(Transaction& transaction, const std::string& key_hash) {
+  Parameters parameters{key_hash};
+  const Reply found = co_await transaction.run(statements::find_api_key, std::move(parameters));
+  if (found.empty())
+    co_return Refused::unauthorized;
+  if (!found.row(0).flag("is_admin"))
+    co_return Refused::forbidden;
+  co_return std::nullopt;
 }
 
 } // namespace
 
-Answer administer(Session& session, const domain::AdminJob& job, bool again) {
+Task<Answer> administer(Session& session, const domain::AdminJob& job, bool again) {
   Transaction transaction{session};
-  if (job.key_hash)
-    if (const auto reason = refused(transaction, *job.key_hash))
-      return Refusal{*reason};
-  transaction.run(statements::plan_for_values);
-  return std::visit(
-      [&]<class T>(const T& what) -> Answer {
-        if constexpr (std::is_same_v<T, domain::CheckAdminKey>)
-          return AdminDocument{"{}"};
-        else if constexpr (std::is_same_v<T, domain::ReadHistory>)
-          return read_history(transaction, what);
-        else if constexpr (std::is_same_v<T, domain::ReadMigration>)
-          return document(transaction.run(statements::read_migration, what.migration_id.text()));
-        else if constexpr (std::is_same_v<T, domain::ReadAnalytics>)
-          return document(
-              transaction.run(statements::read_analytics, what.from, what.to, what.granularity));
-        else if constexpr (std::is_same_v<T, domain::ReadLive>)
-          return document(transaction.run(statements::read_live));
-        else if constexpr (std::is_same_v<T, domain::PublishLive>)
-          return publish_live(transaction, what);
-        else if constexpr (std::is_same_v<T, domain::CreateWebhook>)
-          return create_webhook(transaction, what);
-        else if constexpr (std::is_same_v<T, domain::ListWebhooks>)
-          return document(transaction.run(statements::list_webhooks));
-        else if constexpr (std::is_same_v<T, domain::DeleteWebhook>)
-          return delete_webhook(transaction, what, again);
-        else if constexpr (std::is_same_v<T, domain::CreateApiKey>)
-          return create_api_key(transaction, what);
-        else if constexpr (std::is_same_v<T, domain::ListApiKeys>)
-          return document(transaction.run(statements::list_api_keys));
-        else if constexpr (std::is_same_v<T, domain::RevokeApiKey>)
-          return revoke_api_key(transaction, what);
-        else if constexpr (std::is_same_v<T, domain::EnableWebhook>)
-          return enable_webhook(transaction, what);
-        else if constexpr (std::is_same_v<T, domain::ListDeadEvents>)
-          return document(transaction.run(statements::list_dead_events, what.webhook_id.text(),
-                                          what.after, what.limit));
-        else if constexpr (std::is_same_v<T, domain::RedeliverEvents>)
-          return redeliver(transaction, what);
-        else
-          return cancel(transaction, what, again);
-      },
-      job.what);
+  if (job.key_hash) {
+    const auto reason = co_await refused(transaction, *job.key_hash);
+    if (reason)
+      co_return Refusal{.reason = *reason};
+  }
+  co_await transaction.run(statements::plan_for_values);
+  auto request = std::visit([&](const auto& what) { return request_of(what, again); }, job.what);
+  const Reply reply =
+      co_await transaction.run_and_commit(request.statement, std::move(request.parameters));
+  co_return decoded(reply, request.answer);
 }
 
 } // namespace regroup::db

@@ -1,26 +1,32 @@
 #include "db/callers.hpp"
 
+#include <utility>
+
 namespace regroup::db {
 
 using domain::Refusal;
 using domain::Refused;
 
-std::optional<Refusal> refuse_inactive(Transaction& transaction, const domain::Uuid& user) {
-  if (transaction.run(statements::user_is_active, user.text()).empty())
-    return Refusal{Refused::unauthorized};
-  return std::nullopt;
+Task<std::optional<Refusal>> refuse_inactive(Transaction& transaction, const domain::Uuid& user) {
+  Parameters parameters{user.text()};
+  const Reply found = co_await transaction.run(statements::user_is_active, std::move(parameters));
+  if (found.empty())
+    co_return Refusal{.reason = Refused::unauthorized};
+  co_return std::nullopt;
 }
 
-std::optional<Refusal> refuse_stranger(Transaction& transaction, const domain::Uuid& user,
-                                       const domain::Uuid& group) {
-  if (auto refusal = refuse_inactive(transaction, user))
-    return refusal;
-  const auto found = transaction.run(statements::find_membership, group.text(), user.text());
+Task<std::optional<Refusal>> refuse_stranger(Transaction& transaction, const domain::Uuid& user,
+                                             const domain::Uuid& group) {
+  auto refusal = co_await refuse_inactive(transaction, user);
+  if (refusal)
+    co_return refusal;
+  Parameters parameters{group.text(), user.text()};
+  const Reply found = co_await transaction.run(statements::find_membership, std::move(parameters));
   if (found.empty())
-    return Refusal{Refused::not_found};
-  if (!found.front()["is_member"].as<bool>())
-    return Refusal{Refused::not_group_member};
-  return std::nullopt;
+    co_return Refusal{.reason = Refused::not_found};
+  if (!found.row(0).flag("is_member"))
+    co_return Refusal{.reason = Refused::not_group_member};
+  co_return std::nullopt;
 }
 
 } // namespace regroup::db

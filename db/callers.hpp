@@ -1,5 +1,5 @@
 #pragma once
-#include "db/session.hpp"
+#include "db/transaction.hpp"
 #include "domain/outcome.hpp"
 
 #include <optional>
@@ -11,10 +11,11 @@ namespace regroup::db {
 
 /// Whoever is not there or was deactivated: their token is still a token, but the database has the
 /// last word.
-std::optional<domain::Refusal> refuse_inactive(Transaction& transaction, const domain::Uuid& user);
+Task<std::optional<domain::Refusal>> refuse_inactive(Transaction& transaction,
+                                                     const domain::Uuid& user);
 
 /// And whoever is not a member of the group.
-std::optional<domain::Refusal> refuse_stranger(Transaction& transaction, const domain::Uuid& user,
-                                               const domain::Uuid& group);
+Task<std::optional<domain::Refusal>>
+refuse_stranger(Transaction& transaction, const domain::Uuid& user, const domain::Uuid& group);
 
 } // namespace regroup::db

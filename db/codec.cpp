@@ -35,8 +35,11 @@ std::string text_array_text(const std::vector<std::string>& texts) {
   return array + "}";
 }
 
-std::vector<domain::Uuid> uuid_array(const pqxx::field& field) {
-  return uuid_array(std::string_view{field.c_str(), field.size()});
+std::string number_array_text(const std::vector<std::int64_t>& numbers) {
+  std::string array = "{";
+  for (const auto number : numbers)
+    array += (array.size() > 1 ? "," : "") + std::to_string(number);
+  return array + "}";
 }
 
 std::vector<domain::Uuid> uuid_array(std::string_view text) {
@@ -52,20 +55,16 @@ std::vector<domain::Uuid> uuid_array(std::string_view text) {
   return ids;
 }
 
-domain::Uuid uuid(const pqxx::field& field) {
-  return uuid(std::string_view{field.c_str(), field.size()});
-}
-
-std::optional<domain::Uuid> optional_uuid(const pqxx::field& field) {
-  return field.is_null() ? std::nullopt : std::optional{uuid(field)};
+std::optional<domain::Uuid> optional_uuid(const Row& row, const char* column) {
+  return row.is_null(column) ? std::nullopt : std::optional{uuid(row.text(column))};
 }
 
 std::optional<domain::Uuid> optional_uuid(const Reply& reply, std::size_t row, const char* column) {
-  return reply.is_null(row, column) ? std::nullopt : std::optional{uuid(reply.text(row, column))};
+  return optional_uuid(reply.row(row), column);
 }
 
-std::optional<std::string> optional_text(const pqxx::field& field) {
-  return field.is_null() ? std::nullopt : std::optional{std::string{field.c_str(), field.size()}};
+std::optional<std::string> optional_text(const Row& row, const char* column) {
+  return row.is_null(column) ? std::nullopt : std::optional{std::string{row.text(column)}};
 }
 
 std::optional<std::string> text_of(const std::optional<domain::Uuid>& id) {

@@ -2,8 +2,6 @@
 #include "db/pipeline.hpp"
 #include "domain/uuid.hpp"
 
-#include <pqxx/result>
-
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -17,16 +15,16 @@ namespace regroup::db {
 std::string uuid_array_text(const std::vector<domain::Uuid>& ids);
 /// PostgreSQL's text form of a text[].
 std::string text_array_text(const std::vector<std::string>& texts);
+/// PostgreSQL's text form of a bigint[].
+std::string number_array_text(const std::vector<std::int64_t>& numbers);
+
 /// Throws std::runtime_error for what is no uuid[] without NULLs.
-std::vector<domain::Uuid> uuid_array(const pqxx::field& field);
-
 std::vector<domain::Uuid> uuid_array(std::string_view text);
-
+/// Throws std::runtime_error for what is no UUID.
 domain::Uuid uuid(std::string_view text);
-domain::Uuid uuid(const pqxx::field& field);
-std::optional<domain::Uuid> optional_uuid(const pqxx::field& field);
+std::optional<domain::Uuid> optional_uuid(const Row& row, const char* column);
 std::optional<domain::Uuid> optional_uuid(const Reply& reply, std::size_t row, const char* column);
-std::optional<std::string> optional_text(const pqxx::field& field);
+std::optional<std::string> optional_text(const Row& row, const char* column);
 
 std::optional<std::string> text_of(const std::optional<domain::Uuid>& id);
 
@@ -38,11 +36,6 @@ inline std::int64_t microseconds(std::chrono::steady_clock::duration span) {
 /// A parameter that is NULL where the text is empty.
 inline std::optional<std::string> text_if_any(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional{text};
-}
-
-/// A parameter that may be NULL; the optional outlives the call.
-inline const char* text_or_null(const std::optional<std::string>& text) {
-  return text ? text->c_str() : nullptr;
 }
 
 } // namespace regroup::db

@@ -42,6 +42,7 @@ Connection::Connection(const std::string& conninfo, Patience& patience)
   patience_.watch(socket());
   // In place of libpqxx's own, which hands on the text alone and prints it.
   PQsetNoticeReceiver(handle(), &Connection::hear, &heard_);
+  PQsetnonblocking(handle(), 1);
 }
 
 int Connection::socket() const { return PQsocket(handle()); }

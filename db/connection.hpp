@@ -12,8 +12,8 @@ struct pg_result;
 namespace regroup::db {
 
 /// A libpqxx connection whose libpq handle can be reached: libpqxx waits for the answer to each
-/// statement before it sends the next one, libpq need not (db/pipeline.hpp). It opens at once and
-/// never again: what broke stays broken.
+/// statement, libpq need not (db/pipeline.hpp). It opens at once and never again: what broke stays
+/// broken. libpq does not wait for room in the socket's buffer either (PQsetnonblocking).
 class Connection final : public versions::LibpqConnection {
 public:
   /// Throws pqxx::broken_connection when it cannot be opened. `patience` watches over its waits,

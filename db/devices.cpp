@@ -2,9 +2,10 @@
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
-#include "db/one_trip.hpp"
+#include "db/transaction.hpp"
 
 #include <string_view>
+#include <utility>
 
 namespace regroup::db {
 namespace {
@@ -13,15 +14,15 @@ using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 
-domain::GroupDevice device_from(const pqxx::row& row) {
+domain::GroupDevice device_from(const Row& row) {
   domain::GroupDevice device;
-  device.device_id = uuid(row["device_id"]);
-  device.display_name = row["display_name"].c_str();
-  device.platform = row["platform"].c_str();
-  device.owner_user_id = optional_uuid(row["owner_user_id"]);
-  device.active = row["active"].as<bool>();
-  device.added_at = row["added_at"].c_str();
-  device.last_seen_at = optional_text(row["last_seen_at"]);
+  device.device_id = uuid(row.text("device_id"));
+  device.display_name = row.text("display_name");
+  device.platform = row.text("platform");
+  device.owner_user_id = optional_uuid(row, "owner_user_id");
+  device.active = row.flag("active");
+  device.added_at = row.text("added_at");
+  device.last_seen_at = optional_text(row, "last_seen_at");
   return device;
 }
 
@@ -38,77 +39,88 @@ Refusal closed(const domain::RegisterDevice& command, const Reply& reply) {
   return refusal;
 }
 
-} // namespace
-
-Answer register_device(Session& session, const domain::RegisterDevice& command) {
-  try {
-    return run_in_one_trip(
-        session, statements::register_device,
-        {command.device_id.text(), command.display_name, command.registration_group_id,
-         command.platform, command.fcm_token, text_of(command.user_id)},
-        [&](const Reply& reply) -> Answer {
-          const std::string_view outcome = reply.text(0, "outcome");
-          if (outcome == "unauthorized")
-            return Refusal{.reason = Refused::unauthorized};
-          if (outcome == "already_linked")
-            return Refusal{.reason = Refused::device_already_linked};
-          if (outcome == "device_linked")
-            return Refusal{.reason = Refused::device_linked, .device_id = command.device_id};
-          if (outcome == "already_migrated" || outcome == "group_name_exists")
-            return closed(command, reply);
-          domain::DeviceRegistered done;
-          done.device_id = command.device_id;
-          done.display_name = command.display_name;
-          done.group_id = reply.text(0, "o_group_id");
-          done.platform = command.platform;
-          done.owner_user_id = optional_uuid(reply, 0, "o_owner");
-          done.created = outcome == "created";
-          return done;
-        });
-  } catch (const NotKept& why) {
-    if (why.ended() != Ended::refused || why.sqlstate() != "22001") // string_data_right_truncation
-      throw;
-    // An adopted `devices.group_id` may be narrower than ours.
-    return Refusal{.reason = Refused::invalid_request,
-                   .fields = {{"registration_group_id", "is too long for this database"}}};
-  }
+Answer registered_from(const Reply& reply, const domain::RegisterDevice& command) {
+  const std::string_view outcome = reply.text(0, "outcome");
+  if (outcome == "unauthorized")
+    return Refusal{.reason = Refused::unauthorized};
+  if (outcome == "already_linked")
+    return Refusal{.reason = Refused::device_already_linked};
+  if (outcome == "device_linked")
+    return Refusal{.reason = Refused::device_linked, .device_id = command.device_id};
+  if (outcome == "already_migrated" || outcome == "group_name_exists")
+    return closed(command, reply);
+  domain::DeviceRegistered done;
+  done.device_id = command.device_id;
+  done.display_name = command.display_name;
+  done.group_id = reply.text(0, "o_group_id");
+  done.platform = command.platform;
+  done.owner_user_id = optional_uuid(reply, 0, "o_owner");
+  done.created = outcome == "created";
+  return done;
 }
 
-Answer find_registration_group(Session& session, const domain::FindRegistrationGroup& query) {
-  const auto device = text_of(query.device_id);
-  Transaction transaction{session};
-  if (const auto refusal = refuse_inactive(transaction, query.user_id))
-    return *refusal;
-  const auto rows = transaction.run(statements::find_registration_group, query.user_id.text(),
-                                    text_or_null(device));
-  if (rows.empty())
-    return Refusal{Refused::not_found};
-  const auto row = rows.front();
+domain::RegistrationGroupFound found_from(const Row& row) {
   domain::RegistrationGroupFound found;
-  found.registration_group_id = row["registration_group_id"].c_str();
-  found.device_id = uuid(row["device_id"]);
-  found.device_count = row["device_count"].as<std::int64_t>();
-  found.authenticated_group_id = optional_uuid(row["authenticated_group_id"]);
-  found.migration_id = optional_uuid(row["migration_id"]);
-  found.group_name = optional_text(row["group_name"]);
+  found.registration_group_id = row.text("registration_group_id");
+  found.device_id = uuid(row.text("device_id"));
+  found.device_count = row.number("device_count");
+  found.authenticated_group_id = optional_uuid(row, "authenticated_group_id");
+  found.migration_id = optional_uuid(row, "migration_id");
+  found.group_name = optional_text(row, "group_name");
   return found;
 }
 
-Answer list_group_devices(Session& session, const domain::ListGroupDevices& query) {
+} // namespace
+
+Task<Answer> register_device(Session& session, const domain::RegisterDevice& command) {
+  Parameters parameters{
+      command.device_id.text(), command.display_name, command.registration_group_id,
+      command.platform,         command.fcm_token,    text_of(command.user_id)};
+  const auto outcome = co_await outcome_of(
+      run_in_one_trip(session, statements::register_device, std::move(parameters)));
+  if (const auto* why = std::get_if<NotKept>(&outcome)) {
+    if (why->ended() != Ended::refused ||
+        why->sqlstate() != "22001") // string_data_right_truncation
+      throw NotKept{*why};
+    // An adopted `devices.group_id` may be narrower than ours.
+    co_return Refusal{.reason = Refused::invalid_request,
+                      .fields = {{"registration_group_id", "is too long for this database"}}};
+  }
+  co_return decoded(std::get<Reply>(outcome),
+                    [&](const Reply& reply) { return registered_from(reply, command); });
+}
+
+Task<Answer> find_registration_group(Session& session, const domain::FindRegistrationGroup& query) {
   Transaction transaction{session};
-  if (const auto refusal = refuse_stranger(transaction, query.user_id, query.group_id))
-    return *refusal;
+  const auto refusal = co_await refuse_inactive(transaction, query.user_id);
+  if (refusal)
+    co_return *refusal;
+  Parameters parameters{query.user_id.text(), text_of(query.device_id)};
+  const Reply reply = co_await transaction.run_and_commit(statements::find_registration_group,
+                                                          std::move(parameters));
+  if (reply.empty())
+    co_return Refusal{.reason = Refused::not_found};
+  co_return found_from(reply.row(0));
+}
+
+Task<Answer> list_group_devices(Session& session, const domain::ListGroupDevices& query) {
+  Transaction transaction{session};
+  const auto refusal = co_await refuse_stranger(transaction, query.user_id, query.group_id);
+  if (refusal)
+    co_return *refusal;
   domain::GroupDevicesPage page;
   page.page = query.page;
   page.per_page = query.per_page;
-  page.total = transaction.run(statements::count_group_devices, query.group_id.text())
-                   .front()
-                   .front()
-                   .as<std::int64_t>();
-  for (const auto& row : transaction.run(statements::list_group_devices, query.group_id.text(),
-                                         query.per_page, (query.page - 1) * query.per_page))
-    page.devices.push_back(device_from(row));
-  return page;
+  Parameters group{query.group_id.text()};
+  const Reply count = co_await transaction.run(statements::count_group_devices, std::move(group));
+  page.total = count.number(0, "count");
+  Parameters slice{query.group_id.text(), std::to_string(query.per_page),
+                   std::to_string((query.page - 1) * query.per_page)};
+  const Reply list =
+      co_await transaction.run_and_commit(statements::list_group_devices, std::move(slice));
+  for (std::size_t row = 0; row < list.rows(); ++row)
+    page.devices.push_back(device_from(list.row(row)));
+  co_return page;
 }
 
 } // namespace regroup::db

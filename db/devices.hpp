@@ -7,9 +7,9 @@ namespace regroup::db {
 
 // Each throws NotKept; a registration whose end is unknown may be sent again.
 
-domain::Answer register_device(Session& session, const domain::RegisterDevice& command);
-domain::Answer find_registration_group(Session& session,
-                                       const domain::FindRegistrationGroup& query);
-domain::Answer list_group_devices(Session& session, const domain::ListGroupDevices& query);
+Task<domain::Answer> register_device(Session& session, const domain::RegisterDevice& command);
+Task<domain::Answer> find_registration_group(Session& session,
+                                             const domain::FindRegistrationGroup& query);
+Task<domain::Answer> list_group_devices(Session& session, const domain::ListGroupDevices& query);
 
 } // namespace regroup::db

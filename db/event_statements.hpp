@@ -16,7 +16,7 @@ inline constexpr Statement settle_events{
 
 inline constexpr Statement has_endpoints{
     "regroup_has_endpoints",
-    "SELECT EXISTS (SELECT FROM regroup_webhook_endpoints WHERE is_active)"};
+    "SELECT EXISTS (SELECT FROM regroup_webhook_endpoints WHERE is_active) AS has_endpoints"};
 
 /// The secret is answered this once.
 inline constexpr Statement insert_webhook{

@@ -2,56 +2,60 @@
 
 #include "db/codec.hpp"
 #include "db/event_statements.hpp"
+#include "db/transaction.hpp"
 
 #include <array>
+#include <utility>
 
 namespace regroup::db {
 namespace {
 
 using domain::Answer;
 
-Answer claim(Session& session, const domain::ClaimEvents& what) {
-  Transaction transaction{session};
-  const auto rows = transaction.run(
-      statements::claim_events, uuid_array_text(what.busy), uuid_array_text(what.barred),
-      static_cast<std::int64_t>(what.most), static_cast<std::int64_t>(what.lease.count()));
+Task<Answer> claim(Session& session, const domain::ClaimEvents& what) {
+  Parameters parameters{uuid_array_text(what.busy), uuid_array_text(what.barred),
+                        std::to_string(what.most), std::to_string(what.lease.count())};
+  const Reply due =
+      co_await run_in_one_trip(session, statements::claim_events, std::move(parameters));
   domain::EventsClaimed claimed;
-  for (const auto& row : rows)
-    claimed.deliveries.push_back({row["id"].as<std::int64_t>(), uuid(row["endpoint_id"]),
-                                  row["url"].c_str(), row["secret"].c_str(), row["type"].c_str(),
-                                  row["body"].c_str()});
-  if (claimed.deliveries.empty())
-    claimed.has_endpoints = transaction.run(statements::has_endpoints).front().front().as<bool>();
-  else
-    transaction.commit();
-  return claimed;
+  for (std::size_t number = 0; number < due.rows(); ++number) {
+    const Row row = due.row(number);
+    claimed.deliveries.push_back({row.number("id"), uuid(row.text("endpoint_id")),
+                                  std::string{row.text("url")}, std::string{row.text("secret")},
+                                  std::string{row.text("type")}, std::string{row.text("body")}});
+  }
+  if (claimed.deliveries.empty()) {
+    Parameters none;
+    const Reply found =
+        co_await run_in_one_trip(session, statements::has_endpoints, std::move(none));
+    claimed.has_endpoints = found.row(0).flag("has_endpoints");
+  }
+  co_return claimed;
 }
 
 constexpr std::array kOutcomes{"delivered", "failed", "refused",
                                "held",      "gone",   "barred"}; // by Outcome
 
-Answer settle(Session& session, const domain::SettleEvents& what) {
-  std::string ids = "{";
-  std::string holds = "{";
+Task<Answer> settle(Session& session, const domain::SettleEvents& what) {
+  std::vector<std::int64_t> ids;
+  std::vector<std::int64_t> holds;
   std::vector<std::string> outcomes;
   std::vector<std::string> errors;
   for (const auto& result : what.results) {
-    const char* comma = errors.empty() ? "" : ",";
-    ids += comma + std::to_string(result.id);
-    holds += comma + std::to_string(result.hold.count());
+    ids.push_back(result.id);
+    holds.push_back(result.hold.count());
     outcomes.emplace_back(kOutcomes.at(static_cast<std::size_t>(result.outcome)));
     errors.push_back(result.error);
   }
-  Transaction transaction{session};
-  transaction.run(statements::settle_events, ids + "}", text_array_text(outcomes),
-                  text_array_text(errors), holds + "}");
-  transaction.commit();
-  return domain::Healthy{};
+  Parameters parameters{number_array_text(ids), text_array_text(outcomes), text_array_text(errors),
+                        number_array_text(holds)};
+  co_await run_in_one_trip(session, statements::settle_events, std::move(parameters));
+  co_return domain::Healthy{};
 }
 
 } // namespace
 
-Answer work_on_events(Session& session, const domain::EventJob& job) {
+Task<Answer> work_on_events(Session& session, const domain::EventJob& job) {
   if (const auto* what = std::get_if<domain::ClaimEvents>(&job.what))
     return claim(session, *what);
   return settle(session, std::get<domain::SettleEvents>(job.what));

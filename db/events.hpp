@@ -5,8 +5,8 @@
 
 namespace regroup::db {
 
-/// What a replica's sender asks for. Throws ConnectionLost, StatementFailed and CommitInDoubt: what
-/// was claimed in doubt is due again when its lease is over.
-domain::Answer work_on_events(Session& session, const domain::EventJob& job);
+/// What a replica's sender asks for. Throws NotKept: what was claimed in doubt is due again when
+/// its lease is over.
+Task<domain::Answer> work_on_events(Session& session, const domain::EventJob& job);
 
 } // namespace regroup::db

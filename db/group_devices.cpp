@@ -2,7 +2,6 @@
 
 #include "db/codec.hpp"
 #include "db/group_statements.hpp"
-#include "db/one_trip.hpp"
 #include "db/retry.hpp"
 
 #include <algorithm>
@@ -73,25 +72,35 @@ Refusal refusal_of_all(const ChangeGroupDevices& change, const Reply& reply) {
   return refusal;
 }
 
-/// From BEGIN to COMMIT in one round trip, as a migration.
-Answer attempt(Session& session, const ChangeGroupDevices& change) {
+Parameters parameters_of(const ChangeGroupDevices& change) {
   const auto& key = change.idempotency;
-  return run_in_one_trip(session, statements::change_devices,
-                         {change.change_id.text(), change.user_id.text(), change.group_id.text(),
-                          change.action == ChangeGroupDevices::Action::add ? "add" : "remove",
-                          uuid_array_text(change.device_ids), change.partial ? "true" : "false",
-                          key ? std::optional{key->key} : std::nullopt,
-                          key ? std::optional{key->request_hash} : std::nullopt},
-                         [&](const Reply& reply) -> Answer {
-                           const std::string_view outcome = reply.text(0, "outcome");
-                           if (outcome == "refused")
-                             return refusal_of_all(change, reply);
-                           if (outcome != "changed" && outcome != "replayed")
-                             return Refusal{.reason = refusal_from(outcome)};
-                           auto done = changed_from(change, reply);
-                           done.replayed = outcome == "replayed";
-                           return done;
-                         });
+  return {change.change_id.text(),
+          change.user_id.text(),
+          change.group_id.text(),
+          change.action == ChangeGroupDevices::Action::add ? "add" : "remove",
+          uuid_array_text(change.device_ids),
+          change.partial ? "true" : "false",
+          key ? std::optional{key->key} : std::nullopt,
+          key ? std::optional{key->request_hash} : std::nullopt};
+}
+
+Answer answer_from(const Reply& reply, const ChangeGroupDevices& change) {
+  const std::string_view outcome = reply.text(0, "outcome");
+  if (outcome == "refused")
+    return refusal_of_all(change, reply);
+  if (outcome != "changed" && outcome != "replayed")
+    return Refusal{.reason = refusal_from(outcome)};
+  auto done = changed_from(change, reply);
+  done.replayed = outcome == "replayed";
+  return done;
+}
+
+/// From BEGIN to COMMIT in one round trip, as a migration.
+Task<Answer> attempt(Session& session, const ChangeGroupDevices& change) {
+  auto parameters = parameters_of(change);
+  const Reply reply =
+      co_await run_in_one_trip(session, statements::change_devices, std::move(parameters));
+  co_return decoded(reply, [&](const Reply& kept) { return answer_from(kept, change); });
 }
 
 /// Another program's row where this change was to put one, or none where it was to find one.
@@ -106,23 +115,13 @@ domain::GroupDevicesChanged changed_from(const ChangeGroupDevices& change, const
           std::string{reply.text(0, "at")}};
 }
 
-Answer change_group_devices(const OperationTools& tools, const domain::ChangePtr& change) {
-  for (int attempts = 1;; ++attempts) {
-    try {
-      return attempt(tools.session, *change);
-    } catch (const NotKept& why) {
-      leave_if_lost(tools, change, change->deadline, why, attempts);
-      const bool again = is_worth_another_attempt(why, attempts, change->deadline) ||
-                         (has_crossed(why) && attempts < kMostAttempts);
-      if (!again) {
-        log_failure(tools.log, change, why, attempts);
-        if (why.ended() == Ended::unknown)
-          return settle(tools, {change, change->deadline});
-        return Refusal{.reason = refusal_for(why)};
-      }
-    }
-    pause_before_retry(attempts, change->deadline);
-  }
+Task<Answer> change_group_devices(const OperationTools& tools, const domain::ChangePtr& change) {
+  const domain::Operation operation{change};
+  auto ended = co_await run_operation(
+      tools, operation, [&] { return attempt(tools.session, *change); }, has_crossed);
+  if (const auto* why = std::get_if<NotKept>(&ended))
+    co_return Refusal{.reason = refusal_for(*why)};
+  co_return std::get<Answer>(std::move(ended));
 }
 
 } // namespace regroup::db

@@ -6,7 +6,8 @@
 namespace regroup::db {
 
 /// Runs the change, with its retries and its settlement, to an outcome that is true.
-domain::Answer change_group_devices(const OperationTools& tools, const domain::ChangePtr& change);
+Task<domain::Answer> change_group_devices(const OperationTools& tools,
+                                          const domain::ChangePtr& change);
 
 /// Out of a reply of regroup_change_devices_v1 or regroup_settle_v1. Throws where it holds no such
 /// thing.

@@ -13,120 +13,135 @@ using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 
-std::optional<bool> optional_bool(const pqxx::field& field) {
-  return field.is_null() ? std::nullopt : std::optional{field.as<bool>()};
+std::optional<bool> optional_flag(const Row& row, const char* column) {
+  return row.is_null(column) ? std::nullopt : std::optional{row.flag(column)};
 }
 
-/// A page of what `count` counts and `list` lists, both with `args` first.
-template <class Item, class... Args>
-domain::Page<Item> page_of(Transaction& transaction, const domain::PageNumber& number,
-                           const pqxx::result& count, Item (*item)(const pqxx::row&),
-                           const Statement& list, const Args&... args) {
-  domain::Page<Item> page{
-      {}, number.page, number.per_page, count.front().front().as<std::int64_t>()};
-  const auto rows =
-      transaction.run(list, args..., number.per_page, (number.page - 1) * number.per_page);
-  for (const auto& row : rows)
-    page.items.push_back(item(row));
-  return page;
+struct List {
+  const Statement& count;
+  Parameters counted;
+  const Statement& page; // with the page's size and offset behind its parameters
+  Parameters parameters;
+};
+
+/// The last two statements of a job.
+template <class Item>
+Task<domain::Page<Item>> page_of(Transaction& transaction, const domain::PageNumber& number,
+                                 List list, Item (*item)(const Row&)) {
+  const Reply count = co_await transaction.run(list.count, std::move(list.counted));
+  domain::Page<Item> page{{}, number.page, number.per_page, count.number(0, "count")};
+  list.parameters.push_back(std::to_string(number.per_page));
+  list.parameters.push_back(std::to_string((number.page - 1) * number.per_page));
+  const Reply rows = co_await transaction.run_and_commit(list.page, std::move(list.parameters));
+  for (std::size_t row = 0; row < rows.rows(); ++row)
+    page.items.push_back(item(rows.row(row)));
+  co_return page;
 }
 
-domain::GroupMember member_from(const pqxx::row& row) {
+domain::GroupMember member_from(const Row& row) {
   domain::GroupMember member;
-  member.user_id = uuid(row["user_id"]);
-  member.display_name = optional_text(row["display_name"]);
-  member.role = row["role"].c_str();
-  member.joined_at = row["joined_at"].c_str();
-  member.device_count = row["device_count"].as<std::int64_t>();
+  member.user_id = uuid(row.text("user_id"));
+  member.display_name = optional_text(row, "display_name");
+  member.role = row.text("role");
+  member.joined_at = row.text("joined_at");
+  member.device_count = row.number("device_count");
   return member;
 }
 
-domain::MyGroup my_group_from(const pqxx::row& row) {
+domain::MyGroup my_group_from(const Row& row) {
   domain::MyGroup group;
-  group.group_id = uuid(row["group_id"]);
-  group.name = row["name"].c_str();
-  group.slug = row["slug"].c_str();
-  group.role = row["role"].c_str();
-  if (!row["max_devices"].is_null())
-    group.max_devices = row["max_devices"].as<std::int64_t>();
-  group.device_count = row["device_count"].as<std::int64_t>();
-  group.member_count = row["member_count"].as<std::int64_t>();
-  group.has_current_device = optional_bool(row["has_current_device"]);
-  group.created_at = row["created_at"].c_str();
-  group.joined_at = row["joined_at"].c_str();
+  group.group_id = uuid(row.text("group_id"));
+  group.name = row.text("name");
+  group.slug = row.text("slug");
+  group.role = row.text("role");
+  if (!row.is_null("max_devices"))
+    group.max_devices = row.number("max_devices");
+  group.device_count = row.number("device_count");
+  group.member_count = row.number("member_count");
+  group.has_current_device = optional_flag(row, "has_current_device");
+  group.created_at = row.text("created_at");
+  group.joined_at = row.text("joined_at");
   return group;
 }
 
-domain::GroupOfDevice group_of_device_from(const pqxx::row& row) {
+domain::GroupOfDevice group_of_device_from(const Row& row) {
   domain::GroupOfDevice group;
-  group.group_id = uuid(row["group_id"]);
-  group.name = row["name"].c_str();
-  group.slug = row["slug"].c_str();
-  group.role = optional_text(row["role"]);
-  group.added_by = optional_uuid(row["added_by"]);
-  group.added_at = row["added_at"].c_str();
+  group.group_id = uuid(row.text("group_id"));
+  group.name = row.text("name");
+  group.slug = row.text("slug");
+  group.role = optional_text(row, "role");
+  group.added_by = optional_uuid(row, "added_by");
+  group.added_at = row.text("added_at");
   return group;
 }
 
-domain::MyDevice my_device_from(const pqxx::row& row) {
+domain::MyDevice my_device_from(const Row& row) {
   domain::MyDevice device;
-  device.device_id = uuid(row["device_id"]);
-  device.display_name = row["display_name"].c_str();
-  device.group_id = row["group_id"].c_str();
-  device.platform = row["platform"].c_str();
-  device.active = row["active"].as<bool>();
-  device.is_primary = row["is_primary"].as<bool>();
-  device.is_current = optional_bool(row["is_current"]);
-  device.linked_at = optional_text(row["linked_at"]);
-  device.last_seen_at = optional_text(row["last_seen_at"]);
+  device.device_id = uuid(row.text("device_id"));
+  device.display_name = row.text("display_name");
+  device.group_id = row.text("group_id");
+  device.platform = row.text("platform");
+  device.active = row.flag("active");
+  device.is_primary = row.flag("is_primary");
+  device.is_current = optional_flag(row, "is_current");
+  device.linked_at = optional_text(row, "linked_at");
+  device.last_seen_at = optional_text(row, "last_seen_at");
   return device;
 }
 
 } // namespace
 
-Answer list_group_members(Session& session, const domain::ListGroupMembers& query) {
-  const auto group = query.group_id.text();
+Task<Answer> list_group_members(Session& session, const domain::ListGroupMembers& query) {
   Transaction transaction{session};
-  if (const auto refusal = refuse_stranger(transaction, query.user_id, query.group_id))
-    return *refusal;
-  return page_of(transaction, query.page, transaction.run(statements::count_members, group),
-                 member_from, statements::list_members, group);
+  const auto refusal = co_await refuse_stranger(transaction, query.user_id, query.group_id);
+  if (refusal)
+    co_return *refusal;
+  const Parameters group{query.group_id.text()};
+  List list{statements::count_members, group, statements::list_members, group};
+  co_return co_await page_of(transaction, query.page, std::move(list), member_from);
 }
 
-Answer list_groups(Session& session, const domain::ListGroups& query) {
+Task<Answer> list_groups(Session& session, const domain::ListGroups& query) {
+  Transaction transaction{session};
+  const auto refusal = co_await refuse_inactive(transaction, query.user_id);
+  if (refusal)
+    co_return *refusal;
   const auto user = query.user_id.text();
-  const auto device = text_of(query.current_device);
-  Transaction transaction{session};
-  if (const auto refusal = refuse_inactive(transaction, query.user_id))
-    return *refusal;
-  return page_of(transaction, query.page, transaction.run(statements::count_groups, user),
-                 my_group_from, statements::list_groups, user, text_or_null(device));
+  List list{statements::count_groups, {user}, statements::list_groups, {user}};
+  list.parameters.push_back(text_of(query.current_device));
+  co_return co_await page_of(transaction, query.page, std::move(list), my_group_from);
 }
 
-Answer list_groups_of_device(Session& session, const domain::ListGroupsOfDevice& query) {
+Task<Answer> list_groups_of_device(Session& session, const domain::ListGroupsOfDevice& query) {
+  Transaction transaction{session};
+  const auto refusal = co_await refuse_inactive(transaction, query.user_id);
+  if (refusal)
+    co_return *refusal;
   const auto user = query.user_id.text();
   const auto device = query.device_id.text();
-  Transaction transaction{session};
-  if (const auto refusal = refuse_inactive(transaction, query.user_id))
-    return *refusal;
-  const auto owner = transaction.run(statements::find_device_owner, device, user);
+  Parameters both{device, user};
+  Parameters for_page = both;
+  const Reply owner = co_await transaction.run(statements::find_device_owner, std::move(both));
   if (owner.empty())
-    return Refusal{Refused::not_found};
-  if (!owner.front()["is_owner"].as<bool>())
-    return Refusal{Refused::not_owner_of_device};
-  return page_of(transaction, query.page,
-                 transaction.run(statements::count_groups_of_device, device), group_of_device_from,
-                 statements::list_groups_of_device, device, user);
+    co_return Refusal{.reason = Refused::not_found};
+  if (!owner.row(0).flag("is_owner"))
+    co_return Refusal{.reason = Refused::not_owner_of_device};
+  List list{statements::count_groups_of_device,
+            {device},
+            statements::list_groups_of_device,
+            std::move(for_page)};
+  co_return co_await page_of(transaction, query.page, std::move(list), group_of_device_from);
 }
 
-Answer list_devices(Session& session, const domain::ListDevices& query) {
-  const auto user = query.user_id.text();
-  const auto device = text_of(query.current_device);
+Task<Answer> list_devices(Session& session, const domain::ListDevices& query) {
   Transaction transaction{session};
-  if (const auto refusal = refuse_inactive(transaction, query.user_id))
-    return *refusal;
-  return page_of(transaction, query.page, transaction.run(statements::count_devices, user),
-                 my_device_from, statements::list_devices, user, text_or_null(device));
+  const auto refusal = co_await refuse_inactive(transaction, query.user_id);
+  if (refusal)
+    co_return *refusal;
+  const auto user = query.user_id.text();
+  List list{statements::count_devices, {user}, statements::list_devices, {user}};
+  list.parameters.push_back(text_of(query.current_device));
+  co_return co_await page_of(transaction, query.page, std::move(list), my_device_from);
 }
 
 } // namespace regroup::db

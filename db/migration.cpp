@@ -63,16 +63,16 @@ MigrationCompleted completed_from(const Reply& reply) {
 
 namespace {
 
-MigrationCompleted completed_from_audit(const pqxx::row& row) {
+MigrationCompleted completed_from_audit(const Row& row) {
   MigrationCompleted done;
-  done.migration_id = uuid(row["id"]);
+  done.migration_id = uuid(row.text("id"));
   done.authenticated_group_id =
-      optional_uuid(row["authenticated_group_id"]).value_or(domain::Uuid{});
-  done.name = row["group_name"].c_str();
-  done.slug = row["group_slug"].c_str();
-  done.device_ids = uuid_array(row["device_ids"]);
-  done.devices_remaining = row["devices_remaining"].as<std::int64_t>();
-  done.ignored_device_ids = uuid_array(row["ignored_device_ids"]);
+      optional_uuid(row, "authenticated_group_id").value_or(domain::Uuid{});
+  done.name = row.text("group_name");
+  done.slug = row.text("group_slug");
+  done.device_ids = uuid_array(row.text("device_ids"));
+  done.devices_remaining = row.number("devices_remaining");
+  done.ignored_device_ids = uuid_array(row.text("ignored_device_ids"));
   return done;
 }
 
@@ -149,70 +149,16 @@ Answer answer_of(const Reply& reply, const MigrationCommand& command, const Sche
   return done;
 }
 
-/// From a worker's taking it up to its outcome. Each attempt goes from BEGIN to COMMIT in one round
-/// trip: see one_trip.hpp, and functions/migrate.sql for why a COMMIT that follows a refusal
-/// commits nothing. One whose end is unknown is never sent again: it is settled (settlement.hpp).
-class Migration final : public UnderWay {
-public:
-  Migration(const MigrationTools& tools, domain::MigrationPtr command)
-      : tools_(tools), command_(std::move(command)), time_(*command_, started_),
-        watch_(tools.session, command_->progress.get()) {}
-
-  /// Over a session that is ready.
-  void send() {
-    trip_.emplace(tools_.session, statements::migrate,
-                  parameters_of(*command_, tools_.facts, started_));
-  }
-
-  bool has_arrived() override { return trip_->has_arrived(); }
-
-  std::optional<Answer> answer() override {
-    if (!trip_->went_well())
-      return std::nullopt;
-    return read();
-  }
-
-  Answer finish() override {
-    for (int attempts = 1;; ++attempts) {
-      try {
-        if (!trip_) {
-          tools_.session.open();
-          send();
-        }
-        return read();
-      } catch (const NotKept& why) {
-        trip_.reset();
-        leave_if_lost({tools_.session, tools_.log, tools_.metrics}, command_, command_->deadline,
-                      why, attempts);
-        if (!is_worth_another_attempt(why, attempts, command_->deadline))
-          return answer_to(why, attempts);
-      }
-      pause_before_retry(attempts, command_->deadline);
-    }
-  }
-
-private:
-  Answer read() {
-    return decoded(trip_->finish(), [this](const Reply& reply) {
-      return answer_of(reply, *command_, tools_.facts);
-    });
-  }
-
-  Answer answer_to(const NotKept& why, int attempts) {
-    log_failure(tools_.log, command_, why, attempts);
-    const OperationTools tools{tools_.session, tools_.log, tools_.metrics};
-    if (why.ended() == Ended::unknown)
-      return settle(tools, {command_, command_->deadline});
-    return record_failure(tools, command_, refusal_for(why), started_);
-  }
-
-  MigrationTools tools_;
-  domain::MigrationPtr command_;
-  Clock::time_point started_ = Clock::now();
-  WorkerTime time_;
-  ProgressWatch watch_;
-  std::optional<OneTrip> trip_;
-};
+/// From BEGIN to COMMIT in one round trip; see transaction.hpp, and functions/migrate.sql for why a
+/// COMMIT that follows a refusal commits nothing.
+Task<Answer> attempt(const MigrationTools& tools, const MigrationCommand& command,
+                     Clock::time_point started) {
+  auto parameters = parameters_of(command, tools.facts, started);
+  const Reply reply =
+      co_await run_in_one_trip(tools.session, statements::migrate, std::move(parameters));
+  co_return decoded(reply,
+                    [&](const Reply& kept) { return answer_of(kept, command, tools.facts); });
+}
 
 } // namespace
 
@@ -253,58 +199,74 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
   return refusal;
 }
 
-Answer migrate(const MigrationTools& tools, const domain::MigrationPtr& command) {
-  return Migration{tools, command}.finish();
-}
-
-std::unique_ptr<UnderWay> begin_migration(const MigrationTools& tools,
-                                          domain::MigrationPtr command) {
-  auto migration = std::make_unique<Migration>(tools, std::move(command));
-  migration->send();
-  return migration;
+Task<Answer> migrate(const MigrationTools& tools, const domain::MigrationPtr& command) {
+  const auto started = Clock::now();
+  const WorkerTime time{*command, started};
+  const ProgressWatch watch{tools.session, command->progress.get()};
+  const OperationTools operation_tools{tools.session, tools.log, tools.metrics};
+  const domain::Operation operation{command};
+  auto ended = co_await run_operation(operation_tools, operation,
+                                      [&] { return attempt(tools, *command, started); });
+  if (const auto* why = std::get_if<NotKept>(&ended)) {
+    const Refused reason = refusal_for(*why);
+    co_return co_await record_failure(operation_tools, command, reason, started);
+  }
+  co_return std::get<Answer>(std::move(ended));
 }
 
 namespace {
 
-std::optional<Answer> recorded_migration(Session& session, const domain::FindMigration& query) {
+Answer report_from(const Row& row, const domain::FindMigration& query) {
   using Status = domain::MigrationReport::Status;
-  Transaction transaction{session};
-  if (query.initiator)
-    if (const auto refusal = refuse_inactive(transaction, *query.initiator))
-      return *refusal;
-  const auto rows = transaction.run(statements::find_migration, query.migration_id.text());
-  if (rows.empty())
-    return std::nullopt;
-  const auto row = rows.front();
-  const bool is_known_by_id_alone = row["registration_group_id"].size() == 0; // settle.sql
-  if (query.initiator && !is_known_by_id_alone && optional_uuid(row["user_id"]) != query.initiator)
-    return Refusal{Refused::not_found};
+  const bool is_known_by_id_alone = row.text("registration_group_id").empty(); // settle.sql
+  if (query.initiator && !is_known_by_id_alone && optional_uuid(row, "user_id") != query.initiator)
+    return Refusal{.reason = Refused::not_found};
   domain::MigrationReport report;
-  const std::string_view status = row["status"].c_str();
+  const std::string_view status = row.text("status");
   report.status = status == "failed"        ? Status::failed
                   : status == "rolled_back" ? Status::rolled_back
                                             : Status::completed;
-  report.registration_group_id = row["registration_group_id"].c_str();
-  report.completed_at = row["created_at"].c_str();
-  report.rolled_back_at = row["rolled_back_at"].c_str();
+  report.registration_group_id = row.text("registration_group_id");
+  report.completed_at = row.text("created_at");
+  report.rolled_back_at = row.text("rolled_back_at");
   if (report.status == Status::failed) {
-    report.error_code = row["error_code"].c_str();
-    report.error_message = row["error_message"].c_str();
+    report.error_code = row.text("error_code");
+    report.error_message = row.text("error_message");
   }
   report.result = completed_from_audit(row);
   return report;
 }
 
+Task<std::optional<Answer>> recorded_migration(Session& session,
+                                               const domain::FindMigration& query) {
+  Transaction transaction{session};
+  if (query.initiator) {
+    const auto refusal = co_await refuse_inactive(transaction, *query.initiator);
+    if (refusal)
+      co_return *refusal;
+  }
+  Parameters parameters{query.migration_id.text()};
+  const Reply reply =
+      co_await transaction.run_and_commit(statements::find_migration, std::move(parameters));
+  if (reply.empty())
+    co_return std::nullopt;
+  co_return report_from(reply.row(0), query);
+}
+
 } // namespace
 
-Answer find_migration(Session& session, const domain::FindMigration& query) {
-  if (const auto running = find_running(session, query))
-    return *running;
-  auto found = recorded_migration(session, query);
-  if (!found && query.initiator && query.final_after &&
-      settle_abandoned(session, query.migration_id, *query.initiator, *query.final_after))
-    found = recorded_migration(session, query);
-  return found.value_or(Refusal{.reason = Refused::not_found});
+Task<Answer> find_migration(Session& session, const domain::FindMigration& query) {
+  const auto running = co_await find_running(session, query);
+  if (running)
+    co_return *running;
+  auto found = co_await recorded_migration(session, query);
+  if (!found && query.initiator && query.final_after) {
+    const bool abandoned = co_await settle_abandoned(session, query.migration_id, *query.initiator,
+                                                     *query.final_after);
+    if (abandoned)
+      found = co_await recorded_migration(session, query);
+  }
+  co_return found.value_or(Refusal{.reason = Refused::not_found});
 }
 
 } // namespace regroup::db

@@ -1,14 +1,12 @@
 #pragma once
-#include "db/one_trip.hpp"
 #include "db/schema.hpp"
-#include "db/session.hpp"
+#include "db/transaction.hpp"
 #include "domain/command.hpp"
 #include "domain/log.hpp"
 #include "domain/metrics.hpp"
 #include "domain/outcome.hpp"
 
 #include <cstdint>
-#include <memory>
 #include <string_view>
 
 namespace regroup::db {
@@ -23,11 +21,7 @@ struct MigrationTools {
 
 /// One migration, with its retries, to an outcome that is true. Throws nothing but what is a
 /// defect.
-domain::Answer migrate(const MigrationTools& tools, const domain::MigrationPtr& command);
-
-/// The same, with its first attempt sent over a session that is ready.
-std::unique_ptr<UnderWay> begin_migration(const MigrationTools& tools,
-                                          domain::MigrationPtr command);
+Task<domain::Answer> migrate(const MigrationTools& tools, const domain::MigrationPtr& command);
 
 /// A refusal with the details that its code documents.
 domain::Refusal refusal_about(const domain::MigrationCommand& command, domain::Refused reason);
@@ -41,6 +35,6 @@ domain::Refusal refusal_of(std::string_view outcome, const Reply& reply,
                            const domain::MigrationCommand& command, std::int64_t limit);
 
 /// A migration's audit row, as its initiator or an administrator may see it; else `not_found`.
-domain::Answer find_migration(Session& session, const domain::FindMigration& query);
+Task<domain::Answer> find_migration(Session& session, const domain::FindMigration& query);
 
 } // namespace regroup::db

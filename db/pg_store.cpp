@@ -13,7 +13,10 @@
 #include "db/retry.hpp"
 #include "db/schema_steps.hpp"
 #include "db/settlement.hpp"
+#include "db/transaction.hpp"
 #include "db/undo.hpp"
+
+#include <asio/co_spawn.hpp>
 
 #include <algorithm>
 #include <exception>
@@ -29,27 +32,27 @@ namespace {
 using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
+using domain::Worked;
 using Clock = std::chrono::steady_clock;
 
-/// Ids that are sent along, without waiting for room in the socket's buffer: 150 take 6 KiB of the
-/// 200 that Linux has.
-constexpr std::size_t kMostSentAtOnce = 150;
-
-Answer check_api_key(Session& session, const domain::CheckApiKey& query) {
-  Transaction transaction{session};
-  const auto rows = transaction.run(statements::find_api_key, query.key_hash);
-  if (rows.empty())
-    return Refusal{Refused::unauthorized};
-  return domain::ApiKeyFacts{rows.front()["id"].as<std::int64_t>(),
-                             rows.front()["is_admin"].as<bool>()};
+Task<Answer> check_api_key(Session& session, const domain::CheckApiKey& query) {
+  Parameters parameters{query.key_hash};
+  const Reply found =
+      co_await run_in_one_trip(session, statements::find_api_key, std::move(parameters));
+  if (found.empty())
+    co_return Refusal{.reason = Refused::unauthorized};
+  co_return domain::ApiKeyFacts{found.number(0, "id"), found.row(0).flag("is_admin")};
 }
 
-Answer check_health(Session& session) {
-  Transaction transaction{session};
-  const auto newest = transaction.run(statements::check_health).front().front();
+Task<Answer> check_health(Session& session) {
+  Parameters none;
+  const Reply newest = co_await run_in_one_trip(session, statements::check_health, std::move(none));
   const bool complete =
-      !newest.is_null() && newest.as<int>() >= std::stoi(std::string{schema_steps().back().name});
-  return complete ? Answer{domain::Healthy{}} : Answer{Refusal{Refused::database_unavailable}};
+      !newest.is_null(0, "step") &&
+      newest.number(0, "step") >= std::stoi(std::string{schema_steps().back().name});
+  if (!complete)
+    co_return Refusal{.reason = Refused::database_unavailable};
+  co_return domain::Healthy{};
 }
 
 /// Sent again after an end that is unknown, it comes to the same. Not so the events of a replica's
@@ -60,66 +63,153 @@ bool can_be_repeated(const domain::Job& job) {
 
 } // namespace
 
+/// What the jobs of a store run over. Each has it until its end.
+class PgStore::Jobs {
+public:
+  Jobs(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
+       Connector& connector, const SchemaFacts& facts, domain::Log& log, domain::Metrics& metrics)
+      : session_(settings, std::move(servers), connector, log, metrics), facts_(facts), log_(log),
+        metrics_(metrics) {}
+
+  static Task<bool> connect(std::shared_ptr<Jobs> jobs);
+
+  /// Throws nothing: what the job throws is a defect, and answered as one.
+  static Task<Worked> work(std::shared_ptr<Jobs> jobs, std::shared_ptr<const domain::Job> job,
+                           bool doubted);
+
+  void end_silence() noexcept { session_.end_silence(); }
+
+private:
+  using Ran = std::variant<Answer, domain::Left>;
+
+  Task<bool> still_answers();
+  void allow(const domain::Job& job);
+  Task<Ran> attempts_at(const domain::Job& job, bool doubted);
+  Task<Answer> attempt(const domain::Job& job, bool again);
+  Answer failed(const NotKept& why, bool doubted);
+
+  Session session_;
+  SchemaFacts facts_;
+  domain::Log& log_;
+  domain::Metrics& metrics_;
+  MigrationTools migration_tools_{session_, facts_, log_, metrics_};
+  OperationTools operation_tools_{session_, log_, metrics_};
+};
+
+namespace {
+
+/// To a job that nothing more is known of. What became of an operation is not known then.
+Answer defect(const domain::Job& job) {
+  if (const auto operation = domain::operation_of(job))
+    return domain::no_outcome(domain::Settle{*operation, {}});
+  return Refusal{.reason = Refused::internal};
+}
+
+} // namespace
+
 PgStore::PgStore(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
-                 const SchemaFacts& facts, domain::Log& log, domain::Metrics& metrics)
-    : session_(settings, std::move(servers), log, metrics), facts_(facts), log_(log),
-      metrics_(metrics) {}
+                 Connector& connector, const SchemaFacts& facts, domain::Log& log,
+                 domain::Metrics& metrics)
+    : jobs_(std::make_shared<Jobs>(settings, std::move(servers), connector, facts, log, metrics)),
+      loop_(connector.loop()) {}
 
-bool PgStore::connect() noexcept {
+PgStore::~PgStore() = default;
+
+void PgStore::connect(std::function<void(bool)> done) noexcept {
   try {
-    if (session_.is_ready() && answers())
-      return true;
-    session_.connect();
-    return true;
-  } catch (const std::exception&) { // what there is to say is in the log
-    session_.drop();
-    return false;
+    asio::co_spawn(
+        loop_, Jobs::connect(jobs_),
+        [done](const std::exception_ptr& why, bool connected) { done(!why && connected); });
+  } catch (const std::exception&) { // no memory
+    done(false);
   }
 }
 
-bool PgStore::answers() {
-  session_.patience().allow(Clock::now());
+void PgStore::run(domain::Job job, bool doubted,
+                  std::function<void(domain::Worked)> done) noexcept {
+  const auto shared = std::make_shared<const domain::Job>(std::move(job));
   try {
-    Transaction transaction{session_};
-    return true;
-  } catch (const NotKept&) {
-    session_.drop();
-    return false;
+    asio::co_spawn(loop_, Jobs::work(jobs_, shared, doubted),
+                   [shared, done](const std::exception_ptr& why, Worked how) {
+                     done(why ? Worked{defect(*shared)} : std::move(how));
+                   });
+  } catch (const std::exception&) { // no memory: nothing was begun
+    done({doubted ? defect(*shared) : Answer{Refusal{.reason = Refused::internal}}});
   }
 }
 
-domain::Ran PgStore::execute(const domain::Job& job, bool doubted) noexcept {
-  allow(job);
-  return answered(domain::operation_of(job), [&]() -> domain::Ran {
-    for (int attempts = 1;; ++attempts) {
-      try {
-        return run(job, doubted);
-      } catch (const NotKept& why) {
-        doubted = doubted || why.ended() == Ended::unknown;
-        if (!session_.is_ready() && (can_be_repeated(job) || why.ended() == Ended::unsent))
-          return domain::Left{job, doubted};
-        const bool has_time = Clock::now() < domain::deadline_of(job);
-        const bool again = can_be_repeated(job) &&
-                           (is_worth_another_attempt(why, attempts, domain::deadline_of(job)) ||
-                            (doubted && has_time));
-        if (!again)
-          return answer_to(why, doubted);
-      }
-      pause_before_retry(std::min(attempts, kMostAttempts), domain::deadline_of(job));
+void PgStore::end_silence() noexcept { jobs_->end_silence(); }
+
+Task<bool> PgStore::Jobs::connect(std::shared_ptr<Jobs> jobs) {
+  try {
+    if (jobs->session_.is_ready()) {
+      const bool answers = co_await jobs->still_answers();
+      if (answers)
+        co_return true;
     }
-  });
+    co_await jobs->session_.connect();
+    co_return true;
+  } catch (const std::exception&) { // what there is to say is in the log
+    jobs->session_.drop();
+    co_return false;
+  }
+}
+
+Task<bool> PgStore::Jobs::still_answers() {
+  session_.patience().allow(Clock::now());
+  Parameters none;
+  const auto outcome =
+      co_await outcome_of(run_in_one_trip(session_, statements::prove, std::move(none)));
+  co_return std::holds_alternative<Reply>(outcome);
 }
 
 /// A probe has to be told of a server that is silent sooner than anybody else.
-void PgStore::allow(const domain::Job& job) {
-  const auto deadline = domain::deadline_of(job);
-  if (std::holds_alternative<domain::CheckHealth>(job))
-    session_.patience().allow(Clock::now());
-  else
-    session_.patience().allow(deadline);
+void PgStore::Jobs::allow(const domain::Job& job) {
+  const bool is_probe = std::holds_alternative<domain::CheckHealth>(job);
+  session_.patience().allow(is_probe ? Clock::now() : domain::deadline_of(job));
 }
 
-Answer PgStore::answer_to(const NotKept& why, bool doubted) {
+Task<Worked> PgStore::Jobs::work(std::shared_ptr<Jobs> jobs, std::shared_ptr<const domain::Job> job,
+                                 bool doubted) {
+  auto& session = jobs->session_;
+  const auto left_with = [&](Ran ran) {
+    return Worked{std::move(ran), session.is_connected(), session.was_silent()};
+  };
+  jobs->allow(*job);
+  try {
+    auto ran = co_await jobs->attempts_at(*job, doubted);
+    co_return left_with(std::move(ran));
+  } catch (ConnectionLost& lost) {
+    co_return left_with(std::move(lost.left));
+  } catch (const std::exception& why) {
+    jobs->log_.event(domain::LogLevel::error, "database.defect",
+                     {{"error", std::string_view{why.what()}}});
+    session.drop(); // whatever it was, do not go on with a connection in an unknown state
+    co_return left_with(defect(*job));
+  }
+}
+
+Task<PgStore::Jobs::Ran> PgStore::Jobs::attempts_at(const domain::Job& job, bool doubted) {
+  const auto deadline = domain::deadline_of(job);
+  for (int attempts = 1;; ++attempts) {
+    auto outcome = co_await outcome_of(attempt(job, doubted));
+    const auto* why = std::get_if<NotKept>(&outcome);
+    if (why == nullptr)
+      co_return std::get<Answer>(std::move(outcome));
+    doubted = doubted || why->ended() == Ended::unknown;
+    if (!session_.is_ready() && (can_be_repeated(job) || why->ended() == Ended::unsent))
+      co_return domain::Left{job, doubted};
+    const bool has_time = Clock::now() < deadline;
+    const bool again =
+        can_be_repeated(job) &&
+        (is_worth_another_attempt(*why, attempts, deadline) || (doubted && has_time));
+    if (!again)
+      co_return failed(*why, doubted);
+    co_await pause_before_retry(std::min(attempts, kMostAttempts), deadline);
+  }
+}
+
+Answer PgStore::Jobs::failed(const NotKept& why, bool doubted) {
   if (why.ended() == Ended::refused)
     log_.event(
         domain::LogLevel::error, "database.statement_failed",
@@ -127,64 +217,17 @@ Answer PgStore::answer_to(const NotKept& why, bool doubted) {
   return Refusal{.reason = doubted ? Refused::timeout : refusal_for(why)};
 }
 
-std::optional<int> PgStore::begin(const domain::Job& job) noexcept {
-  try {
-    if (!session_.is_ready())
-      return std::nullopt;
-    allow(job);
-    if (const auto* migration = std::get_if<domain::MigrationPtr>(&job)) {
-      if ((*migration)->device_ids && (*migration)->device_ids->size() > kMostSentAtOnce)
-        return std::nullopt;
-      under_way_ = begin_migration(tools(), *migration);
-      begun_ = *migration;
-    } else if (const auto* recall = std::get_if<domain::RecallMigration>(&job)) {
-      if (recall->users.size() > kMostSentAtOnce)
-        return std::nullopt;
-      under_way_ = begin_recall(session_, *recall);
-    } else {
-      return std::nullopt;
-    }
-    return session_.connection().socket();
-  } catch (const std::exception&) { // no memory: it comes before anything is sent
-    session_.drop();
-    return std::nullopt;
-  }
-}
-
-domain::Store::Progressed PgStore::proceed() noexcept {
-  std::optional<Answer> answer;
-  try {
-    if (!under_way_->has_arrived())
-      return {Came::not_all, {}};
-    answer = under_way_->answer();
-  } catch (const std::exception&) {
-    // finish() meets it again, and has the answer to it
-  }
-  if (!answer)
-    return {Came::needs_time, {}};
-  under_way_.reset();
-  begun_.reset();
-  return {Came::answer, *std::move(answer)};
-}
-
-domain::Ran PgStore::finish() noexcept {
-  return answered(std::exchange(begun_, std::nullopt), [this]() -> domain::Ran {
-    const auto ending = std::move(under_way_);
-    return ending->finish();
-  });
-}
-
-Answer PgStore::run(const domain::Job& job, bool again) {
+Task<Answer> PgStore::Jobs::attempt(const domain::Job& job, bool again) {
   return std::visit(
-      [this, again]<class T>(const T& each) -> Answer {
+      [this, again]<class T>(const T& each) -> Task<Answer> {
         if constexpr (std::is_same_v<T, domain::MigrationPtr>)
-          return migrate(tools(), each);
+          return migrate(migration_tools_, each);
         else if constexpr (std::is_same_v<T, domain::Settle>)
-          return settle(operation_tools(), each);
+          return settle(operation_tools_, each);
         else if constexpr (std::is_same_v<T, domain::PlanMigration>)
           return plan(session_, facts_, *each.migration);
         else if constexpr (std::is_same_v<T, domain::UndoPtr>)
-          return undo(operation_tools(), each);
+          return undo(operation_tools_, each);
         else if constexpr (std::is_same_v<T, domain::FindOrigin>)
           return find_origin(session_, each);
         else if constexpr (std::is_same_v<T, domain::RecallMigration>)
@@ -196,7 +239,7 @@ Answer PgStore::run(const domain::Job& job, bool again) {
         else if constexpr (std::is_same_v<T, domain::ListGroupDevices>)
           return list_group_devices(session_, each);
         else if constexpr (std::is_same_v<T, domain::ChangePtr>)
-          return change_group_devices(operation_tools(), each);
+          return change_group_devices(operation_tools_, each);
         else if constexpr (std::is_same_v<T, domain::ListGroupMembers>)
           return list_group_members(session_, each);
         else if constexpr (std::is_same_v<T, domain::ListGroups>)
@@ -225,24 +268,6 @@ Answer PgStore::run(const domain::Job& job, bool again) {
           return check_health(session_);
       },
       job);
-}
-
-/// What `call` returns, or the answer to a defect that it throws. What became of an operation is
-/// not known then.
-template <class Call>
-domain::Ran PgStore::answered(const std::optional<domain::Operation>& operation,
-                              Call call) noexcept {
-  try {
-    return call();
-  } catch (ConnectionLost& lost) {
-    return std::move(lost.left);
-  } catch (const std::exception& why) {
-    log_.event(domain::LogLevel::error, "database.defect",
-               {{"error", std::string_view{why.what()}}});
-    session_.drop(); // whatever it was, do not go on with a connection in an unknown state
-    return operation ? Answer{domain::no_outcome(domain::Settle{*operation, {}})}
-                     : Answer{Refusal{.reason = Refused::internal}};
-  }
 }
 
 } // namespace regroup::db

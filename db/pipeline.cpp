@@ -65,21 +65,17 @@ int Reply::column_of(const char* name) const {
 Pipeline::Pipeline(Connection& connection, bool prepared)
     : connection_(connection), prepared_(prepared) {
   connection_.forget_warnings();
-  connection_.patience().begin(); // sending may wait as well
   PQenterPipelineMode(connection_.handle());
 }
 
 bool Pipeline::finish() {
-  if (!std::exchange(is_whole_, false)) {
-    connection_.patience().end();
+  if (!std::exchange(is_whole_, false))
     return in_step_;
-  }
   while (read_ < sent_.size())
     next();
   const auto mark = next_result(); // a connection that broke has none
   in_step_ = mark && PQresultStatus(mark.get()) == PGRES_PIPELINE_SYNC &&
              PQexitPipelineMode(connection_.handle()) != 0;
-  connection_.patience().end();
   return in_step_;
 }
 
@@ -103,10 +99,11 @@ bool Pipeline::add(const Statement& statement, const Parameters& parameters) {
 }
 
 bool Pipeline::send() {
-  connection_.patience().begin();
   is_whole_ = PQpipelineSync(connection_.handle()) != 0;
   return is_whole_;
 }
+
+bool Pipeline::has_left() { return PQflush(connection_.handle()) != 1; }
 
 bool Pipeline::has_arrived() {
   PGconn* from = connection_.handle();
@@ -165,7 +162,6 @@ Pipeline::Arrived Pipeline::from_libpq() {
   auto result = owned(PQgetResult(connection_.handle()));
   const bool warned = connection_.warned();
   connection_.forget_warnings();
-  connection_.patience().begin(); // sending may wait as well
   return {std::move(result), warned};
 }
 

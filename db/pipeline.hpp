@@ -21,6 +21,27 @@ using Parameters = std::vector<std::optional<std::string>>;
 
 using Result = std::shared_ptr<pg_result>; // cleared with its last owner
 
+class Reply;
+
+/// One row of a reply, which outlives it. Each member throws std::logic_error when there is no such
+/// column.
+class Row {
+public:
+  Row(const Reply& reply, std::size_t number) : reply_(&reply), number_(number) {}
+
+  bool is_null(const char* column) const;
+  /// Empty where it is NULL.
+  std::string_view text(const char* column) const;
+  /// Throws std::runtime_error when it is no number.
+  std::int64_t number(const char* column) const;
+  /// Whether it is true; false also where it is NULL.
+  bool flag(const char* column) const { return text(column) == "t"; }
+
+private:
+  const Reply* reply_;
+  std::size_t number_;
+};
+
 /// What a statement returned. The views live as long as it.
 class Reply {
 public:
@@ -28,10 +49,10 @@ public:
 
   std::size_t rows() const;
   bool empty() const { return rows() == 0; }
+  Row row(std::size_t number) const { return {*this, number}; }
+  // As Row's.
   bool is_null(std::size_t row, const char* column) const;
-  /// Empty where it is NULL. Throws std::logic_error when there is no such column.
   std::string_view text(std::size_t row, const char* column) const;
-  /// Throws std::runtime_error when it is no number.
   std::int64_t number(std::size_t row, const char* column) const;
   /// "COMMIT", "SELECT 1": what PostgreSQL says was done.
   std::string_view tag() const;
@@ -41,6 +62,14 @@ private:
 
   Result result_;
 };
+
+inline bool Row::is_null(const char* column) const { return reply_->is_null(number_, column); }
+inline std::string_view Row::text(const char* column) const {
+  return reply_->text(number_, column);
+}
+inline std::int64_t Row::number(const char* column) const {
+  return reply_->number(number_, column);
+}
 
 /// Why a statement has no reply.
 struct Failure {
@@ -58,26 +87,30 @@ bool can_be_believed(const char* severity, std::string_view sqlstate);
 
 /// Statements that are sent together, and PostgreSQL's answers in their order (libpq, "Pipeline
 /// Mode"): one round trip for all of them. When one fails PostgreSQL skips those behind it. Until
-/// its end nobody else uses the connection. Through a pooler in transaction mode it stays on one
-/// session, since that is not given back before the end of the transaction.
+/// its end nobody else uses the connection, and one that was not finished leaves a connection that
+/// is to be thrown away. Through a pooler in transaction mode it stays on one session, since that
+/// is not given back before the end of the transaction.
 class Pipeline {
 public:
   /// `prepared`: each statement is prepared once a session, by its name.
   Pipeline(Connection& connection, bool prepared);
-  ~Pipeline() { finish(); }
+  ~Pipeline() = default;
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
   /// Queues a statement; whether it could be (if not, the connection is broken).
   [[nodiscard]] bool add(const Statement& statement, const Parameters& parameters = {});
-  /// Sends what is queued; whether all of it left.
+  /// Begins to send what is queued; whether the connection took it.
   [[nodiscard]] bool send();
+
+  /// Goes on sending, without waiting: whether all of it has left, or never will.
+  [[nodiscard]] bool has_left();
 
   /// Takes what has arrived, without waiting: whether next() will find the answers to all that was
   /// sent, or that the connection broke. The socket (PQsocket) tells when to ask again.
   [[nodiscard]] bool has_arrived();
 
-  /// The answer to the next statement: waits for it. Exactly one of the first two is there.
+  /// The answer to the next statement, after has_arrived(). Exactly one of the first two is there.
   struct Answer {
     std::optional<Reply> reply;
     Failure failure;
@@ -85,12 +118,9 @@ public:
   };
   Answer next();
 
-  /// Reads what was not read, up to the mark behind all that was sent; whether the mark came, so
-  /// that the connection is in step and can be used again. One that is not is to be thrown away.
+  /// Reads what was not read, up to the mark behind all that was sent, after has_arrived(); whether
+  /// the mark came, so that the connection is in step and can be used again.
   bool finish();
-
-  /// Reads no more: the connection is to be thrown away.
-  void abandon() { is_whole_ = false; }
 
 private:
   struct Arrived {
@@ -113,7 +143,7 @@ private:
   std::deque<Arrived> arrived_; // as PQgetResult gave it, the nothings between them as well
   bool warned_ = false;         // with the answer that is being read
   std::size_t read_ = 0;
-  bool is_whole_ = false; // all of it was sent: it is worth waiting for the answers
+  bool is_whole_ = false; // the connection took all of it: it will be answered
   bool in_step_ = false;  // the mark behind all of it was read
 };
 

@@ -2,7 +2,7 @@
 
 #include "db/codec.hpp"
 #include "db/migration.hpp"
-#include "db/one_trip.hpp"
+#include "db/transaction.hpp"
 #include "domain/names.hpp"
 
 #include <algorithm>
@@ -15,46 +15,58 @@ namespace regroup::db {
 using domain::Answer;
 using domain::Refused;
 
-Answer plan(Session& session, const SchemaFacts& facts, const domain::MigrationCommand& command) {
-  std::optional<std::string> device_ids;
-  if (command.device_ids)
-    device_ids = uuid_array_text(*command.device_ids);
-  std::optional<std::string> into;
-  if (command.into_group)
-    into = command.authenticated_group_id.text();
+namespace {
+
+Parameters parameters_of(const domain::MigrationCommand& command, const std::string& slug,
+                         std::int64_t limit) {
+  return {command.user_id.text(),
+          command.registration_group_id,
+          slug,
+          command.device_ids ? std::optional{uuid_array_text(*command.device_ids)} : std::nullopt,
+          std::to_string(limit),
+          domain::name_of(command.require_owner),
+          command.into_group ? std::optional{command.authenticated_group_id.text()} : std::nullopt,
+          std::to_string(command.link_age.count())};
+}
+
+Answer plan_from(const Reply& reply, const domain::MigrationCommand& command, std::string slug,
+                 std::int64_t limit) {
   domain::MigrationPlan plan;
   plan.registration_group_id = command.registration_group_id;
   plan.name = command.group_name;
-  plan.slug = domain::cut_slug(command.slug, facts.slug_width);
+  plan.slug = std::move(slug);
+  const std::string_view outcome = reply.text(0, "outcome");
+  if (outcome != "ready")
+    plan.obstacle = refusal_of(outcome, reply, command, limit);
+  if (plan.obstacle && plan.obstacle->reason == Refused::unauthorized)
+    return *plan.obstacle;
+  if (command.into_group) {
+    // That group's, unless another is in the way (already_migrated).
+    const bool is_its_own = !reply.is_null(0, "o_slug");
+    plan.authenticated_group_id = command.authenticated_group_id;
+    plan.name = is_its_own ? reply.text(0, "o_name") : "";
+    plan.slug = is_its_own ? reply.text(0, "o_slug") : "";
+  }
+  if (!reply.is_null(0, "o_to_migrate")) {
+    plan.devices_to_migrate = reply.number(0, "o_to_migrate");
+    plan.device_ids = uuid_array(reply.text(0, "o_device_ids"));
+    plan.devices_remaining = reply.number(0, "o_remaining");
+    plan.ignored_device_ids = uuid_array(reply.text(0, "o_ignored"));
+  }
+  return plan;
+}
 
+} // namespace
+
+Task<Answer> plan(Session& session, const SchemaFacts& facts,
+                  const domain::MigrationCommand& command) {
   const std::int64_t limit = std::min(command.max_devices, facts.most_devices);
+  const std::string slug = domain::cut_slug(command.slug, facts.slug_width);
+  auto parameters = parameters_of(command, slug, limit);
   // A STABLE function: PostgreSQL lets it write nothing, so there is nothing to roll back.
-  return run_in_one_trip(session, statements::plan,
-                         {command.user_id.text(), command.registration_group_id, plan.slug,
-                          std::move(device_ids), std::to_string(limit),
-                          domain::name_of(command.require_owner), std::move(into),
-                          std::to_string(command.link_age.count())},
-                         [&](const Reply& reply) -> Answer {
-                           const std::string_view outcome = reply.text(0, "outcome");
-                           if (outcome != "ready")
-                             plan.obstacle = refusal_of(outcome, reply, command, limit);
-                           if (plan.obstacle && plan.obstacle->reason == Refused::unauthorized)
-                             return *plan.obstacle;
-                           if (command.into_group) {
-                             // That group's, unless another is in the way (already_migrated).
-                             const bool is_its_own = !reply.is_null(0, "o_slug");
-                             plan.authenticated_group_id = command.authenticated_group_id;
-                             plan.name = is_its_own ? reply.text(0, "o_name") : "";
-                             plan.slug = is_its_own ? reply.text(0, "o_slug") : "";
-                           }
-                           if (!reply.is_null(0, "o_to_migrate")) {
-                             plan.devices_to_migrate = reply.number(0, "o_to_migrate");
-                             plan.device_ids = uuid_array(reply.text(0, "o_device_ids"));
-                             plan.devices_remaining = reply.number(0, "o_remaining");
-                             plan.ignored_device_ids = uuid_array(reply.text(0, "o_ignored"));
-                           }
-                           return plan;
-                         });
+  const Reply reply = co_await run_in_one_trip(session, statements::plan, std::move(parameters));
+  co_return decoded(reply,
+                    [&](const Reply& found) { return plan_from(found, command, slug, limit); });
 }
 
 } // namespace regroup::db

@@ -7,7 +7,7 @@
 namespace regroup::db {
 
 /// What a migration would do, or what would stop it: a `MigrationPlan`, or `unauthorized`.
-domain::Answer plan(Session& session, const SchemaFacts& facts,
-                    const domain::MigrationCommand& command);
+Task<domain::Answer> plan(Session& session, const SchemaFacts& facts,
+                          const domain::MigrationCommand& command);
 
 } // namespace regroup::db

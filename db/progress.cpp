@@ -2,8 +2,11 @@
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
+#include "db/settlement.hpp"
+#include "db/transaction.hpp"
 
 #include <string_view>
+#include <utility>
 
 namespace regroup::db {
 
@@ -12,84 +15,90 @@ using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 
-Answer note_running(Session& session, const domain::NoteRunning& job) {
+Task<Answer> note_running(Session& session, const domain::NoteRunning& job) {
   const auto& migration = *job.migration;
-  std::optional<std::string> device_ids;
-  if (migration.device_ids)
-    device_ids = uuid_array_text(*migration.device_ids);
-  const auto trace_id = text_if_any(migration.trace_id);
+  Parameters parameters{migration.migration_id.text(), migration.user_id.text(),
+                        migration.registration_group_id};
+  parameters.push_back(migration.device_ids ? std::optional{uuid_array_text(*migration.device_ids)}
+                                            : std::nullopt);
+  parameters.push_back(text_if_any(migration.trace_id));
+  parameters.push_back(std::to_string(microseconds(Clock::now() - migration.received)));
   Transaction transaction{session};
-  transaction.run(statements::promise_nothing);
-  const auto total =
-      transaction
-          .run(statements::note_running, migration.migration_id.text(), migration.user_id.text(),
-               migration.registration_group_id, text_or_null(device_ids), text_or_null(trace_id),
-               microseconds(Clock::now() - migration.received))
-          .front()
-          .front()
-          .as<std::int64_t>();
-  transaction.commit();
-  return domain::RunningNoted{total};
+  co_await transaction.run(statements::promise_nothing);
+  const Reply noted =
+      co_await transaction.run_and_commit(statements::note_running, std::move(parameters));
+  co_return domain::RunningNoted{noted.number(0, "total")};
 }
 
-Answer tell_progress(Session& session, const domain::TellProgress& job) {
+Task<Answer> tell_progress(Session& session, const domain::TellProgress& job) {
   std::vector<domain::Uuid> ids;
-  std::string processed;
+  std::vector<std::int64_t> processed;
   for (const auto& migration : job.migrations) {
     ids.push_back(migration->migration_id);
-    processed += (processed.empty() ? "{" : ",") +
-                 std::to_string(migration->progress ? migration->progress->processed.load() : 0);
+    processed.push_back(migration->progress ? migration->progress->processed.load() : 0);
   }
+  Parameters parameters{uuid_array_text(ids), number_array_text(processed)};
   Transaction transaction{session};
-  transaction.run(statements::promise_nothing);
-  transaction.run(statements::tell_progress, uuid_array_text(ids), processed + "}");
-  transaction.commit();
-  return domain::Done{};
+  co_await transaction.run(statements::promise_nothing);
+  co_await transaction.run_and_commit(statements::tell_progress, std::move(parameters));
+  co_return domain::Done{};
 }
 
-Answer end_running(Session& session, const domain::EndRunning& job) {
+namespace {
+
+/// The settlement of a migration that was refused after its 202: its failed row.
+Parameters refusal_parameters(const domain::EndRunning& job) {
   const auto& migration = *job.migration;
-  const auto trace_id = text_if_any(migration.trace_id);
-  const auto received = microseconds(Clock::now() - migration.received);
-  std::optional<std::string> started; // not all come to a worker
+  std::optional<Clock::time_point> started; // not all come to a worker
   if (migration.progress && migration.progress->has_run())
-    started = std::to_string(received - migration.progress->queue_us);
-  Transaction transaction{session};
-  transaction.run(statements::promise_nothing);
-  if (!job.error_code.empty())
-    transaction.run(statements::settle, "migration", migration.migration_id.text(),
-                    migration.user_id.text(), migration.registration_group_id, nullptr, "none",
-                    job.error_code, job.error_message, text_or_null(trace_id), received,
-                    text_or_null(started));
-  transaction.run(statements::forget_running, migration.migration_id.text());
-  transaction.commit();
-  return domain::Done{};
+    started = migration.received + std::chrono::microseconds{migration.progress->queue_us};
+  return settlement_of(job.migration, "none", job.error_code, job.error_message, started);
 }
 
-std::optional<Answer> find_running(Session& session, const domain::FindMigration& query) {
+} // namespace
+
+Task<Answer> end_running(Session& session, const domain::EndRunning& job) {
   Transaction transaction{session};
-  const auto row = transaction
-                       .run(statements::find_running, query.migration_id.text(),
-                            std::int64_t{kSilentReplica.count()})
-                       .front();
-  const std::string_view outcome = row["outcome"].c_str();
-  if (outcome == "settled")
-    transaction.commit();
-  if (outcome != "running")
-    return std::nullopt;
-  if (query.initiator) {
-    if (const auto refusal = refuse_inactive(transaction, *query.initiator))
-      return *refusal;
-    if (optional_uuid(row["o_user_id"]) != query.initiator)
-      return Refusal{Refused::not_found};
+  co_await transaction.run(statements::promise_nothing);
+  if (!job.error_code.empty()) {
+    auto parameters = refusal_parameters(job);
+    co_await transaction.run(statements::settle, std::move(parameters));
   }
+  Parameters ended{job.migration->migration_id.text()};
+  co_await transaction.run_and_commit(statements::forget_running, std::move(ended));
+  co_return domain::Done{};
+}
+
+namespace {
+
+domain::MigrationReport report_from(const Row& row, const domain::FindMigration& query) {
   domain::MigrationReport report;
   report.status = domain::MigrationReport::Status::in_progress;
-  report.registration_group_id = row["o_registration_group_id"].c_str();
-  report.devices_total = row["o_total"].as<std::int64_t>();
-  report.devices_processed = row["o_processed"].as<std::int64_t>();
+  report.registration_group_id = row.text("o_registration_group_id");
+  report.devices_total = row.number("o_total");
+  report.devices_processed = row.number("o_processed");
   report.result.migration_id = query.migration_id;
   return report;
+}
+
+} // namespace
+
+Task<std::optional<Answer>> find_running(Session& session, const domain::FindMigration& query) {
+  Parameters parameters{query.migration_id.text(), std::to_string(kSilentReplica.count())};
+  const Reply found =
+      co_await run_in_one_trip(session, statements::find_running, std::move(parameters));
+  const Row row = found.row(0);
+  if (row.text("outcome") != "running")
+    co_return std::nullopt;
+  if (query.initiator) {
+    Transaction transaction{session};
+    const auto refusal = co_await refuse_inactive(transaction, *query.initiator);
+    if (refusal)
+      co_return *refusal;
+    if (optional_uuid(row, "o_user_id") != query.initiator)
+      co_return Refusal{.reason = Refused::not_found};
+  }
+  co_return report_from(row, query);
 }
 
 } // namespace regroup::db

@@ -12,12 +12,13 @@ namespace regroup::db {
 /// second: http/status_teller.hpp).
 inline constexpr std::chrono::milliseconds kSilentReplica{10'000};
 
-domain::Answer note_running(Session& session, const domain::NoteRunning& job);
-domain::Answer tell_progress(Session& session, const domain::TellProgress& job);
-domain::Answer end_running(Session& session, const domain::EndRunning& job);
+Task<domain::Answer> note_running(Session& session, const domain::NoteRunning& job);
+Task<domain::Answer> tell_progress(Session& session, const domain::TellProgress& job);
+Task<domain::Answer> end_running(Session& session, const domain::EndRunning& job);
 
 /// A migration that runs, on whatever replica; nothing when none does, and then the audit tells.
 /// Settles what a dead replica left (functions/running.sql).
-std::optional<domain::Answer> find_running(Session& session, const domain::FindMigration& query);
+Task<std::optional<domain::Answer>> find_running(Session& session,
+                                                 const domain::FindMigration& query);
 
 } // namespace regroup::db

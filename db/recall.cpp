@@ -1,11 +1,10 @@
 #include "db/recall.hpp"
 
 #include "db/codec.hpp"
-#include "db/retry.hpp"
-#include "db/settlement.hpp"
+#include "db/transaction.hpp"
 
 #include <algorithm>
-#include <chrono>
+#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -34,87 +33,33 @@ Refusal refusal_from(const Reply& reply, std::size_t row,
   return refusal;
 }
 
-class Recall final : public UnderWay {
-public:
-  Recall(Session& session, domain::RecallMigration query)
-      : session_(session), query_(std::move(query)) {}
+std::string distinct(std::vector<Uuid> users) {
+  std::sort(users.begin(), users.end());
+  users.erase(std::unique(users.begin(), users.end()), users.end());
+  return uuid_array_text(users);
+}
 
-  /// Over a session that is ready.
-  void send() {
-    trip_.emplace(session_, statements::recall_migration,
-                  Parameters{query_.registration_group_id, distinct(query_.users)});
-  }
-
-  bool has_arrived() override { return trip_->has_arrived(); }
-
-  std::optional<Answer> answer() override {
-    if (!trip_->went_well())
-      return std::nullopt;
-    return read();
-  }
-
-  /// It changes nothing, so it is sent again whatever broke.
-  Answer finish() override {
-    for (int attempts = 1;; ++attempts) {
-      try {
-        if (!trip_) {
-          session_.open();
-          send();
-        }
-        return read();
-      } catch (const NotKept& why) {
-        trip_.reset();
-        if (!session_.is_ready())
-          throw ConnectionLost{{query_}};
-        const bool has_time = std::chrono::steady_clock::now() < query_.deadline;
-        if (!(why.ended() == Ended::unknown && has_time) &&
-            !is_worth_another_attempt(why, attempts, query_.deadline))
-          return Refusal{.reason = refusal_for(why)};
-      }
-      pause_before_retry(std::min(attempts, kMostAttempts), query_.deadline);
-    }
-  }
-
-private:
-  Answer read() {
-    return decoded(trip_->finish(), [this](const Reply& reply) { return answer_from(reply); });
-  }
-
-  Answer answer_from(const Reply& found) const {
-    domain::MigrationRecalled recalled;
-    if (found.empty())
-      return recalled;
-    std::unordered_map<Uuid, Refusal, domain::UuidHash> by_user;
-    for (std::size_t row = 0; row < found.rows(); ++row)
-      by_user.emplace(uuid(found.text(row, "user_id")),
-                      refusal_from(found, row, query_.registration_group_id));
-    recalled.answers.reserve(query_.users.size());
-    for (const auto& user : query_.users)
-      recalled.answers.push_back(by_user.at(user));
+Answer answer_from(const Reply& found, const domain::RecallMigration& query) {
+  domain::MigrationRecalled recalled;
+  if (found.empty())
     return recalled;
-  }
-
-  static std::string distinct(std::vector<Uuid> users) {
-    std::sort(users.begin(), users.end());
-    users.erase(std::unique(users.begin(), users.end()), users.end());
-    return uuid_array_text(users);
-  }
-
-  Session& session_;
-  domain::RecallMigration query_;
-  std::optional<OneTrip> trip_;
-};
+  std::unordered_map<Uuid, Refusal, domain::UuidHash> by_user;
+  for (std::size_t row = 0; row < found.rows(); ++row)
+    by_user.emplace(uuid(found.text(row, "user_id")),
+                    refusal_from(found, row, query.registration_group_id));
+  recalled.answers.reserve(query.users.size());
+  for (const auto& user : query.users)
+    recalled.answers.push_back(by_user.at(user));
+  return recalled;
+}
 
 } // namespace
 
-Answer recall_migration(Session& session, const domain::RecallMigration& query) {
-  return Recall{session, query}.finish();
-}
-
-std::unique_ptr<UnderWay> begin_recall(Session& session, domain::RecallMigration query) {
-  auto recall = std::make_unique<Recall>(session, std::move(query));
-  recall->send();
-  return recall;
+Task<Answer> recall_migration(Session& session, const domain::RecallMigration& query) {
+  Parameters parameters{query.registration_group_id, distinct(query.users)};
+  const Reply reply =
+      co_await run_in_one_trip(session, statements::recall_migration, std::move(parameters));
+  co_return decoded(reply, [&](const Reply& found) { return answer_from(found, query); });
 }
 
 } // namespace regroup::db

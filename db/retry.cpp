@@ -1,20 +1,31 @@
 #include "db/retry.hpp"
 
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <random>
-#include <thread>
 
 namespace regroup::db {
 
 using domain::Refused;
 
-void pause_before_retry(int attempt, domain::Deadline deadline) {
+namespace {
+
+std::chrono::milliseconds spread_over(int least, int most) {
   thread_local std::minstd_rand generator{std::random_device{}()};
-  std::uniform_int_distribution<int> spread{10, 30 << attempt};
-  const auto until =
-      std::chrono::steady_clock::now() + std::chrono::milliseconds{spread(generator)};
-  std::this_thread::sleep_until(std::min(until, deadline));
+  return std::chrono::milliseconds{std::uniform_int_distribution<int>{least, most}(generator)};
+}
+
+} // namespace
+
+Task<void> pause_before_retry(int attempt, domain::Deadline deadline) {
+  const auto until = std::chrono::steady_clock::now() + spread_over(10, 30 << attempt);
+  const auto loop = co_await asio::this_coro::executor;
+  asio::steady_timer timer{loop, std::min(until, deadline)};
+  co_await timer.async_wait(asio::use_awaitable);
 }
 
 namespace {

@@ -1,5 +1,6 @@
 #pragma once
 #include "db/errors.hpp"
+#include "db/task.hpp"
 #include "domain/command.hpp"
 #include "domain/outcome.hpp"
 
@@ -12,7 +13,7 @@ inline constexpr int kMostAttempts = 4;
 
 /// Between two attempts: jitter, so that those who collided once do not collide again. Not past the
 /// deadline.
-void pause_before_retry(int attempt, domain::Deadline deadline);
+Task<void> pause_before_retry(int attempt, domain::Deadline deadline);
 
 /// Whether an attempt that certainly changed nothing may well work a moment later, and there is
 /// time and reason for another. `attempts`: begun up to now.

@@ -1,12 +1,15 @@
 #include "db/session.hpp"
 
-#include "db/conninfo.hpp"
+#include <asio/experimental/awaitable_operators.hpp>
+#include <asio/use_awaitable.hpp>
 
-#include <pqxx/except>
-
+#include <cerrno>
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <stdexcept>
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace regroup::db {
@@ -32,17 +35,26 @@ std::optional<History> history_of(Connection& connection) {
   return history_from(PQgetvalue(result.get(), 0, 0), PQgetvalue(result.get(), 0, 1));
 }
 
+int another_number_of(int socket) {
+  const int number = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
+  if (number < 0)
+    throw std::system_error(errno, std::generic_category(), "a socket cannot be watched");
+  return number;
+}
+
 } // namespace
 
 Session::Session(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
-                 domain::Log& log, domain::Metrics& metrics)
+                 Connector& connector, domain::Log& log, domain::Metrics& metrics)
     : servers_(std::move(servers)), limits_(limits_of(settings)),
-      prepared_(settings.prepared_statements), log_(log), metrics_(metrics),
+      prepared_(settings.prepared_statements), connector_(connector), log_(log), metrics_(metrics),
       patience_(settings.statement_timeout) {}
 
 Session::~Session() { drop(); }
 
 void Session::drop() noexcept {
+  rollback_.reset();
+  socket_.reset();
   if (!connection_)
     return;
   connection_.reset();
@@ -53,19 +65,27 @@ void Session::drop() noexcept {
 }
 
 bool Session::is_ready() const {
-  return connection_ && era_ == servers_->era() && !connection_->is_interrupted();
+  return connection_ && era_ == servers_->era() && (rollback_ || !connection_->is_interrupted());
 }
 
-Connection& Session::open() {
-  if (!is_ready()) {
-    drop();
-    throw NotKept(Ended::unsent, {}, "there is no connection");
-  }
-  return *connection_;
-}
-
-void Session::connect() {
+Task<void> Session::open() {
+  bool ready = is_ready();
+  if (ready && rollback_)
+    ready = co_await is_rolled_back();
+  if (ready)
+    co_return;
   drop();
+  throw NotKept(Ended::unsent, {}, "there is no connection");
+}
+
+Task<void> Session::connect() {
+  drop();
+  co_await connector_.run([this] { connect_to_first(); });
+  socket_.emplace(connector_.loop(), another_number_of(connection_->socket()));
+}
+
+/// On the connector's thread.
+void Session::connect_to_first() {
   std::string why;
   for (const auto server : servers_->order()) {
     try {
@@ -97,124 +117,70 @@ void Session::connect_to(std::size_t server) {
              {{"backend_pid", std::int64_t{connection_->backendpid()}}});
 }
 
-NotKept Session::not_kept(std::optional<Pipeline>& pipeline, const Failure& failure) {
+Task<void> Session::answers_of(Pipeline& pipeline) {
+  using namespace asio::experimental::awaitable_operators;
+  using Wait = asio::posix::descriptor_base;
+  while (true) {
+    const Patience::Wait wait{patience_}; // anew when something has come
+    const bool has_left = pipeline.has_left();
+
+    if (pipeline.has_arrived())
+      co_return;
+    // An error of the wait is one of the socket, which libpq meets as well.
+    if (has_left)
+      co_await socket_->async_wait(Wait::wait_read, asio::use_awaitable);
+    else
+      co_await (socket_->async_wait(Wait::wait_write, asio::use_awaitable) ||
+                socket_->async_wait(Wait::wait_read, asio::use_awaitable));
+  }
+}
+
+Task<NotKept> Session::not_kept(std::optional<Pipeline>& pipeline, const Failure& failure,
+                                Ended otherwise) {
   const bool in_step = pipeline->finish();
   pipeline.reset();
-  if (in_step && failure.is_error && leave_transaction())
-    return {Ended::refused, failure.sqlstate, failure.what};
+  bool left = in_step && failure.is_error;
+  if (left)
+    left = co_await leave_transaction();
+  if (left)
+    co_return NotKept{Ended::refused, failure.sqlstate, failure.what};
   drop();
-  return {Ended::unknown, failure.sqlstate, failure.what};
+  co_return NotKept{otherwise, failure.sqlstate, failure.what};
 }
 
 /// After a failure between BEGIN and COMMIT the transaction is open still, and good for nothing.
 /// One that is not there any more was on another session, which a pooler has lost.
-bool Session::leave_transaction() {
+Task<bool> Session::leave_transaction() {
   PGconn* connection = connection_->handle();
   if (PQtransactionStatus(connection) == PQTRANS_IDLE)
-    return true; // BEGIN or COMMIT itself was refused
+    co_return true; // BEGIN or COMMIT itself was refused
   if (PQtransactionStatus(connection) != PQTRANS_INERROR)
-    return false;
-  Pipeline pipeline{*connection_, false};
-  if (!pipeline.add(statements::rollback) || !pipeline.send())
-    return false;
-  const auto answer = pipeline.next();
-  return answer.reply && !answer.warned && pipeline.finish() &&
-         PQtransactionStatus(connection) == PQTRANS_IDLE;
+    co_return false;
+  roll_back();
+  co_return co_await is_rolled_back();
+}
+
+void Session::roll_back() noexcept {
+  rollback_.emplace(*connection_, false);
+  if (!rollback_->add(statements::rollback) || !rollback_->send())
+    drop();
+}
+
+Task<bool> Session::is_rolled_back() {
+  if (!rollback_)
+    co_return false;
+  co_await answers_of(*rollback_);
+  const auto answer = rollback_->next();
+  const bool in_step = rollback_->finish();
+  rollback_.reset();
+  co_return answer.reply && !answer.warned && in_step &&
+      PQtransactionStatus(connection_->handle()) == PQTRANS_IDLE;
 }
 
 void ProgressWatch::set(domain::MigrationProgress* to) {
   session_.progress_ = to;
   if (session_.connection_)
     session_.connection_->tell_progress_to(to);
-}
-
-Transaction::Transaction(Session& session) : session_(session) { begin(); }
-
-void Transaction::begin() {
-  Connection& connection = session_.open();
-  Failure failure{{}, "the connection broke before BEGIN"};
-  bool in_step = false;
-  {
-    Pipeline pipeline{connection, session_.prepared_};
-    if (pipeline.add(statements::begin) && pipeline.add(statements::set_local, session_.limits_) &&
-        pipeline.send()) {
-      const auto begun = pipeline.next();
-      const auto limited = pipeline.next();
-      in_step = pipeline.finish();
-      open_ = begun.reply && limited.reply && in_step;
-      failure = begun.reply ? limited.failure : begun.failure;
-    }
-  }
-  if (open_) {
-    work_.emplace(connection);
-    return;
-  }
-  session_.drop(); // BEGIN may have worked and the rest not: leave nothing half begun behind
-  throw NotKept(in_step && failure.is_error ? Ended::refused : Ended::unsent, failure.sqlstate,
-                failure.what);
-}
-
-Transaction::~Transaction() {
-  if (!open_)
-    return;
-  try {
-    send("ROLLBACK");
-  } catch (const std::exception&) {
-    // With the connection its transaction ends as well.
-    work_.reset();
-    session_.drop();
-  }
-}
-
-pqxx::result Transaction::send(const std::string& sql) {
-  return guarded([&] {
-    const Patience::Wait wait{session_.patience()};
-    return work_->exec(sql);
-  });
-}
-
-void Transaction::prepare(const Statement& statement) {
-  session_.connection_->prepare_once(statement.name, statement.sql);
-}
-
-void Transaction::commit() {
-  open_ = false;
-  work_.reset();
-  std::optional<Pipeline> pipeline{std::in_place, *session_.connection_, session_.prepared_};
-  if (!pipeline->add(statements::commit) || !pipeline->send())
-    throw session_.not_kept(pipeline, {{}, "the connection broke while COMMIT was sent"});
-  const auto committed = pipeline->next();
-  if (!committed.reply)
-    throw session_.not_kept(pipeline, committed.failure);
-  if (committed.reply->tag() != "COMMIT" || !pipeline->finish())
-    throw session_.not_kept(pipeline, {{}, "COMMIT was not answered as it should be"});
-  if (committed.warned)
-    throw NotKept(Ended::unknown, "01000", "COMMIT ended with a warning");
-}
-
-void Transaction::translate_current_exception() {
-  const auto lost = [this](const char* what) {
-    open_ = false;
-    work_.reset();
-    session_.drop();
-    throw NotKept(Ended::unsent, {}, what);
-  };
-  try {
-    throw;
-  } catch (const pqxx::broken_connection& why) {
-    lost(why.what());
-  } catch (const pqxx::deadlock_detected& why) {
-    throw NotKept(Ended::refused, "40P01", why.what());
-  } catch (const pqxx::serialization_failure& why) {
-    throw NotKept(Ended::refused, "40001", why.what());
-  } catch (const pqxx::sql_error& why) {
-    if (!can_be_believed("ERROR", why.sqlstate()))
-      lost(why.what());
-    throw NotKept(Ended::refused, why.sqlstate(), why.what());
-  } catch (const pqxx::failure& why) {
-    lost(why.what());
-  }
-  throw; // unreachable: `lost` throws, and what is no pqxx::failure has left already
 }
 
 } // namespace regroup::db

@@ -3,7 +3,6 @@
 #include "db/codec.hpp"
 #include "db/group_devices.hpp"
 #include "db/migration.hpp"
-#include "db/one_trip.hpp"
 #include "db/retry.hpp"
 #include "db/undo.hpp"
 
@@ -56,12 +55,13 @@ Settlement settled(const Operation& operation, const Reply& reply, Refused other
   return {false, Refusal{.reason = reason}};
 }
 
-Settlement settle_once(Session& session, const Operation& operation) {
+Task<Settlement> settle_once(Session& session, const Operation& operation) {
   const char* lock = std::holds_alternative<ChangePtr>(operation) ? "none" : "wait";
-  return run_in_one_trip(
-      session, statements::settle,
-      settlement_of(operation, lock, kUnavailable, kNeverHappens, std::nullopt),
-      [&](const Reply& reply) { return settled(operation, reply, Refused::database_unavailable); });
+  auto parameters = settlement_of(operation, lock, kUnavailable, kNeverHappens, std::nullopt);
+  const Reply reply = co_await run_in_one_trip(session, statements::settle, std::move(parameters));
+  co_return decoded(reply, [&](const Reply& kept) {
+    return settled(operation, kept, Refused::database_unavailable);
+  });
 }
 
 const std::string& trace_of(const Operation& operation) {
@@ -83,25 +83,40 @@ void log_settled(domain::Log& log, const Operation& operation, const char* outco
              {"attempts", std::int64_t{attempts}}});
 }
 
-/// A standby that was the primary: another one is to be looked for.
-void drop_what_cannot_write(Session& session, const NotKept& why) {
+/// One line for an attempt of an operation that is not tried again.
+void log_failure(domain::Log& log, const Operation& operation, const NotKept& why, int attempts) {
+  const std::string id = id_of(operation).text();
+  const auto* migration = std::get_if<MigrationPtr>(&operation);
+  const auto* undo = std::get_if<UndoPtr>(&operation);
+  const std::string event = std::string{kind_of(operation)} + ".failed";
+  log.event(
+      domain::LogLevel::error, event,
+      {{migration ? "migration_id" : "operation_id", std::string_view{id}},
+       {"registration_group_id", domain::if_any(migration ? (*migration)->registration_group_id
+                                                : undo    ? (*undo)->registration_group_id
+                                                          : std::string{})},
+       {"trace_id", domain::if_any(trace_of(operation))},
+       // 08007, transaction_resolution_unknown: whatever was said of it is no word of its end
+       {"sqlstate", why.ended() == Ended::unknown  ? std::string_view{"08007"}
+                    : why.ended() == Ended::unsent ? std::string_view{"08006"}
+                                                   : std::string_view{why.sqlstate()}},
+       {"error", std::string_view{why.what()}},
+       {"attempts", std::int64_t{attempts}}});
+}
+
+/// Whether the connection is lost. One to a standby that was the primary is: another server is to
+/// be looked for.
+bool is_lost(Session& session, const NotKept& why) {
   if (why.sqlstate() == "25006")
     session.drop();
+  return !session.is_ready();
+}
+
+domain::Job job_of(const Operation& operation) {
+  return std::visit([](const auto& each) { return domain::Job{each}; }, operation);
 }
 
 } // namespace
-
-void leave_if_lost(const OperationTools& tools, const Operation& operation,
-                   domain::Deadline deadline, const NotKept& why, int attempts) {
-  drop_what_cannot_write(tools.session, why);
-  if (tools.session.is_ready())
-    return;
-  if (why.ended() != Ended::unknown)
-    throw ConnectionLost{
-        {std::visit([](const auto& each) { return domain::Job{each}; }, operation)}};
-  log_failure(tools.log, operation, why, attempts);
-  throw ConnectionLost{{domain::Settle{operation, deadline}}};
-}
 
 Parameters settlement_of(const Operation& operation, const char* lock, std::string code,
                          std::string message, std::optional<Clock::time_point> started) {
@@ -127,60 +142,92 @@ Parameters settlement_of(const Operation& operation, const char* lock, std::stri
   return parameters;
 }
 
-Answer settle(const OperationTools& tools, const domain::Settle& what) {
+Task<Answer> settle(const OperationTools& tools, const domain::Settle& what) {
   int attempts = 1;
   for (; Clock::now() < what.deadline; ++attempts) {
-    try {
-      auto settlement = settle_once(tools.session, what.operation);
-      log_settled(tools.log, what.operation, settlement.committed ? "committed" : "fenced",
+    auto outcome = co_await outcome_of(settle_once(tools.session, what.operation));
+    if (auto* settlement = std::get_if<Settlement>(&outcome)) {
+      log_settled(tools.log, what.operation, settlement->committed ? "committed" : "fenced",
                   attempts);
-      tools.metrics.doubt_ended(settlement.committed ? Doubt::committed : Doubt::rolled_back);
-      return std::move(settlement.answer);
-    } catch (const NotKept& why) {
-      drop_what_cannot_write(tools.session, why);
-      if (!tools.session.is_ready())
-        throw ConnectionLost{{what}};
-      // A backend holds the lock, say: it stays in doubt.
-      pause_before_retry(std::min(attempts, kMostAttempts), what.deadline);
+      tools.metrics.doubt_ended(settlement->committed ? Doubt::committed : Doubt::rolled_back);
+      co_return std::move(settlement->answer);
     }
+    if (is_lost(tools.session, std::get<NotKept>(outcome)))
+      throw ConnectionLost{{what}};
+    // A backend holds the lock, say: it stays in doubt.
+
+    co_await pause_before_retry(std::min(attempts, kMostAttempts), what.deadline);
   }
   log_settled(tools.log, what.operation, "unresolved", attempts - 1);
   tools.metrics.doubt_ended(Doubt::unresolved);
-  return domain::no_outcome(what);
+  co_return domain::no_outcome(what);
 }
 
-Answer record_failure(const OperationTools& tools, const MigrationPtr& migration, Refused reason,
-                      Clock::time_point started) {
+Task<std::variant<Answer, NotKept>> run_operation(const OperationTools& tools,
+                                                  const Operation& operation,
+                                                  std::function<Task<Answer>()> attempt,
+                                                  std::function<bool(const NotKept&)> is_passing) {
+  const auto deadline = std::visit([](const auto& each) { return each->deadline; }, operation);
+  for (int attempts = 1;; ++attempts) {
+    auto outcome = co_await outcome_of(attempt());
+    const auto* why = std::get_if<NotKept>(&outcome);
+    if (why == nullptr)
+      co_return outcome;
+    const bool lost = is_lost(tools.session, *why);
+    if (lost && why->ended() != Ended::unknown)
+      throw ConnectionLost{{job_of(operation)}};
+    const bool again = is_worth_another_attempt(*why, attempts, deadline) ||
+                       (is_passing && is_passing(*why) && attempts < kMostAttempts);
+    if (!again) {
+      log_failure(tools.log, operation, *why, attempts);
+      if (why->ended() != Ended::unknown)
+        co_return outcome;
+      const domain::Settle doubt{operation, deadline};
+      if (lost)
+        throw ConnectionLost{{doubt}};
+      co_return co_await settle(tools, doubt);
+    }
+
+    co_await pause_before_retry(attempts, deadline);
+  }
+}
+
+Task<Answer> record_failure(const OperationTools& tools, const MigrationPtr& migration,
+                            Refused reason, Clock::time_point started) {
   const bool is_defect = reason == Refused::internal;
+  const char* code = is_defect ? "server/internal" : kUnavailable;
+  const char* message = is_defect ? "The migration failed and changed nothing"
+                                  : "The database could not complete the migration";
+  auto parameters = settlement_of(migration, "none", code, message, started);
+  const auto outcome = co_await outcome_of(
+      run_in_one_trip(tools.session, statements::settle, std::move(parameters)));
+  const auto* reply = std::get_if<Reply>(&outcome);
   try {
-    return run_in_one_trip(
-        tools.session, statements::settle,
-        settlement_of(migration, "none", is_defect ? "server/internal" : kUnavailable,
-                      is_defect ? "The migration failed and changed nothing"
-                                : "The database could not complete the migration",
-                      started),
-        [&](const Reply& reply) { return settled(migration, reply, reason).answer; });
-  } catch (const NotKept& why) {
+    if (reply != nullptr)
+      co_return settled(migration, *reply, reason).answer;
+    throw std::get<NotKept>(outcome);
+  } catch (const std::exception& why) {
     const std::string id = migration->migration_id.text();
     tools.log.event(domain::LogLevel::warning, "migration.failure_not_recorded",
                     {{"migration_id", std::string_view{id}},
                      {"trace_id", domain::if_any(migration->trace_id)},
                      {"error", std::string_view{why.what()}}});
   }
-  return refusal_about(*migration, reason);
+  co_return refusal_about(*migration, reason);
 }
 
-bool settle_abandoned(Session& session, const domain::Uuid& id, const domain::Uuid& user,
-                      std::chrono::milliseconds final_after) {
+Task<bool> settle_abandoned(Session& session, const domain::Uuid& id, const domain::Uuid& user,
+                            std::chrono::milliseconds final_after) {
   const auto made_at = id.made_at();
   if (!made_at)
-    return false;
+    co_return false;
   const auto age = std::chrono::system_clock::now() - *made_at;
   if (age < final_after || age > kAskedAbout)
-    return false;
-  return run_in_one_trip(session, statements::settle_abandoned,
-                         {id.text(), user.text(), kUnavailable, kNeverHappens},
-                         [](const Reply& reply) { return reply.text(0, "fenced") == "t"; });
+    co_return false;
+  Parameters parameters{id.text(), user.text(), kUnavailable, kNeverHappens};
+  const Reply reply =
+      co_await run_in_one_trip(session, statements::settle_abandoned, std::move(parameters));
+  co_return reply.row(0).flag("fenced");
 }
 
 namespace {
@@ -205,38 +252,21 @@ Answer operation_from(const Reply& reply, const domain::FindOperation& query) {
 
 } // namespace
 
-Answer find_operation(Session& session, const domain::FindOperation& query) {
-  const auto read = [&] {
-    return run_in_one_trip(session, statements::find_operation,
-                           {query.operation_id.text(), text_of(query.initiator)},
-                           [&](const Reply& reply) { return operation_from(reply, query); });
-  };
-  auto answer = read();
-  const auto* refusal = std::get_if<Refusal>(&answer);
-  if (refusal && refusal->reason == Refused::not_found && query.initiator && query.final_after &&
-      settle_abandoned(session, query.operation_id, *query.initiator, *query.final_after))
-    answer = read();
-  return answer;
-}
-
-void log_failure(domain::Log& log, const Operation& operation, const NotKept& why, int attempts) {
-  const std::string id = id_of(operation).text();
-  const auto* migration = std::get_if<MigrationPtr>(&operation);
-  const auto* undo = std::get_if<UndoPtr>(&operation);
-  const std::string event = std::string{kind_of(operation)} + ".failed";
-  log.event(
-      domain::LogLevel::error, event,
-      {{migration ? "migration_id" : "operation_id", std::string_view{id}},
-       {"registration_group_id", domain::if_any(migration ? (*migration)->registration_group_id
-                                                : undo    ? (*undo)->registration_group_id
-                                                          : std::string{})},
-       {"trace_id", domain::if_any(trace_of(operation))},
-       // 08007, transaction_resolution_unknown: whatever was said of it is no word of its end
-       {"sqlstate", why.ended() == Ended::unknown  ? std::string_view{"08007"}
-                    : why.ended() == Ended::unsent ? std::string_view{"08006"}
-                                                   : std::string_view{why.sqlstate()}},
-       {"error", std::string_view{why.what()}},
-       {"attempts", std::int64_t{attempts}}});
+Task<Answer> find_operation(Session& session, const domain::FindOperation& query) {
+  for (bool settled = false;; settled = true) {
+    Parameters parameters{query.operation_id.text(), text_of(query.initiator)};
+    const Reply reply =
+        co_await run_in_one_trip(session, statements::find_operation, std::move(parameters));
+    auto answer = operation_from(reply, query);
+    const auto* refusal = std::get_if<Refusal>(&answer);
+    if (settled || refusal == nullptr || refusal->reason != Refused::not_found ||
+        !query.initiator || !query.final_after)
+      co_return answer;
+    const bool abandoned = co_await settle_abandoned(session, query.operation_id, *query.initiator,
+                                                     *query.final_after);
+    if (!abandoned)
+      co_return answer;
+  }
 }
 
 } // namespace regroup::db

@@ -12,7 +12,7 @@ struct Statement {
 
 namespace statements {
 
-/// session.cpp and one_trip.cpp: around every transaction of the service. READ COMMITTED by name:
+/// transaction.cpp: around every transaction of the service. READ COMMITTED by name:
 /// the function of a migration relies on a snapshot for each statement, and the database's default
 /// may be another.
 inline constexpr Statement begin{"regroup_begin",
@@ -29,6 +29,9 @@ inline constexpr Statement set_local{
     "set_config('plan_cache_mode', 'force_generic_plan', true)"};
 inline constexpr Statement commit{"regroup_commit", "COMMIT"};
 inline constexpr Statement rollback{"regroup_rollback", "ROLLBACK"};
+
+/// pg_store.cpp: does its server still answer?
+inline constexpr Statement prove{"regroup_prove", "SELECT"};
 
 /// migration.cpp, in one round trip with BEGIN and COMMIT. Takes every lock of a migration; see
 /// functions/migrate.sql.
@@ -99,8 +102,8 @@ inline constexpr Statement promise_nothing{
     "regroup_promise_nothing", "SELECT pg_catalog.set_config('synchronous_commit', 'local', true)"};
 
 /// progress.cpp. Takes no lock; see functions/running.sql.
-inline constexpr Statement note_running{"regroup_note_running",
-                                        "SELECT regroup_note_running_v1($1, $2, $3, $4, $5, $6)"};
+inline constexpr Statement note_running{
+    "regroup_note_running", "SELECT regroup_note_running_v1($1, $2, $3, $4, $5, $6) AS total"};
 
 /// progress.cpp, once a second for all migrations that this replica has noted. Locks their rows,
 /// which nobody else writes while the replica is heard of.
@@ -199,7 +202,7 @@ inline constexpr Statement find_api_key{
 
 /// pg_store.cpp: the database answers and has the schema's newest step.
 inline constexpr Statement check_health{"regroup_check_health",
-                                        "SELECT max(step) FROM regroup_schema"};
+                                        "SELECT max(step) AS step FROM regroup_schema"};
 
 /// admin.cpp: `regroup demo`. Whether a registration group was migrated, and what it consists of.
 inline constexpr Statement was_migrated{

@@ -2,7 +2,6 @@
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
-#include "db/one_trip.hpp"
 #include "db/retry.hpp"
 
 #include <algorithm>
@@ -62,21 +61,33 @@ Refusal refusal_from(const Reply& reply, const UndoCommand& command, std::string
   return refusal;
 }
 
+Answer answer_from(const Reply& reply, const UndoCommand& command) {
+  const std::string_view outcome = reply.text(0, "outcome");
+  if (outcome != "rolled_back" && outcome != "replayed")
+    return refusal_from(reply, command, outcome);
+  auto done = undone_from(command, reply);
+  done.replayed = outcome == "replayed";
+  return done;
+}
+
 /// From BEGIN to COMMIT in one round trip, as a migration.
-Answer attempt(Session& session, const UndoCommand& command) {
-  return run_in_one_trip(session, statements::undo,
-                         {command.undo_id.text(), command.authenticated_group_id.text(),
-                          command.user_id.text(), command.registration_group_id,
-                          std::to_string(command.window.count()), command.idempotency_key,
-                          text_if_any(command.trace_id)},
-                         [&](const Reply& reply) -> Answer {
-                           const std::string_view outcome = reply.text(0, "outcome");
-                           if (outcome != "rolled_back" && outcome != "replayed")
-                             return refusal_from(reply, command, outcome);
-                           auto done = undone_from(command, reply);
-                           done.replayed = outcome == "replayed";
-                           return done;
-                         });
+Task<Answer> attempt(Session& session, const UndoCommand& command) {
+  Parameters parameters{command.undo_id.text(),
+                        command.authenticated_group_id.text(),
+                        command.user_id.text(),
+                        command.registration_group_id,
+                        std::to_string(command.window.count()),
+                        command.idempotency_key,
+                        text_if_any(command.trace_id)};
+  const auto outcome =
+      co_await outcome_of(run_in_one_trip(session, statements::undo, std::move(parameters)));
+  if (const auto* why = std::get_if<NotKept>(&outcome)) {
+    if (why->sqlstate() == kForeignKey && why->ended() == Ended::refused)
+      co_return group_modified(command);
+    throw NotKept{*why};
+  }
+  co_return decoded(std::get<Reply>(outcome),
+                    [&](const Reply& kept) { return answer_from(kept, command); });
 }
 
 } // namespace
@@ -91,33 +102,27 @@ MigrationUndone undone_from(const UndoCommand& command, const Reply& reply) {
   return undone;
 }
 
-Answer find_origin(Session& session, const domain::FindOrigin& query) {
+Task<Answer> find_origin(Session& session, const domain::FindOrigin& query) {
   Transaction transaction{session};
-  if (const auto refusal = refuse_inactive(transaction, query.user_id))
-    return *refusal;
-  const auto rows = transaction.run(statements::find_origin, query.authenticated_group_id.text());
-  if (rows.empty())
-    return Refusal{Refused::not_found};
-  return domain::GroupOrigin{rows.front()["registration_group_id"].c_str()};
+  const auto refusal = co_await refuse_inactive(transaction, query.user_id);
+  if (refusal)
+    co_return *refusal;
+  Parameters parameters{query.authenticated_group_id.text()};
+  const Reply found =
+      co_await transaction.run_and_commit(statements::find_origin, std::move(parameters));
+  if (found.empty())
+    co_return Refusal{.reason = Refused::not_found};
+  co_return domain::GroupOrigin{std::string{found.text(0, "registration_group_id")}};
 }
 
-Answer undo(const OperationTools& tools, const domain::UndoPtr& command) {
-  for (int attempts = 1;; ++attempts) {
-    try {
-      return attempt(tools.session, *command);
-    } catch (const NotKept& why) {
-      leave_if_lost(tools, command, command->deadline, why, attempts);
-      if (why.sqlstate() == kForeignKey && why.ended() == Ended::refused)
-        return group_modified(*command);
-      if (!is_worth_another_attempt(why, attempts, command->deadline)) {
-        log_failure(tools.log, command, why, attempts);
-        if (why.ended() == Ended::unknown)
-          return settle(tools, {command, command->deadline});
-        return Refusal{.reason = refusal_for(why)};
-      }
-    }
-    pause_before_retry(attempts, command->deadline);
-  }
+Task<Answer> undo(const OperationTools& tools, const domain::UndoPtr& command) {
+  const domain::Operation operation{command};
+  auto ended =
+      co_await run_operation(tools, operation, [&] { return attempt(tools.session, *command); });
+  const auto* why = std::get_if<NotKept>(&ended);
+  if (why == nullptr)
+    co_return std::get<Answer>(std::move(ended));
+  co_return Refusal{.reason = refusal_for(*why)};
 }
 
 } // namespace regroup::db

@@ -1,11 +1,15 @@
 #pragma once
-// What an IoLoop is made of: apart from io_loop.hpp, so that who uses the loop need not read asio.
+// What an IoLoop is made of, and how asio runs things on it: apart from io_loop.hpp, so that other
+// users of the loop need not read asio.
 #include "http/io_loop.hpp"
 
 #include <restinio/asio_include.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace regroup::http {
@@ -20,6 +24,44 @@ struct IoLoop::Io {
   Context context;
   Work work{context.get_executor()};
   std::vector<std::thread> threads;
+};
+
+/// The loop for asio's coroutines and sockets (asio, "Executors"): what asio runs on a thread of
+/// the loop is a turn of it, or joins the one that is under way.
+class LoopExecutor {
+  using Blocking = restinio::asio_ns::execution::blocking_t;
+
+public:
+  explicit LoopExecutor(IoLoop& loop) : loop_(&loop) {}
+
+  bool operator==(const LoopExecutor&) const noexcept = default;
+
+  IoLoop::Io::Context& query(restinio::asio_ns::execution::context_t) const noexcept {
+    return loop_->io().context;
+  }
+  Blocking query(Blocking) const noexcept {
+    return may_block_ ? Blocking{Blocking::possibly} : Blocking{Blocking::never};
+  }
+  LoopExecutor require(Blocking::never_t) const noexcept { return {*loop_, false}; }
+  LoopExecutor require(Blocking::possibly_t) const noexcept { return {*loop_, true}; }
+
+  template <class Function> void execute(Function&& function) const {
+    if (may_block_ && loop_->is_between_turns()) {
+      IoLoop::Turn turn{*loop_};
+      std::forward<Function>(function)();
+      turn.run_posted();
+      return;
+    }
+    // asio's functions move and do not copy.
+    auto shared = std::make_shared<std::decay_t<Function>>(std::forward<Function>(function));
+    loop_->post([shared] { std::move (*shared)(); });
+  }
+
+private:
+  LoopExecutor(IoLoop& loop, bool may_block) : loop_(&loop), may_block_(may_block) {}
+
+  IoLoop* loop_;
+  bool may_block_ = true;
 };
 
 } // namespace regroup::http

@@ -2,11 +2,8 @@
 
 #include "http/io_context.hpp"
 
-#include <cerrno>
 #include <exception>
-#include <fcntl.h>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -19,42 +16,9 @@ using Task = domain::EventLoop::Task;
 /// After so many tasks in a row the sockets have their turn.
 constexpr int kMostInARow = 256;
 
+thread_local const IoLoop* loop_of_thread = nullptr;
 thread_local IoLoop::Turn* current_turn = nullptr;
 thread_local std::vector<Task> spare_room; // of the thread's last turn
-
-void run_turn(IoLoop& loop, const Task& task) {
-  IoLoop::Turn turn{loop};
-  task();
-  turn.run_posted();
-}
-
-/// Another number for the same socket. Its owner may close theirs at any moment, as libpq does when
-/// it reads the end of a connection, and somebody else be given that number: to let go of it then
-/// would be to take it from them.
-int own_number_of(int socket) {
-  const int number = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
-  if (number < 0)
-    throw std::system_error(errno, std::generic_category(), "a socket cannot be watched");
-  return number;
-}
-
-class Watch final : public domain::SocketWatch {
-public:
-  Watch(IoLoop& loop, int socket)
-      : loop_(loop), descriptor_(loop.io().context, own_number_of(socket)) {}
-
-  void when_readable(Task task) override {
-    descriptor_.async_wait(asio::posix::descriptor_base::wait_read,
-                           [&loop = loop_, task = std::move(task)](const asio::error_code& ended) {
-                             if (!ended)
-                               run_turn(loop, task);
-                           });
-  }
-
-private:
-  IoLoop& loop_;
-  asio::posix::stream_descriptor descriptor_;
-};
 
 } // namespace
 
@@ -65,6 +29,7 @@ IoLoop::IoLoop(std::size_t threads, domain::Log& log)
 }
 
 void IoLoop::run_thread() noexcept {
+  loop_of_thread = this;
   const auto log_failure = [this](const char* what) {
     log_.event(domain::LogLevel::error, "loop.task_failed", {{"error", std::string_view{what}}});
   };
@@ -92,7 +57,11 @@ void IoLoop::post(Task task) {
   if (current_turn != nullptr && &current_turn->loop_ == this)
     current_turn->posted_.push_back(std::move(task));
   else
-    asio::post(io_->context, [this, task = std::move(task)] { run_turn(*this, task); });
+    asio::post(io_->context, [this, task = std::move(task)] {
+      Turn turn{*this};
+      task();
+      turn.run_posted();
+    });
 }
 
 IoLoop::Turn::Turn(IoLoop& loop)
@@ -116,8 +85,6 @@ void IoLoop::Turn::run_posted() {
   }
 }
 
-std::unique_ptr<domain::SocketWatch> IoLoop::watch(int socket) {
-  return std::make_unique<Watch>(*this, socket);
-}
+bool IoLoop::is_between_turns() const { return current_turn == nullptr && loop_of_thread == this; }
 
 } // namespace regroup::http

@@ -18,7 +18,8 @@ public:
   IoLoop& operator=(const IoLoop&) = delete;
 
   void post(Task task) override;
-  std::unique_ptr<domain::SocketWatch> watch(int socket) override;
+  /// Whether this thread is one of the loop's, between two turns.
+  bool is_between_turns() const;
 
   /// What a thread of the loop does between two looks at its sockets: something that asio called,
   /// and then what that posted.

@@ -129,7 +129,7 @@ struct AdminTest : DatabaseTest {
     return {row[0].c_str(), *Uuid::parse(row[1].c_str())};
   }
 
-  std::unique_ptr<WholeStore> store;
+  std::unique_ptr<TestStore> store;
 };
 
 /// The percentile as PostgreSQL's manual defines it: linear between the two nearest values.

@@ -32,8 +32,7 @@ TEST_CASE_METHOD(AdoptionTest,
   phone.display_name = "phone";
   phone.registration_group_id = std::string(51, 'g');
   phone.platform = "ios";
-  const auto whole = whole_store(settings, log, metrics);
-  auto& store = *whole;
+  TestStore store{settings, db::read_schema_facts(settings), log, metrics};
   const auto answer = store.execute(phone);
   REQUIRE(refused(answer) == Refused::invalid_request);
   CHECK(std::get<domain::Refusal>(answer).fields.at(0).field == "registration_group_id");

@@ -75,8 +75,7 @@ public:
     return made;
   }
   domain::Answer migrate(domain::MigrationCommand what) {
-    const auto whole = whole_store(settings, log, metrics);
-    auto& store = *whole;
+    TestStore store{settings, db::read_schema_facts(settings), log, metrics};
     return store.execute(std::make_shared<const domain::MigrationCommand>(std::move(what)));
   }
 

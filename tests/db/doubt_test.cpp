@@ -22,15 +22,12 @@ public:
     store = open_store();
   }
 
-  domain::Answer ask(const domain::Job& job) {
-    return waits ? store->execute(job) : run(*store, job);
-  }
+  domain::Answer ask(const domain::Job& job) { return run(*store, job); }
 
-  const bool waits = GENERATE(false, true);
   CommitCutter cutter;
   domain::Uuid user;
   std::vector<domain::Uuid> devices;
-  std::unique_ptr<WholeStore> store;
+  std::unique_ptr<TestStore> store;
 
 private:
   static Postgres& tcp_postgres() {

@@ -73,7 +73,7 @@ struct EventsTest : DatabaseTest {
     return nlohmann::json::parse(delivery.body)["data"]["migration_id"];
   }
 
-  std::unique_ptr<WholeStore> store;
+  std::unique_ptr<TestStore> store;
   Uuid user;
 };
 

@@ -169,7 +169,7 @@ TEST_CASE_METHOD(DatabaseTest, "equal names from different groups end with one o
 TEST_CASE_METHOD(DatabaseTest,
                  "ten sessions at once make exactly one group, a hundred times over") {
   const auto user = world->add_user();
-  std::vector<std::unique_ptr<WholeStore>> stores;
+  std::vector<std::unique_ptr<TestStore>> stores;
   for (int i = 0; i < 10; ++i)
     stores.push_back(new_store());
   for (int round = 0; round < 100; ++round) {

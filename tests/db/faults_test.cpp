@@ -1,6 +1,12 @@
 // Guarantees 2, 6, 7 and 8 as one store sees them: failures, lost connections, COMMITs in doubt.
+#include "db/transaction.hpp"
 #include "tests/db/support.hpp"
 
+#include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
 #include <catch2/catch.hpp>
 
 using namespace regroup;
@@ -26,6 +32,17 @@ void kill_at_commit(World& world) {
                  "END IF; RETURN NULL; END $$; "
                  "CREATE CONSTRAINT TRIGGER test_kill AFTER INSERT ON migration_audit_logs "
                  "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION test_kill()");
+}
+
+const char* kLock = "SELECT pg_advisory_xact_lock(regroup_lock_key($1))";
+
+db::Task<void> lock_and_wait(db::Session& session, asio::steady_timer& thaw) {
+  co_await session.connect();
+  db::Transaction transaction{session};
+  const db::Statement lock{"test_lock", kLock};
+  db::Parameters parameters{"camping-2025"};
+  co_await transaction.run(lock, std::move(parameters));
+  co_await thaw.async_wait(asio::use_awaitable);
 }
 
 } // namespace
@@ -174,13 +191,18 @@ TEST_CASE_METHOD(DatabaseTest,
   const auto user = world->add_user();
   world->add_devices("camping-2025", 2, user);
   settings.idle_in_transaction_timeout = 100ms;
-  db::Session frozen{settings, std::make_shared<db::Servers>(settings), log, metrics};
-  frozen.connect();
-  db::Transaction transaction{frozen};
-  transaction.run({"test_lock", "SELECT pg_advisory_xact_lock(regroup_lock_key($1))"},
-                  "camping-2025");
+  auto& connector = StoreLoop::instance().connector();
+  db::Session frozen{settings, std::make_shared<db::Servers>(settings), connector, log, metrics};
+  asio::steady_timer thaw{connector.loop(), std::chrono::steady_clock::time_point::max()};
+  auto ended = asio::co_spawn(connector.loop(), lock_and_wait(frozen, thaw), asio::use_future);
+  REQUIRE(eventually([&] {
+    return world->sql.value<int>("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
+                                 "AND granted") > 0;
+  }));
   // Nothing more comes from it; PostgreSQL ends it.
   CHECK(eventually([&] { return completed(migrate(command("camping-2025", user))) != nullptr; }));
+  asio::post(connector.loop(), [&] { thaw.cancel(); });
+  CHECK_THROWS(ended.get());
 }
 
 TEST_CASE_METHOD(DatabaseTest, "no database is unavailable, and back again without a new store") {

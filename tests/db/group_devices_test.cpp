@@ -459,8 +459,7 @@ TEST_CASE("devices come and go in a database that another program has made") {
   SilentLog log;
   domain::Metrics metrics;
   db::apply_schema(settings, log);
-  const auto whole = whole_store(settings, log, metrics);
-  auto& store = *whole;
+  TestStore store{settings, db::read_schema_facts(settings), log, metrics};
   Sql sql{settings.url};
   const auto user = Uuid::parse("00000000-0000-4000-8000-000000000001").value(); // owns "Lake"
   const auto group = Uuid::parse("00000000-0000-4000-a000-000000000001").value();

@@ -214,7 +214,7 @@ struct NothingElseTest : DatabaseTest {
   std::vector<Uuid> devices;
   std::vector<Uuid> groups;
   std::vector<std::string> registration_groups;
-  std::unique_ptr<WholeStore> store = new_store();
+  std::unique_ptr<TestStore> store = new_store();
 };
 
 /// The devices that the migration is about, by the contract's words alone, in ascending order.

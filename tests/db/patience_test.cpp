@@ -38,8 +38,7 @@ public:
     settings.connect_timeout = 1s;
     user = world->add_user();
     devices = world->add_devices("camping-2025", 3, user);
-    store = std::make_unique<db::PgStore>(settings, std::make_shared<db::Servers>(settings),
-                                          db::read_schema_facts(settings), log, metrics);
+    store = new_store();
     REQUIRE(store->connect());
     listener = std::thread{[this] {
       while (!ending) {
@@ -60,7 +59,7 @@ public:
 
   domain::Uuid user;
   std::vector<domain::Uuid> devices;
-  std::unique_ptr<db::PgStore> store;
+  std::unique_ptr<TestStore> store;
   std::atomic<bool> ending{false};
   std::thread listener;
 };
@@ -108,29 +107,18 @@ TEST_CASE_METHOD(SocketTest, "a connection that is forgotten is not ended") {
 }
 
 TEST_CASE_METHOD(FrozenTest, "a migration that a frozen server has is given up, and in doubt") {
-  const bool waits = GENERATE(false, true);
   const auto what = command("camping-2025", user);
   server().stop_signal();
-  domain::Ran ran;
-  if (waits) {
-    ran = store->execute(what, false);
-  } else {
-    const auto socket = store->begin(what);
-    REQUIRE(socket);
-    pollfd polled{*socket, POLLIN, 0};
-    REQUIRE(::poll(&polled, 1, 30'000) == 1);
-    REQUIRE(store->proceed().came == domain::Store::Came::needs_time);
-    ran = store->finish();
-  }
-  REQUIRE(std::holds_alternative<domain::Left>(ran));
-  const auto left = std::get<domain::Left>(ran).job;
+  const auto how = store->work(what, false);
+  REQUIRE(std::holds_alternative<domain::Left>(how.ran));
+  const auto left = std::get<domain::Left>(how.ran).job;
   REQUIRE(std::holds_alternative<domain::Settle>(left));
-  CHECK(store->was_silent());
-  CHECK_FALSE(store->is_connected());
+  CHECK(how.silent);
+  CHECK_FALSE(how.connected);
   CHECK_FALSE(store->connect()); // and that ends as well
   server().continue_signal();
   REQUIRE(eventually([&] { return store->connect(); }));
-  const auto settled = std::get<domain::Answer>(store->execute(left, false));
+  const auto settled = std::get<domain::Answer>(store->work(left, false).ran);
   // It lay in the frozen server's socket: it ran, or the settlement was first.
   CHECK((completed(settled) || refused(settled) == domain::Refused::database_unavailable));
   CHECK(world->groups() == (completed(settled) ? 1 : 0));
@@ -139,10 +127,10 @@ TEST_CASE_METHOD(FrozenTest, "a migration that a frozen server has is given up, 
 TEST_CASE_METHOD(FrozenTest, "a read that a frozen server has is left for another connection") {
   server().stop_signal();
   const domain::Job job = domain::ListDevices{user, {}, {}, Clock::now() + 30s};
-  const auto ran = store->execute(job, false);
-  REQUIRE(std::holds_alternative<domain::Left>(ran));
-  CHECK(std::holds_alternative<domain::ListDevices>(std::get<domain::Left>(ran).job));
-  CHECK(store->was_silent());
+  const auto how = store->work(job, false);
+  REQUIRE(std::holds_alternative<domain::Left>(how.ran));
+  CHECK(std::holds_alternative<domain::ListDevices>(std::get<domain::Left>(how.ran).job));
+  CHECK(how.silent);
 }
 
 TEST_CASE_METHOD(FrozenTest, "an idle connection to a frozen server cannot prove itself") {

@@ -90,7 +90,7 @@ public:
   CommitCutter cutter;
   Uuid user;
   std::vector<Uuid> devices;
-  std::unique_ptr<WholeStore> store;
+  std::unique_ptr<TestStore> store;
 
 private:
   domain::MigrationCompleted migrated() {

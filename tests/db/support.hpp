@@ -8,10 +8,11 @@
 #include "tests/support/world.hpp"
 #include "text/unicode.hpp"
 
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+
 #include <future>
 #include <memory>
-#include <optional>
-#include <poll.h>
 #include <string>
 #include <thread>
 #include <utility>
@@ -26,70 +27,83 @@ inline Postgres& postgres() {
   return server;
 }
 
-/// A store and what the dispatcher does with one: connects it, and has it take up what is left of a
-/// job whose connection broke.
-class WholeStore {
+/// The event loop of this test program's stores.
+class StoreLoop {
 public:
-  explicit WholeStore(std::unique_ptr<db::PgStore> store) : store_(std::move(store)) {}
-
-  std::optional<int> begin(const domain::Job& job) {
-    begun_ = job;
-    return store_->begin(job);
+  static StoreLoop& instance() {
+    static StoreLoop loop;
+    return loop;
   }
-  domain::Store::Progressed proceed() { return store_->proceed(); }
-  domain::Answer finish() { return to_the_end(store_->finish(), begun_); }
-
-  domain::Answer execute(const domain::Job& job) {
-    if (!store_->is_connected())
-      store_->connect();
-    return to_the_end(store_->execute(job, false), job);
+  ~StoreLoop() {
+    context_.stop();
+    thread_.join();
   }
-
-  /// Without waiting for the database where the store can do that.
-  domain::Answer run(const domain::Job& job) {
-    const auto socket = begin(job);
-    if (!socket)
-      return execute(job);
-    while (true) {
-      pollfd polled{*socket, POLLIN, 0};
-      ::poll(&polled, 1, -1);
-      auto progressed = proceed();
-      if (progressed.came == domain::Store::Came::answer)
-        return std::move(progressed.answer);
-      if (progressed.came == domain::Store::Came::needs_time)
-        return finish();
-    }
-  }
+  db::Connector& connector() { return connector_; }
 
 private:
-  domain::Answer to_the_end(domain::Ran ran, const domain::Job& job) {
+  StoreLoop() = default;
+
+  asio::io_context context_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_{context_.get_executor()};
+  db::Connector connector_{context_.get_executor()};
+  std::thread thread_{[this] { context_.run(); }};
+};
+
+/// A store and what the dispatcher does with one: connects it, and has it take up what is left of a
+/// job whose connection broke.
+class TestStore {
+public:
+  TestStore(const config::Settings::Database& settings, const db::SchemaFacts& facts,
+            domain::Log& log, domain::Metrics& metrics)
+      : store_(settings, std::make_shared<db::Servers>(settings), StoreLoop::instance().connector(),
+               facts, log, metrics) {}
+
+  domain::Answer execute(const domain::Job& job) {
+    if (!connected_)
+      connect();
+    auto how = work(job, false);
     const bool is_operation = domain::operation_of(job).has_value();
-    for (int tries = 1; std::holds_alternative<domain::Left>(ran); ++tries) {
-      const auto left = std::get<domain::Left>(std::move(ran));
+    for (int tries = 1; std::holds_alternative<domain::Left>(how.ran); ++tries) {
+      const auto left = std::get<domain::Left>(std::move(how.ran));
       const bool in_doubt = left.doubted || std::holds_alternative<domain::Settle>(left.job);
       const bool late = std::chrono::steady_clock::now() >= domain::deadline_of(left.job);
       if (in_doubt ? late && (is_operation || tries > 4) : tries > 4)
         return in_doubt ? domain::no_outcome(left.job)
                         : domain::Refusal{.reason = domain::Refused::database_unavailable};
-      if (!store_->connect())
+      if (!connect())
         std::this_thread::sleep_for(std::chrono::milliseconds{20});
-      ran = store_->execute(left.job, left.doubted);
+      how = work(left.job, left.doubted);
     }
-    return std::get<domain::Answer>(std::move(ran));
+    return std::get<domain::Answer>(std::move(how.ran));
   }
 
-  std::unique_ptr<db::PgStore> store_;
-  domain::Job begun_;
+  /// On a thread of its own.
+  std::future<domain::Answer> begin(const domain::Job& job) {
+    return std::async(std::launch::async, [this, job] { return execute(job); });
+  }
+
+  bool connect() {
+    std::promise<bool> promise;
+    store_.connect([&](bool connected) { promise.set_value(connected); });
+    return connected_ = promise.get_future().get();
+  }
+
+  domain::Worked work(const domain::Job& job, bool doubted) {
+    std::promise<domain::Worked> promise;
+    store_.run(job, doubted, [&](domain::Worked how) { promise.set_value(std::move(how)); });
+    auto how = promise.get_future().get();
+    connected_ = how.connected;
+    return how;
+  }
+
+  void end_silence() { store_.end_silence(); }
+
+private:
+  db::PgStore store_;
+  bool connected_ = false;
 };
 
-inline std::unique_ptr<WholeStore> whole_store(const config::Settings::Database& settings,
-                                               domain::Log& log, domain::Metrics& metrics) {
-  return std::make_unique<WholeStore>(
-      std::make_unique<db::PgStore>(settings, std::make_shared<db::Servers>(settings),
-                                    db::read_schema_facts(settings), log, metrics));
-}
-
-inline domain::Answer run(WholeStore& store, const domain::Job& job) { return store.run(job); }
+inline domain::Answer run(TestStore& store, const domain::Job& job) { return store.execute(job); }
 
 /// Of a migration that was completed an hour ago at most.
 inline domain::UndoCommand undo_of(const domain::MigrationCompleted& done, const domain::Uuid& user,
@@ -114,7 +128,9 @@ public:
     world = std::make_unique<World>(url);
   }
 
-  std::unique_ptr<WholeStore> new_store() { return whole_store(settings, log, metrics); }
+  std::unique_ptr<TestStore> new_store() {
+    return std::make_unique<TestStore>(settings, db::read_schema_facts(settings), log, metrics);
+  }
 
   domain::MigrationPtr command(const std::string& group, const domain::Uuid& user,
                                std::vector<domain::Uuid> device_ids = {}) {
@@ -139,7 +155,7 @@ public:
   }
 
   /// With its connection, so that jobs can be begun; without one, where there is no database.
-  std::unique_ptr<WholeStore> open_store() {
+  std::unique_ptr<TestStore> open_store() {
     auto store = new_store();
     store->execute(domain::CheckHealth{std::chrono::steady_clock::now()});
     return store;

@@ -1,14 +1,16 @@
-// Jobs that are begun without waiting for their answers. Most of what a migration does is tested
-// so: DatabaseTest::migrate() begins it where it can.
+// Jobs on the event loop of one thread: what waits gives it back.
+#include "db/file_descriptor.hpp"
 #include "tests/db/support.hpp"
 
+#include <arpa/inet.h>
 #include <catch2/catch.hpp>
+#include <sys/socket.h>
 
 #include <algorithm>
 
 using namespace regroup;
 using namespace regroup::test;
-using Came = domain::Store::Came;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -22,9 +24,18 @@ public:
   void hold(HeldTransaction& holder) {
     holder.exec("SELECT FROM devices WHERE device_id = $1 FOR UPDATE", devices[0].text());
   }
-  static bool can_be_read(int socket) {
-    pollfd polled{socket, POLLIN, 0};
-    return ::poll(&polled, 1, 0) == 1;
+  static bool has_ended(const std::future<domain::Answer>& answer) {
+    return answer.wait_for(0s) == std::future_status::ready;
+  }
+  /// On another connection: the loop has a thread to run it on.
+  bool another_job_is_done() {
+    return std::holds_alternative<domain::Healthy>(
+        new_store()->execute(domain::CheckHealth{std::chrono::steady_clock::now() + 30s}));
+  }
+  void end_sessions() {
+    world->sql.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    REQUIRE(eventually([&] { return sessions() == 0; }));
   }
   int sessions() {
     return world->sql.value<int>("SELECT count(*) FROM pg_stat_activity WHERE datname = "
@@ -33,26 +44,46 @@ public:
 
   domain::Uuid user;
   std::vector<domain::Uuid> devices;
-  std::unique_ptr<WholeStore> store;
+  std::unique_ptr<TestStore> store;
+};
+
+/// Takes connections in the kernel alone, as a server that is stopped.
+class SilentServer {
+public:
+  SilentServer() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    REQUIRE(::bind(listener_.get(), generic, size) == 0);
+    REQUIRE(::listen(listener_.get(), 8) == 0);
+    REQUIRE(::getsockname(listener_.get(), generic, &size) == 0);
+    port_ = ntohs(address.sin_port);
+  }
+  std::string url() const {
+    return "host=127.0.0.1 port=" + std::to_string(port_) + " dbname=none user=postgres";
+  }
+
+private:
+  db::FileDescriptor listener_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  unsigned port_ = 0;
 };
 
 } // namespace
 
-TEST_CASE_METHOD(UnderWayTest, "a migration under way is asked without waiting, until it is done") {
+TEST_CASE_METHOD(UnderWayTest, "a migration that waits in the database takes no thread") {
   HeldTransaction holder{url};
   hold(holder);
   const auto what = command("camping-2025", user);
-  const auto socket = store->begin(what);
-  REQUIRE(socket);
+  auto answer = store->begin(what);
   REQUIRE(somebody_waits("transactionid"));
-  CHECK_FALSE(can_be_read(*socket));
-  CHECK(store->proceed().came == Came::not_all);
+  CHECK(another_job_is_done());
+  CHECK_FALSE(has_ended(answer));
   holder.rollback();
-  REQUIRE(eventually([&] { return can_be_read(*socket); }));
-  const auto progressed = store->proceed();
-  REQUIRE(progressed.came == Came::answer);
-  REQUIRE(completed(progressed.answer));
-  CHECK(completed(progressed.answer)->migration_id == what->migration_id);
+  const auto ended = answer.get();
+  REQUIRE(completed(ended));
+  CHECK(completed(ended)->migration_id == what->migration_id);
   CHECK(world->audits("success") == 1);
   // And the connection is as good as new.
   CHECK(refused(run(*store, command("camping-2025", user))) == domain::Refused::already_migrated);
@@ -65,76 +96,86 @@ TEST_CASE_METHOD(UnderWayTest, "an answer that comes in parts is put together") 
       "CREATE TRIGGER test_talk BEFORE INSERT ON groups FOR EACH ROW EXECUTE FUNCTION test_talk()");
   HeldTransaction holder{url};
   holder.exec("SELECT pg_advisory_xact_lock(4711)");
-  const auto socket = store->begin(command("camping-2025", user));
-  REQUIRE(socket);
-  REQUIRE(eventually([&] { return can_be_read(*socket); }));
-  CHECK(store->proceed().came == Came::not_all);
-  CHECK_FALSE(can_be_read(*socket));
+  auto answer = store->begin(command("camping-2025", user));
+  REQUIRE(somebody_waits("advisory"));
+  CHECK_FALSE(has_ended(answer));
   holder.rollback();
-  REQUIRE(eventually([&] { return can_be_read(*socket); }));
-  auto progressed = store->proceed();
-  REQUIRE(progressed.came == Came::answer);
-  CHECK(completed(progressed.answer));
+  CHECK(completed(answer.get()));
 }
 
-TEST_CASE_METHOD(UnderWayTest, "what would have to be waited for is not begun") {
-  SECTION("the connection") { CHECK_FALSE(new_store()->begin(command("camping-2025", user))); }
-  SECTION("another one, when it has died") {
-    world->sql.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid()");
-    REQUIRE(eventually([&] { return sessions() == 0; }));
-    CHECK_FALSE(store->begin(command("camping-2025", user)));
-  }
-  SECTION("room for a long list") {
-    std::vector<domain::Uuid> many(200);
-    std::generate(many.begin(), many.end(), domain::Uuid::random);
-    CHECK_FALSE(store->begin(command("camping-2025", user, many)));
-  }
-  SECTION("several trips") {
-    CHECK_FALSE(store->begin(domain::CheckHealth{std::chrono::steady_clock::now()}));
-  }
-  CHECK(world->groups() == 0);
-  CHECK(completed(store->execute(command("camping-2025", user))));
+TEST_CASE_METHOD(UnderWayTest, "a connection that is opened and never answered takes no thread") {
+  const SilentServer silent;
+  settings.url = silent.url();
+  settings.connect_timeout = 2s;
+  domain::Metrics none;
+  TestStore other{settings, {}, log, none};
+  auto answer = other.begin(command("camping-2025", user));
+  CHECK(completed(run(*store, command("camping-2025", user))));
+  CHECK_FALSE(has_ended(answer));
+  CHECK(refused(answer.get()) == domain::Refused::database_unavailable);
 }
 
-TEST_CASE_METHOD(UnderWayTest, "a begun migration that fails needs time, and leaves a failed row") {
+TEST_CASE_METHOD(UnderWayTest, "a connection that has died while it was idle is replaced") {
+  end_sessions();
+  CHECK(completed(run(*store, command("camping-2025", user))));
+}
+
+TEST_CASE_METHOD(UnderWayTest,
+                 "a request that is longer than the socket's buffer is sent in parts") {
+  std::vector<domain::Uuid> many(50'000);
+  std::generate(many.begin(), many.end(), domain::Uuid::random);
+  many.front() = devices[0];
+  const auto answer = run(*store, command("camping-2025", user, many));
+  REQUIRE(completed(answer));
+  CHECK(completed(answer)->ignored_device_ids.size() == many.size() - 1);
+}
+
+TEST_CASE_METHOD(UnderWayTest, "a migration that fails leaves a failed row, and the connection") {
   world->raise_at_device(2);
-  const auto socket = store->begin(command("camping-2025", user));
-  REQUIRE(socket);
-  REQUIRE(eventually([&] { return can_be_read(*socket); }));
-  REQUIRE(store->proceed().came == Came::needs_time);
-  CHECK(refused(store->finish()) == domain::Refused::internal);
+  CHECK(refused(run(*store, command("camping-2025", user))) == domain::Refused::internal);
   CHECK(world->groups() == 0);
   CHECK(world->audits("failed") == 1);
   world->raise_no_more();
   CHECK(completed(run(*store, command("camping-2025", user))));
+  CHECK(sessions() == 1);
 }
 
-TEST_CASE_METHOD(UnderWayTest, "a begun migration whose backend is ended is settled") {
+TEST_CASE_METHOD(UnderWayTest, "a migration whose backend is ended is settled") {
   HeldTransaction holder{url};
   hold(holder);
-  const auto socket = store->begin(command("camping-2025", user));
-  REQUIRE(socket);
+  auto answer = store->begin(command("camping-2025", user));
   REQUIRE(somebody_waits("transactionid"));
   world->sql.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                   "WHERE datname = current_database() AND wait_event = 'transactionid'");
-  REQUIRE(eventually([&] { return can_be_read(*socket); }));
-  // Its last word may come before the end of the connection.
-  REQUIRE(eventually([&] { return store->proceed().came == Came::needs_time; }));
+  CHECK(refused(answer.get()) == domain::Refused::database_unavailable);
   holder.rollback();
-  CHECK(refused(store->finish()) == domain::Refused::database_unavailable);
   CHECK(world->groups() == 0);
   CHECK(world->audits("failed") == 1);
 }
 
-TEST_CASE_METHOD(UnderWayTest, "a store that ends with a migration under way ends its session") {
+TEST_CASE_METHOD(UnderWayTest, "a store that goes leaves its job to come to an end") {
   HeldTransaction holder{url};
   hold(holder);
-  REQUIRE(store->begin(command("camping-2025", user)));
+  auto answer = store->begin(command("camping-2025", user));
   REQUIRE(somebody_waits("transactionid"));
   store.reset(); // does not wait for the answer
   holder.rollback();
-  // COMMIT had been sent: PostgreSQL ends what it was given, all of it or nothing.
+  CHECK(completed(answer.get()));
   CHECK(eventually([&] { return sessions() == 1; })); // the holder's
-  CHECK(world->groups() == world->audits("success"));
+  CHECK(world->audits("success") == 1);
+}
+
+TEST_CASE_METHOD(UnderWayTest,
+                 "what a refused reader leaves open is rolled back before the next job") {
+  const auto stranger = world->add_user(false);
+  const auto until = std::chrono::steady_clock::now() + 30s;
+  for (int round = 0; round < 3; ++round)
+    CHECK(refused(run(*store, domain::FindRegistrationGroup{stranger, std::nullopt, until})) ==
+          domain::Refused::unauthorized);
+  CHECK(eventually([&] {
+    return world->sql.value<int>("SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                                 "current_database() AND state LIKE 'idle in transaction%'") == 0;
+  }));
+  CHECK(completed(run(*store, command("camping-2025", user))));
+  CHECK(sessions() == 1);
 }

@@ -15,7 +15,6 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 
 using namespace regroup;
@@ -47,72 +46,59 @@ public:
     std::atomic<int> executed{0};
     std::atomic<int> recalls{0};
   };
-  explicit WatchfulStore(Seen& seen) : seen_(seen) {
-    if (::pipe(pipe_.data()) != 0)
-      throw std::runtime_error("no pipe");
-  }
+  WatchfulStore(Seen& seen, domain::EventLoop& loop) : seen_(seen), loop_(loop) {}
 
-  ~WatchfulStore() override {
-    ::close(pipe_[0]);
-    ::close(pipe_[1]);
-  }
-
-  /// Two of three jobs: the one is done when it can be read, the other then needs time.
-  std::optional<int> begin(const domain::Job& job) noexcept override {
-    if (++begun_ % 3 == 0 || ::write(pipe_[1], "x", 1) != 1)
-      return std::nullopt;
-    job_ = job;
-    return pipe_[0];
-  }
-  Progressed proceed() noexcept override {
-    char byte = 0;
-    if (::read(pipe_[0], &byte, 1) != 1)
-      return {};
-    if (begun_ % 3 == 1)
-      return {Came::needs_time, {}};
-    return {Came::answer, run(job_)};
-  }
-  domain::Ran finish() noexcept override { return run(job_); }
-
-  bool connect() noexcept override { return true; }
-  bool is_connected() const noexcept override { return true; }
-  domain::Ran execute(const domain::Job& job, bool /*doubted*/) noexcept override {
-    return run(job);
+  /// Done at once, in a turn of its own, or two turns later.
+  void connect(std::function<void(bool)> done) noexcept override { done(true); }
+  void run(domain::Job job, bool /*doubted*/,
+           std::function<void(domain::Worked)> done) noexcept override {
+    auto finish = [&seen = seen_, job = std::move(job), done = std::move(done)] {
+      done({answer_to(job, seen), true});
+    };
+    switch (++begun_ % 3) {
+    case 0:
+      finish();
+      break;
+    case 1:
+      loop_.post(std::move(finish));
+      break;
+    default:
+      loop_.post([&loop = loop_, finish = std::move(finish)] { loop.post(finish); });
+    }
   }
 
 private:
-  domain::Answer run(const domain::Job& job) {
+  static domain::Answer answer_to(const domain::Job& job, Seen& seen) {
     if (const auto* recall = std::get_if<domain::RecallMigration>(&job))
-      return recalled(*recall);
+      return recalled(*recall, seen);
     const auto& migration = *std::get<domain::MigrationPtr>(job);
     const auto& id = migration.registration_group_id;
     if (id.size() == 1)
-      watch(seen_.running.at(static_cast<std::size_t>(id[0] - 'a')));
-    ++seen_.executed;
+      watch(seen.running.at(static_cast<std::size_t>(id[0] - 'a')), seen);
+    ++seen.executed;
     domain::MigrationCompleted outcome{};
     outcome.migration_id = migration.migration_id;
     return outcome;
   }
 
   /// Every third time somebody has undone the migration.
-  domain::Answer recalled(const domain::RecallMigration& recall) {
+  static domain::Answer recalled(const domain::RecallMigration& recall, Seen& seen) {
     domain::MigrationRecalled found;
-    if (++seen_.recalls % 3 != 0)
+    if (++seen.recalls % 3 != 0)
       found.answers.resize(recall.users.size(), {.reason = domain::Refused::already_migrated});
     return found;
   }
 
-  void watch(std::atomic<int>& running) {
+  static void watch(std::atomic<int>& running, Seen& seen) {
     if (running.fetch_add(1) != 0)
-      ++seen_.overlaps;
+      ++seen.overlaps;
     std::this_thread::yield(); // an overlap gets its chance
     running.fetch_sub(1);
   }
 
   Seen& seen_;
-  std::array<int, 2> pipe_{};
+  domain::EventLoop& loop_;
   unsigned begun_ = 0;
-  domain::Job job_;
 };
 
 struct Tally {
@@ -201,9 +187,9 @@ struct LoopConfig : caf::actor_system_config {
 class ThreadsTest {
 public:
   ThreadsTest() {
-    auto make_store = [this] { return std::make_unique<WatchfulStore>(seen); };
+    auto make_store = [this] { return std::make_unique<WatchfulStore>(seen, loop); };
     dispatcher =
-        actors::spawn_dispatcher(system, actors::pooled_workers(make_store, loop),
+        actors::spawn_dispatcher(system, actors::pooled_workers(make_store),
                                  {.pool_size = pool_size, .queue_limit = 100'000}, metrics);
     directory = actors::spawn_directory(system, dispatcher, 1ms, metrics);
     REQUIRE(eventually([this] { return running() == at_rest; }));
@@ -235,7 +221,7 @@ public:
   domain::Metrics metrics;
   caf::actor_system system{config};
   const std::size_t before = running();
-  const std::size_t at_rest = before + 2 + 2 * pool_size; // directory, dispatcher, workers, waiters
+  const std::size_t at_rest = before + 2 + pool_size; // directory, dispatcher, workers
   actors::DispatcherActor dispatcher;
   actors::DirectoryActor directory;
 };

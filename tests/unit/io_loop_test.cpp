@@ -1,7 +1,12 @@
-#include "http/io_loop.hpp"
+#include "http/io_context.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/silent_log.hpp"
 
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/use_awaitable.hpp>
 #include <catch2/catch.hpp>
 
 #include <array>
@@ -18,6 +23,7 @@
 
 using namespace regroup;
 using http::IoLoop;
+using http::LoopExecutor;
 using test::eventually;
 
 namespace {
@@ -32,10 +38,6 @@ struct Pipe {
   Pipe& operator=(const Pipe&) = delete;
 
   void write() { REQUIRE(::write(ends[1], "x", 1) == 1); }
-  void read() {
-    char byte = 0;
-    REQUIRE(::read(ends[0], &byte, 1) == 1);
-  }
 
   std::array<int, 2> ends{};
 };
@@ -98,72 +100,46 @@ TEST_CASE("tasks that go on for ever leave a socket its turn") {
   IoLoop loop{1, quiet};
   Pipe pipe;
   std::atomic<bool> read{false};
-  std::unique_ptr<domain::SocketWatch> watch;
+  asio::posix::stream_descriptor descriptor{LoopExecutor{loop}, ::dup(pipe.ends[0])};
   std::function<void()> again = [&] {
     if (!read)
       loop.post(again);
   };
   loop.post([&] {
-    watch = loop.watch(pipe.ends[0]);
-    watch->when_readable([&] { read = true; });
+    descriptor.async_wait(asio::posix::descriptor_base::wait_read,
+                          [&](const asio::error_code&) { read = true; });
     again();
   });
   pipe.write();
   CHECK(eventually([&] { return read.load(); }));
   loop.stop();
-  watch.reset();
 }
 
-TEST_CASE("a watched socket is told of once, and then again when it is asked for") {
+TEST_CASE("what a coroutine posts when it goes on runs behind it, on its thread") {
   IoLoop loop{2, quiet};
   Pipe pipe;
-  const auto watch = loop.watch(pipe.ends[0]);
-  std::atomic<int> told{0};
-  pipe.write(); // before, and still it is told
-  watch->when_readable([&] { ++told; });
-  REQUIRE(eventually([&] { return told == 1; }));
-  watch->when_readable([&] { ++told; }); // nothing was read
-  REQUIRE(eventually([&] { return told == 2; }));
-  pipe.read();
-  watch->when_readable([&] { ++told; });
-  std::atomic<bool> later{false};
-  loop.post([&] { later = true; });
-  REQUIRE(eventually([&] { return later.load(); }));
-  CHECK(told == 2);
+  std::vector<std::string> seen;
+  std::vector<std::thread::id> on;
+  std::atomic<bool> done{false};
+  const auto note = [&](const char* what) {
+    seen.emplace_back(what);
+    on.push_back(std::this_thread::get_id());
+  };
+  auto job = [&]() -> asio::awaitable<void> {
+    asio::posix::stream_descriptor descriptor{co_await asio::this_coro::executor,
+                                              ::dup(pipe.ends[0])};
+    co_await descriptor.async_wait(asio::posix::descriptor_base::wait_read, asio::use_awaitable);
+    loop.post([&] {
+      note("posted");
+      done = true;
+    });
+    note("went on");
+  };
+  asio::co_spawn(asio::any_io_executor{LoopExecutor{loop}}, job, asio::detached);
   pipe.write();
-  CHECK(eventually([&] { return told == 3; }));
-}
-
-TEST_CASE("a watch that ends leaves the socket open, to be watched again") {
-  IoLoop loop{1, quiet};
-  Pipe pipe;
-  std::atomic<int> told{0};
-  {
-    const auto watch = loop.watch(pipe.ends[0]);
-    watch->when_readable([&] { told += 100; });
-  }
-  const auto watch = loop.watch(pipe.ends[0]);
-  watch->when_readable([&] { ++told; });
-  pipe.write();
-  CHECK(eventually([&] { return told == 1; }));
-  CHECK_THROWS_AS(loop.watch(-1), std::system_error);
-}
-
-TEST_CASE("a watch of a socket that was closed takes nothing from who has its number now") {
-  IoLoop loop{1, quiet};
-  auto old = std::make_unique<Pipe>();
-  auto watch_of_old = loop.watch(old->ends[0]);
-  watch_of_old->when_readable([] {});
-  const auto numbers = old->ends;
-  old.reset();
-  Pipe pipe;
-  REQUIRE(pipe.ends == numbers);
-  const auto watch = loop.watch(pipe.ends[0]);
-  std::atomic<bool> told{false};
-  watch->when_readable([&] { told = true; });
-  watch_of_old.reset();
-  pipe.write();
-  CHECK(eventually([&] { return told.load(); }));
+  REQUIRE(eventually([&] { return done.load(); }));
+  CHECK(seen == std::vector<std::string>{"went on", "posted"});
+  CHECK(on[0] == on[1]);
 }
 
 TEST_CASE("a loop that has stopped runs nothing more, and waits for what runs") {

@@ -28,7 +28,7 @@ void deliver(std::variant<HeldState::AsDispatcher, HeldState::AsWorker> to, cons
   if (auto* dispatcher = std::get_if<HeldState::AsDispatcher>(&to))
     dispatcher->deliver(answer);
   else
-    std::get<HeldState::AsWorker>(to).deliver(actors::Worked{answer, true});
+    std::get<HeldState::AsWorker>(to).deliver(domain::Worked{answer, true});
 }
 
 } // namespace
@@ -50,10 +50,10 @@ HeldActor::behavior_type held(HeldActor::stateful_pointer<HeldState> self, caf::
           return *state.connects;
         return state.connecting.emplace_back(self->make_response_promise<bool>());
       },
-      [self](actors::execute_atom, const Job& job, bool doubted) -> caf::result<actors::Worked> {
+      [self](actors::execute_atom, const Job& job, bool doubted) -> caf::result<domain::Worked> {
         self->state.jobs.push_back(job);
         self->state.doubted.push_back(doubted);
-        auto promise = self->make_response_promise<actors::Worked>();
+        auto promise = self->make_response_promise<domain::Worked>();
         self->state.promises.emplace_back(promise);
         return promise;
       },
@@ -65,7 +65,7 @@ HeldActor::behavior_type held(HeldActor::stateful_pointer<HeldState> self, caf::
         return promise;
       },
       [=](broken_atom, const domain::Left& left, bool silently) {
-        std::get<HeldState::AsWorker>(take(0)).deliver(actors::Worked{left, false, silently});
+        std::get<HeldState::AsWorker>(take(0)).deliver(domain::Worked{left, false, silently});
       },
       [self](connected_atom, bool how) {
         auto promise = self->state.connecting.at(0);

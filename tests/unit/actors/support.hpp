@@ -50,7 +50,7 @@ struct HeldState {
   HeldState() = default;
   static inline const char* name = "test.held";
   using AsDispatcher = caf::typed_response_promise<domain::Answer>;
-  using AsWorker = caf::typed_response_promise<actors::Worked>;
+  using AsWorker = caf::typed_response_promise<domain::Worked>;
   std::vector<domain::Job> jobs; // held, the oldest first
   std::vector<std::variant<AsDispatcher, AsWorker>> promises;
   std::optional<bool> connects = true; // how a try ends; absent: it is held

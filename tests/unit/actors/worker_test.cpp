@@ -7,14 +7,10 @@
 
 #include <catch2/catch.hpp>
 
-#include <array>
 #include <atomic>
 #include <new>
 #include <stdexcept>
-#include <thread>
-#include <unistd.h>
 #include <utility>
-#include <vector>
 
 using namespace regroup;
 using namespace regroup::domain;
@@ -24,88 +20,43 @@ namespace {
 /// What stores saw, since the worker hides them.
 struct Seen {
   std::atomic<int> made{0};
-  std::atomic<int> executed{0};
-  std::atomic<int> finished{0};
   std::atomic<int> connected{0};
+  std::atomic<int> run{0};
   std::atomic<int> listened{0};
-  std::atomic<int> asked{0}; // proceed()
-  std::thread::id executed_on;
-  std::thread::id proceeded_on;
-  std::thread::id finished_on;
   std::atomic<bool> destroyed{false};
 };
 
-/// Has another connection after each job that was waited for. Executes CheckHealth, and begins
-/// everything else when it has executed once. Its socket is a pipe.
+/// Calls `done` at once, on the loop, or never.
 class FakeStore : public Store {
 public:
-  FakeStore(Seen& seen, std::vector<Came> answers) : seen_(seen), answers_(std::move(answers)) {
-    ++seen_.made;
-    connect_anew();
-  }
-  ~FakeStore() override {
-    connect({-1, -1});
-    seen_.destroyed = true;
-  }
+  enum class When { at_once, on_the_loop, never };
 
-  bool connect() noexcept override {
-    ++seen_.connected;
-    return true;
+  FakeStore(Seen& seen, EventLoop& loop, When when) : seen_(seen), loop_(loop), when_(when) {
+    ++seen_.made;
   }
-  bool is_connected() const noexcept override { return true; }
+  ~FakeStore() override { seen_.destroyed = true; }
+
+  void connect(std::function<void(bool)> done) noexcept override {
+    ++seen_.connected;
+    loop_.post([done = std::move(done)] { done(true); });
+  }
+  void run(Job job, bool doubted, std::function<void(Worked)> done) noexcept override {
+    ++seen_.run;
+    const bool checks = std::holds_alternative<CheckHealth>(job);
+    Worked how{checks ? Answer{Healthy{}} : Answer{Done{}}, true};
+    if (doubted)
+      how.ran = Left{std::move(job), true};
+    if (when_ == When::at_once)
+      done(std::move(how));
+    else if (when_ == When::on_the_loop)
+      loop_.post([done = std::move(done), how = std::move(how)] { done(how); });
+  }
   void end_silence() noexcept override { ++seen_.listened; }
 
-  Ran execute(const Job& job, bool doubted) noexcept override {
-    ++seen_.executed;
-    seen_.executed_on = std::this_thread::get_id();
-    connect_anew();
-    if (doubted)
-      return Left{job, true};
-    return Healthy{};
-  }
-  std::optional<int> begin(const Job& job) noexcept override {
-    if (std::holds_alternative<CheckHealth>(job))
-      return std::nullopt;
-    say_something();
-    return pipe_[0];
-  }
-  Progressed proceed() noexcept override {
-    ++seen_.asked;
-    seen_.proceeded_on = std::this_thread::get_id();
-    hear();
-    const auto came = answers_.at(at_++);
-    if (came == Came::not_all)
-      say_something();
-    return {came, Done{}};
-  }
-  Ran finish() noexcept override {
-    ++seen_.finished;
-    seen_.finished_on = std::this_thread::get_id();
-    connect_anew();
-    return MigrationRecalled{};
-  }
-
 private:
-  void connect_anew() {
-    std::array<int, 2> ends{};
-    if (::pipe(ends.data()) == 0)
-      connect(ends);
-  }
-  void connect(std::array<int, 2> ends) {
-    for (const int old : std::exchange(pipe_, ends))
-      if (old >= 0)
-        ::close(old);
-  }
-  void say_something() { static_cast<void>(::write(pipe_[1], "x", 1) == 1); }
-  void hear() {
-    char byte = 0;
-    static_cast<void>(::read(pipe_[0], &byte, 1) == 1);
-  }
-
   Seen& seen_;
-  std::vector<Came> answers_; // of proceed(), in their order
-  std::size_t at_ = 0;
-  std::array<int, 2> pipe_{-1, -1};
+  EventLoop& loop_;
+  When when_;
 };
 
 struct LoopConfig : caf::actor_system_config {
@@ -115,19 +66,21 @@ struct LoopConfig : caf::actor_system_config {
 /// Real threads, as in the service.
 class WorkerTest {
 public:
+  using When = FakeStore::When;
+
   actors::WorkerActor worker_with(StoreFactory make_store) {
-    return actors::pooled_workers(std::move(make_store), loop)(*self.ptr());
+    return actors::pooled_workers(std::move(make_store))(*self.ptr());
   }
-  actors::WorkerActor worker_whose_store_answers(std::vector<Store::Came> answers) {
-    return worker_with([this, answers] { return std::make_unique<FakeStore>(seen, answers); });
+  actors::WorkerActor worker_whose_store_answers(When when) {
+    return worker_with([this, when] { return std::make_unique<FakeStore>(seen, loop, when); });
   }
   Answer ask(const actors::WorkerActor& worker, Job job = CheckHealth{}) {
     return std::get<Answer>(run(worker, std::move(job), false).ran);
   }
-  actors::Worked run(const actors::WorkerActor& worker, Job job, bool doubted) {
-    actors::Worked given;
+  Worked run(const actors::WorkerActor& worker, Job job, bool doubted) {
+    Worked given;
     self->request(worker, caf::infinite, actors::execute_atom::value, std::move(job), doubted)
-        .receive([&](const actors::Worked& how) { given = how; },
+        .receive([&](const Worked& how) { given = how; },
                  [&](const caf::error& error) { FAIL(system.render(error)); });
     return given;
   }
@@ -135,8 +88,6 @@ public:
     self->send_exit(worker, caf::exit_reason::user_shutdown);
     self->wait_for(worker);
   }
-
-  static Job migration() { return std::make_shared<const MigrationCommand>(); }
 
   Seen seen;
   test::SilentLog log;
@@ -148,64 +99,29 @@ public:
 
 } // namespace
 
-TEST_CASE_METHOD(WorkerTest, "a worker makes one store, and waits on a thread of its own") {
-  auto worker = worker_whose_store_answers({});
-  CHECK(std::holds_alternative<Healthy>(ask(worker)));
-  const auto thread = seen.executed_on;
-  CHECK(thread != std::this_thread::get_id());
-  CHECK(std::holds_alternative<Healthy>(ask(worker)));
-  CHECK(seen.executed_on == thread);
-  CHECK(seen.made == 1);
-  end(worker);
-}
-
-TEST_CASE_METHOD(WorkerTest, "a job that can be begun takes no thread of the worker's") {
-  auto worker = worker_whose_store_answers({Store::Came::not_all, Store::Came::answer});
-  ask(worker);
-  CHECK(std::holds_alternative<Done>(ask(worker, migration())));
-  CHECK(seen.asked == 2);
-  CHECK(seen.executed == 1);
-  CHECK(seen.proceeded_on != seen.executed_on);
-  end(worker);
-}
-
-TEST_CASE_METHOD(WorkerTest, "what needs time after it was begun is finished by the waiter") {
-  auto worker = worker_whose_store_answers({Store::Came::needs_time, Store::Came::answer});
-  ask(worker);
-  CHECK(std::holds_alternative<MigrationRecalled>(ask(worker, migration())));
-  CHECK(seen.finished == 1);
-  CHECK(seen.finished_on == seen.executed_on);
-  CHECK(std::holds_alternative<Done>(ask(worker, migration()))); // and the next is begun again
-  end(worker);
-}
-
-TEST_CASE_METHOD(WorkerTest, "a job that was waited for may leave another connection") {
-  auto worker = worker_whose_store_answers(std::vector(3, Store::Came::answer));
-  ask(worker);
-  for (int job = 0; job < 3; ++job) {
-    CHECK(std::holds_alternative<Done>(ask(worker, migration())));
+TEST_CASE_METHOD(WorkerTest, "a worker makes one store, and has it run job after job") {
+  auto worker = worker_whose_store_answers(GENERATE(When::at_once, When::on_the_loop));
+  for (int round = 0; round < 100; ++round) {
     CHECK(std::holds_alternative<Healthy>(ask(worker)));
+    CHECK(std::holds_alternative<Done>(ask(worker, std::make_shared<const MigrationCommand>())));
   }
-  end(worker);
-}
-
-TEST_CASE_METHOD(WorkerTest, "the first job opens the connection, and so is waited for") {
-  auto worker = worker_whose_store_answers({});
-  CHECK(std::holds_alternative<Healthy>(ask(worker, migration())));
-  CHECK(seen.executed == 1);
+  CHECK(seen.made == 1);
+  CHECK(seen.run == 200);
   end(worker);
 }
 
 TEST_CASE_METHOD(WorkerTest, "a worker makes no store before its first job") {
-  auto worker = worker_whose_store_answers({});
+  auto worker = worker_whose_store_answers(When::at_once);
   end(worker);
   CHECK(seen.made == 0);
 }
 
-TEST_CASE_METHOD(WorkerTest, "a worker that ends takes its store with it, and its thread") {
+TEST_CASE_METHOD(WorkerTest,
+                 "a worker that ends takes its store with it, though a job is under way") {
   const auto before = system.registry().running();
-  auto worker = worker_whose_store_answers({});
-  ask(worker);
+  auto worker = worker_whose_store_answers(When::never);
+  caf::anon_send(worker, actors::execute_atom::value, Job{CheckHealth{}}, false);
+  REQUIRE(test::eventually([&] { return seen.run == 1; }));
   end(worker);
   CHECK(test::eventually([&] { return system.registry().running() == before; }));
   CHECK(test::eventually([&] { return seen.destroyed.load(); }));
@@ -221,7 +137,7 @@ TEST_CASE_METHOD(WorkerTest,
     case 2:
       throw std::runtime_error("no such file");
     default:
-      return std::make_unique<FakeStore>(seen, std::vector<Store::Came>{});
+      return std::make_unique<FakeStore>(seen, loop, When::at_once);
     }
   });
   for (int job = 0; job < 2; ++job) {
@@ -234,7 +150,7 @@ TEST_CASE_METHOD(WorkerTest,
 }
 
 TEST_CASE_METHOD(WorkerTest, "what is left of a job comes back, and a worker listens meanwhile") {
-  auto worker = worker_whose_store_answers({});
+  auto worker = worker_whose_store_answers(When::on_the_loop);
   caf::anon_send(worker, actors::listen_atom::value); // it has no store yet
   self->request(worker, caf::infinite, actors::connect_atom::value)
       .receive([](bool connected) { CHECK(connected); },
