@@ -50,26 +50,6 @@ Answer read_history(Transaction& transaction, const domain::ReadHistory& query) 
   return page;
 }
 
-Answer publish_live(Transaction& transaction, const domain::PublishLive& what) {
-  std::vector<domain::Uuid> ids;
-  std::vector<domain::Uuid> users;
-  std::vector<std::string> groups;
-  std::vector<std::string> trace_ids;
-  std::string ages = "{";
-  for (const auto& each : what.running) {
-    ids.push_back(each.migration_id);
-    users.push_back(each.user_id);
-    groups.push_back(each.registration_group_id);
-    trace_ids.push_back(each.trace_id);
-    ages += (ages.size() > 1 ? "," : "") + std::to_string(each.age.count());
-  }
-  transaction.run(statements::publish_live, what.replica, uuid_array_text(ids),
-                  uuid_array_text(users), text_array_text(groups), ages + "}",
-                  text_array_text(trace_ids));
-  transaction.commit();
-  return AdminDocument{"{}"};
-}
-
 Answer cancel(Transaction& transaction, const domain::CancelMigration& what, bool again) {
   const auto rows = transaction.run(statements::cancel_migration, what.migration_id.text());
   const std::string_view outcome = rows.front()["outcome"].c_str();
@@ -157,8 +137,6 @@ Answer administer(Session& session, const domain::AdminJob& job, bool again) {
               transaction.run(statements::read_analytics, what.from, what.to, what.granularity));
         else if constexpr (std::is_same_v<T, domain::ReadLive>)
           return document(transaction.run(statements::read_live));
-        else if constexpr (std::is_same_v<T, domain::PublishLive>)
-          return publish_live(transaction, what);
         else if constexpr (std::is_same_v<T, domain::CreateWebhook>)
           return create_webhook(transaction, what);
         else if constexpr (std::is_same_v<T, domain::ListWebhooks>)

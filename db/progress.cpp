@@ -12,6 +12,20 @@ using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 
+namespace {
+
+/// An array, as a parameter.
+class Numbers {
+public:
+  void add(std::int64_t number) { text_ += (text_.empty() ? "{" : ",") + std::to_string(number); }
+  std::string text() const { return text_.empty() ? "{}" : text_ + "}"; }
+
+private:
+  std::string text_;
+};
+
+} // namespace
+
 Answer note_running(Session& session, const domain::NoteRunning& job) {
   const auto& migration = *job.migration;
   std::optional<std::string> device_ids;
@@ -32,17 +46,31 @@ Answer note_running(Session& session, const domain::NoteRunning& job) {
   return domain::RunningNoted{total};
 }
 
-Answer tell_progress(Session& session, const domain::TellProgress& job) {
+Answer publish_running(Session& session, const domain::PublishRunning& job) {
   std::vector<domain::Uuid> ids;
-  std::string processed;
-  for (const auto& migration : job.migrations) {
+  std::vector<domain::Uuid> users;
+  std::vector<std::string> groups;
+  std::vector<std::string> trace_ids;
+  Numbers ages;
+  Numbers totals;
+  Numbers processed;
+  Numbers answered_202;
+  const auto now = Clock::now();
+  for (const auto& [migration, is_answered_202] : job.running) {
+    const auto* progress = migration->progress.get();
     ids.push_back(migration->migration_id);
-    processed += (processed.empty() ? "{" : ",") +
-                 std::to_string(migration->progress ? migration->progress->processed.load() : 0);
+    users.push_back(migration->user_id);
+    groups.push_back(migration->registration_group_id);
+    trace_ids.push_back(migration->trace_id);
+    ages.add(microseconds(now - migration->received) / 1000);
+    totals.add(progress ? progress->total.load() : -1);
+    processed.add(progress ? progress->processed.load() : 0);
+    answered_202.add(is_answered_202 ? 1 : 0);
   }
   Transaction transaction{session};
-  transaction.run(statements::promise_nothing);
-  transaction.run(statements::tell_progress, uuid_array_text(ids), processed + "}");
+  transaction.run(statements::publish_running, job.replica, uuid_array_text(ids),
+                  uuid_array_text(users), text_array_text(groups), ages.text(),
+                  text_array_text(trace_ids), totals.text(), processed.text(), answered_202.text());
   transaction.commit();
   return domain::Done{};
 }
@@ -86,7 +114,8 @@ std::optional<Answer> find_running(Session& session, const domain::FindMigration
   domain::MigrationReport report;
   report.status = domain::MigrationReport::Status::in_progress;
   report.registration_group_id = row["o_registration_group_id"].c_str();
-  report.devices_total = row["o_total"].as<std::int64_t>();
+  if (const auto total = row["o_total"].as<std::int64_t>(); total >= 0)
+    report.devices_total = total;
   report.devices_processed = row["o_processed"].as<std::int64_t>();
   report.result.migration_id = query.migration_id;
   return report;
