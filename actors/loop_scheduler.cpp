@@ -18,7 +18,7 @@ public:
       : abstract_coordinator(system), loop_(loop), unit_(*this) {}
 
   void enqueue(caf::resumable* job) override {
-    under_way_.fetch_add(1, std::memory_order_acq_rel);
+    under_way_.fetch_add(1, std::memory_order_relaxed);
     loop_.post([this, job] { resume(job); });
   }
 
@@ -56,9 +56,6 @@ private:
   };
 
   void resume(caf::resumable* job) {
-    // Whatever was done before the job was given to the loop is seen here. CAF's mailboxes see to
-    // that as well, but out of TSan's sight.
-    static_cast<void>(under_way_.load(std::memory_order_acquire));
     const auto result = job->resume(&unit_, max_throughput());
     // Whoever spawns an actor leaves its thread a hold of the system's logger, which the system's
     // destructor would wait for.
@@ -67,7 +64,7 @@ private:
       enqueue(job);
     else // done, or waiting for a message: whoever sends one takes hold of it again
       intrusive_ptr_release(job);
-    under_way_.fetch_sub(1, std::memory_order_acq_rel); // and nothing of this is touched any more
+    under_way_.fetch_sub(1, std::memory_order_release); // and nothing of this is touched any more
   }
 
   domain::EventLoop& loop_;

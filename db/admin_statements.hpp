@@ -1,6 +1,6 @@
 #pragma once
 // What administration.cpp sends; the functions are described in functions/history.sql and live.sql.
-// None of it takes a lock but cancel_migration, and publish_live on the rows of its own replica.
+// None of it takes a lock but cancel_migration.
 #include "db/statements.hpp"
 
 namespace regroup::db::statements {
@@ -40,11 +40,6 @@ inline constexpr Statement read_analytics{
     "SELECT regroup_analytics_v1($1::timestamptz, $2::timestamptz, $3) AS document"};
 
 inline constexpr Statement read_live{"regroup_read_live", "SELECT regroup_live_v1() AS document"};
-
-inline constexpr Statement publish_live{
-    "regroup_publish_live",
-    "SELECT regroup_publish_live_v1($1, $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], "
-    "$6::text[])"};
 
 inline constexpr Statement cancel_migration{"regroup_cancel_migration",
                                             "SELECT regroup_cancel_migration_v1($1) AS outcome"};

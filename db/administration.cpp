@@ -77,27 +77,6 @@ Request request_of(const domain::ReadAnalytics& query, bool) {
 
 Request request_of(const domain::ReadLive&, bool) { return {statements::read_live, {}, document}; }
 
-Request request_of(const domain::PublishLive& what, bool) {
-  std::vector<domain::Uuid> ids;
-  std::vector<domain::Uuid> users;
-  std::vector<std::string> groups;
-  std::vector<std::string> trace_ids;
-  std::vector<std::int64_t> ages;
-  for (const auto& each : what.running) {
-    ids.push_back(each.migration_id);
-    users.push_back(each.user_id);
-    groups.push_back(each.registration_group_id);
-    trace_ids.push_back(each.trace_id);
-    ages.push_back(each.age.count());
-  }
-  return {statements::publish_live,
-          {what.replica, uuid_array_text(ids), uuid_array_text(users), text_array_text(groups),
-           number_array_text(ages), text_array_text(trace_ids)},
-          [](const Reply&) {
-            return AdminDocument{"{}", {}};
-          }};
-}
-
 Request request_of(const domain::CancelMigration& what, bool again) {
   return {statements::cancel_migration,
           {what.migration_id.text()},

@@ -254,8 +254,8 @@ Task<Answer> PgStore::Jobs::attempt(const domain::Job& job, bool again) {
           return find_operation(session_, each);
         else if constexpr (std::is_same_v<T, domain::NoteRunning>)
           return note_running(session_, each);
-        else if constexpr (std::is_same_v<T, domain::TellProgress>)
-          return tell_progress(session_, each);
+        else if constexpr (std::is_same_v<T, domain::PublishRunning>)
+          return publish_running(session_, each);
         else if constexpr (std::is_same_v<T, domain::EndRunning>)
           return end_running(session_, each);
         else if constexpr (std::is_same_v<T, domain::CheckApiKey>)

@@ -30,17 +30,37 @@ Task<Answer> note_running(Session& session, const domain::NoteRunning& job) {
   co_return domain::RunningNoted{noted.number(0, "total")};
 }
 
-Task<Answer> tell_progress(Session& session, const domain::TellProgress& job) {
+Task<Answer> publish_running(Session& session, const domain::PublishRunning& job) {
   std::vector<domain::Uuid> ids;
+  std::vector<domain::Uuid> users;
+  std::vector<std::string> groups;
+  std::vector<std::string> trace_ids;
+  std::vector<std::int64_t> ages;
+  std::vector<std::int64_t> totals;
   std::vector<std::int64_t> processed;
-  for (const auto& migration : job.migrations) {
+  std::vector<std::int64_t> answered_202;
+  const auto now = Clock::now();
+  for (const auto& [migration, is_answered_202] : job.running) {
+    const auto* progress = migration->progress.get();
     ids.push_back(migration->migration_id);
-    processed.push_back(migration->progress ? migration->progress->processed.load() : 0);
+    users.push_back(migration->user_id);
+    groups.push_back(migration->registration_group_id);
+    trace_ids.push_back(migration->trace_id);
+    ages.push_back(microseconds(now - migration->received) / 1000);
+    totals.push_back(progress != nullptr ? progress->total.load() : -1);
+    processed.push_back(progress != nullptr ? progress->processed.load() : 0);
+    answered_202.push_back(is_answered_202 ? 1 : 0);
   }
-  Parameters parameters{uuid_array_text(ids), number_array_text(processed)};
-  Transaction transaction{session};
-  co_await transaction.run(statements::promise_nothing);
-  co_await transaction.run_and_commit(statements::tell_progress, std::move(parameters));
+  Parameters parameters{job.replica,
+                        uuid_array_text(ids),
+                        uuid_array_text(users),
+                        text_array_text(groups),
+                        number_array_text(ages),
+                        text_array_text(trace_ids),
+                        number_array_text(totals),
+                        number_array_text(processed),
+                        number_array_text(answered_202)};
+  co_await run_in_one_trip(session, statements::publish_running, std::move(parameters));
   co_return domain::Done{};
 }
 
@@ -75,7 +95,8 @@ domain::MigrationReport report_from(const Row& row, const domain::FindMigration&
   domain::MigrationReport report;
   report.status = domain::MigrationReport::Status::in_progress;
   report.registration_group_id = row.text("o_registration_group_id");
-  report.devices_total = row.number("o_total");
+  if (const auto total = row.number("o_total"); total >= 0)
+    report.devices_total = total;
   report.devices_processed = row.number("o_processed");
   report.result.migration_id = query.migration_id;
   return report;

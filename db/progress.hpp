@@ -8,12 +8,12 @@
 
 namespace regroup::db {
 
-/// A replica that has said nothing of its migrations for this long may be dead (it does so once a
-/// second: http/status_teller.hpp).
+/// A replica that has published nothing of its migrations for this long may be dead (it does so
+/// once a second at least: http/progress_publisher.hpp).
 inline constexpr std::chrono::milliseconds kSilentReplica{10'000};
 
 Task<domain::Answer> note_running(Session& session, const domain::NoteRunning& job);
-Task<domain::Answer> tell_progress(Session& session, const domain::TellProgress& job);
+Task<domain::Answer> publish_running(Session& session, const domain::PublishRunning& job);
 Task<domain::Answer> end_running(Session& session, const domain::EndRunning& job);
 
 /// A migration that runs, on whatever replica; nothing when none does, and then the audit tells.

@@ -96,8 +96,8 @@ inline constexpr Statement recall_migration{
     "  AND m.user_id = asker.id "
     "WHERE a.registration_group_id = $1 AND a.status = 'success'"};
 
-/// progress.cpp, before each of its writes, which promise nothing: they are on this server's disk,
-/// and wait for no standby, so that a COMMIT that does wait can be told of.
+/// progress.cpp, before its note and its end, which promise nothing: they are on this server's
+/// disk, and wait for no standby, so that a COMMIT that does wait can be told of.
 inline constexpr Statement promise_nothing{
     "regroup_promise_nothing", "SELECT pg_catalog.set_config('synchronous_commit', 'local', true)"};
 
@@ -105,12 +105,12 @@ inline constexpr Statement promise_nothing{
 inline constexpr Statement note_running{
     "regroup_note_running", "SELECT regroup_note_running_v1($1, $2, $3, $4, $5, $6) AS total"};
 
-/// progress.cpp, once a second for all migrations that this replica has noted. Locks their rows,
-/// which nobody else writes while the replica is heard of.
-inline constexpr Statement tell_progress{
-    "regroup_tell_progress",
-    "UPDATE regroup_running r SET devices_processed = p.processed, told_at = now() "
-    "FROM unnest($1::uuid[], $2::bigint[]) AS p(id, processed) WHERE r.migration_id = p.id"};
+/// progress.cpp, for all migrations that this replica runs. Locks their rows, which nobody else
+/// writes while the replica is heard of; see functions/running.sql.
+inline constexpr Statement publish_running{
+    "regroup_publish_running",
+    "SELECT regroup_publish_running_v1($1, $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], "
+    "$6::text[], $7::bigint[], $8::bigint[], $9::boolean[])"};
 
 /// progress.cpp: it has ended, and the audit says how.
 inline constexpr Statement forget_running{"regroup_forget_running",

@@ -30,8 +30,8 @@ GRANT SELECT, INSERT,
 GRANT SELECT ON regroup_schema TO regroup;
 GRANT SELECT, INSERT ON regroup_device_changes, regroup_operations TO regroup;
 GRANT SELECT, INSERT, UPDATE, DELETE
-  ON regroup_running, regroup_live_migrations, regroup_webhook_endpoints, regroup_migration_events,
-    regroup_dead_events TO regroup;
+  ON regroup_running, regroup_webhook_endpoints, regroup_migration_events, regroup_dead_events
+  TO regroup;
 
 -- Sequences by the columns that they fill, and the functions that Regroup calls, which run with their
 -- caller's rights.

@@ -40,21 +40,6 @@ struct ReadAnalytics {
 /// What runs now, in every replica.
 struct ReadLive {};
 
-/// A migration that has run for long enough to be worth telling the other replicas about.
-struct LiveMigration {
-  Uuid migration_id;
-  Uuid user_id;
-  std::string registration_group_id;
-  std::chrono::milliseconds age{}; // since its request was received
-  std::string trace_id{};          // empty: none
-};
-
-/// From a replica about itself: these run here, and no others of those it told of before.
-struct PublishLive {
-  std::string replica;
-  std::vector<LiveMigration> running;
-};
-
 /// Makes sure that a migration which runs somewhere will not be committed.
 struct CancelMigration {
   Uuid migration_id;
@@ -110,7 +95,7 @@ struct RedeliverEvents {
 struct CheckAdminKey {};
 
 using AdminWork =
-    std::variant<CheckAdminKey, ReadHistory, ReadMigration, ReadAnalytics, ReadLive, PublishLive,
+    std::variant<CheckAdminKey, ReadHistory, ReadMigration, ReadAnalytics, ReadLive,
                  CancelMigration, CreateWebhook, ListWebhooks, DeleteWebhook, CreateApiKey,
                  ListApiKeys, RevokeApiKey, EnableWebhook, ListDeadEvents, RedeliverEvents>;
 

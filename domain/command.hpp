@@ -204,16 +204,22 @@ struct FindOperation {
   Deadline deadline;
 };
 
-/// A migration is about to be answered 202: every replica must be able to say that it runs.
-/// Answered with RunningNoted.
+/// A migration is about to be answered 202: every replica must be able to say that it runs, until
+/// it has come to an end. Answered with RunningNoted.
 struct NoteRunning {
   MigrationPtr migration;
   Deadline deadline;
 };
 
-/// How far the migrations have come that this replica has noted; and that it is alive.
-struct TellProgress {
-  std::vector<MigrationPtr> migrations;
+/// What a replica runs, how far it is, and that the replica is alive. What it named before, does
+/// not name now and has not answered 202 runs no longer.
+struct PublishRunning {
+  struct Running {
+    MigrationPtr migration;
+    bool answered_202 = false;
+  };
+  std::string replica;
+  std::vector<Running> running;
   Deadline deadline;
 };
 
@@ -239,7 +245,7 @@ struct CheckHealth {
 using Job = std::variant<MigrationPtr, UndoPtr, ChangePtr, Settle, PlanMigration, FindOrigin,
                          RecallMigration, RegisterDevice, FindRegistrationGroup, ListGroupDevices,
                          ListGroupMembers, ListGroups, ListGroupsOfDevice, ListDevices,
-                         FindMigration, FindOperation, NoteRunning, TellProgress, EndRunning,
+                         FindMigration, FindOperation, NoteRunning, PublishRunning, EndRunning,
                          CheckApiKey, CheckHealth, AdminJob, EventJob>;
 
 /// Made once, when the request came: every job that it takes gets what remains of it.

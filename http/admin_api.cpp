@@ -112,14 +112,7 @@ void Api::admin_live(const Request& request, const Respond& respond) {
 
 void Api::admin_live_events(const Request& request, const Respond& respond) {
   administer(request, respond, domain::CheckAdminKey{}, [this, respond](const AdminDocument&) {
-    if (feed_.full())
-      return respond(to_reply(Refusal{Refused::overloaded}));
-    Reply reply{200};
-    reply.content_type = "text/event-stream";
-    reply.close = true;
-    reply.headers.emplace_back("X-Accel-Buffering", "no"); // a proxy must not wait for more
-    reply.stream = [this](std::shared_ptr<EventStream> stream) { feed_.join(std::move(stream)); };
-    respond(std::move(reply));
+    publisher_.watch(respond);
   });
 }
 

@@ -62,8 +62,7 @@ domain::LogValue milliseconds(std::int64_t microseconds) {
 
 Api::Api(const ApiSettings& settings, const ApiParts& parts)
     : settings_(settings), max_devices_per_group_(settings.max_devices_per_group), parts_(parts),
-      teller_(parts.gateway, running_, parts.lifecycle),
-      feed_({settings.replica}, parts.gateway, parts.lifecycle, running_) {}
+      publisher_(settings.replica, parts.gateway, running_, parts.lifecycle) {}
 
 std::optional<Uuid> Api::user_of(const Request& request) const {
   const std::string_view token = bearer(request.authorization);
@@ -214,10 +213,10 @@ void Api::migrate_body(const Request& request, const Respond& respond, const Uui
          respond(reply_to_migration(outcome));
        },
        [this, respond, command] {
-         teller_.note(command, [respond, command] { respond(still_running(*command)); });
+         publisher_.note(command, [respond, command] { respond(still_running(*command)); });
        },
        [this, command, &request](const Answer& outcome) {
-         teller_.end(command, outcome);
+         publisher_.end(command, outcome);
          log_migration(*command, request, outcome);
          measure_migration(*command, request, outcome);
        }});
@@ -283,12 +282,12 @@ void Api::migration_status(const Request& request, const Respond& respond) {
 void Api::report(const domain::FindMigration& query, bool as_stream, const Respond& respond) {
   const auto tell = [this, query, as_stream, respond](const domain::MigrationReport& report) {
     if (as_stream)
-      teller_.stream(query, report, respond);
+      publisher_.follow(query, report, respond);
     else
       respond(ok(report));
   };
   // What runs here is looked for first: its row may be committed a moment later, never the reverse.
-  if (const auto running = teller_.find(query))
+  if (const auto running = publisher_.find(query))
     return tell(*running);
   parts_.gateway.ask(query, [tell, respond](const Answer& answer) {
     if (const auto* found = std::get_if<domain::MigrationReport>(&answer))

@@ -6,11 +6,10 @@
 #include "http/jwt.hpp"
 #include "http/key_memory.hpp"
 #include "http/lifecycle.hpp"
-#include "http/live_feed.hpp"
 #include "http/message.hpp"
+#include "http/progress_publisher.hpp"
 #include "http/rate_limiter.hpp"
 #include "http/running_migrations.hpp"
-#include "http/status_teller.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -98,10 +97,7 @@ public:
   std::size_t running() const { return running_.count(); }
 
   /// Ends the streams. After the server, before the gateway.
-  void stop() {
-    teller_.stop();
-    feed_.stop();
-  }
+  void stop() { publisher_.stop(); }
 
 private:
   std::optional<domain::Uuid> user_of(const Request& request) const;
@@ -151,8 +147,7 @@ private:
   ApiParts parts_;
   KeyMemory keys_;
   RunningMigrations running_;
-  StatusTeller teller_;
-  LiveFeed feed_;
+  ProgressPublisher publisher_;
 };
 
 /// A route and its handler. `path` is an express path (RESTinio), `route` names it in logs.

@@ -111,7 +111,7 @@ bool is_aside(const domain::Job& job) {
   const auto* status = std::get_if<domain::FindMigration>(&job);
   return (status && status->aside) || std::holds_alternative<domain::PlanMigration>(job) ||
          std::holds_alternative<domain::NoteRunning>(job) ||
-         std::holds_alternative<domain::TellProgress>(job) ||
+         std::holds_alternative<domain::PublishRunning>(job) ||
          std::holds_alternative<domain::EndRunning>(job);
 }
 

@@ -17,10 +17,10 @@ CREATE INDEX IF NOT EXISTS regroup_undone_group ON migration_audit_logs (undone_
 CREATE UNIQUE INDEX IF NOT EXISTS regroup_one_undo_of_a_key
   ON migration_audit_logs (rolled_back_by, rollback_key) WHERE rollback_key IS NOT NULL;
 
--- Migrations that were answered 202, until they have ended. What a migration writes is seen by nobody
--- before its COMMIT, so its replica says here, in transactions of their own, that it runs and how far it
--- has come; the others answer from this. Only what takes longer than migration.async_after is written
--- here, and the quick ones pay nothing.
+-- What runs, until it has ended. What a migration writes is seen by nobody before its COMMIT, so its
+-- replica writes here, in transactions of their own, that it runs and how far it has come; status, the
+-- live page and the cancel of every replica read it. Only what takes long is here (015), and the quick
+-- ones pay nothing.
 CREATE TABLE IF NOT EXISTS regroup_running (
   migration_id uuid PRIMARY KEY,
   user_id uuid NOT NULL,

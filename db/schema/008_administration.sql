@@ -1,4 +1,4 @@
--- What administrators read: the history, and what runs now.
+-- What administrators read: the history.
 
 -- The history, newest first, from any place in it: both columns, since many rows may share a time.
 -- Of all that follows this and the next one alone cost a migration anything: docs/performance.md.
@@ -15,18 +15,3 @@ CREATE INDEX IF NOT EXISTS regroup_history_of_status ON migration_audit_logs (st
 CREATE INDEX IF NOT EXISTS regroup_history_of_group
   ON migration_audit_logs (registration_group_id, created_at)
   WHERE status NOT IN ('success', 'partial');
-
--- Migrations that have run for longer than most take, told by the replica that runs each: nothing of
--- an open transaction can be seen from outside but its locks, and a lock's key does not say whose it
--- is. A row is hearsay: who really holds the lock is read from pg_locks. Not logged: nobody needs it
--- after a crash.
-CREATE UNLOGGED TABLE IF NOT EXISTS regroup_live_migrations (
-  migration_id uuid PRIMARY KEY,
-  registration_group_id varchar(255) NOT NULL,
-  user_id uuid NOT NULL,
-  replica varchar(128) NOT NULL,
-  lock_key bigint NOT NULL,
-  received_at timestamptz NOT NULL,
-  trace_id varchar(32), -- of the request's traceparent
-  seen_at timestamptz NOT NULL DEFAULT now() -- its replica still said so
-);

@@ -340,11 +340,14 @@ struct LiveTest : AdminTest {
     what = std::make_shared<const domain::MigrationCommand>(std::move(traced));
   }
 
-  void publish() {
-    read(domain::PublishLive{"host:8080",
-                             {{what->migration_id, user, what->registration_group_id,
-                               std::chrono::milliseconds{500}, what->trace_id}}});
+  void publish(const std::string& replica, std::vector<domain::PublishRunning::Running> running) {
+    const auto answer = new_store()->execute(domain::PublishRunning{
+        replica, std::move(running), std::chrono::steady_clock::now() + std::chrono::seconds{30}});
+    REQUIRE(std::holds_alternative<domain::Done>(answer));
   }
+  void publish() { publish("host:8080", {{what}}); }
+
+  int notes() { return world->sql.value<int>("SELECT count(*) FROM regroup_running"); }
 
   Uuid user;
   std::vector<Uuid> devices;
@@ -352,6 +355,57 @@ struct LiveTest : AdminTest {
 };
 
 } // namespace
+
+TEST_CASE_METHOD(LiveTest,
+                 "a replica's migration that was refused is queued until it says otherwise") {
+  publish();
+  REQUIRE(read(domain::ReadLive{}).size() == 1);
+  CHECK(read(domain::ReadLive{})[0]["state"] == "queued");
+  publish("another:8080", {});
+  CHECK(read(domain::ReadLive{}).size() == 1); // not for another to say
+  publish("host:8080", {});
+  CHECK(read(domain::ReadLive{}).empty());
+}
+
+TEST_CASE_METHOD(LiveTest, "what was answered 202 stays noted until its end, whoever publishes") {
+  publish("host:8080", {{what, true}});
+  publish("host:8080", {}); // its replica has begun anew, say
+  world->sql.exec("UPDATE regroup_running SET told_at = now() - interval '2 minutes'");
+  publish("another:8080", {});
+  CHECK(notes() == 1);
+  CHECK(read(domain::ReadLive{}).empty());
+  const auto asked = [&] {
+    return new_store()->execute(
+        domain::FindMigration{what->migration_id, user, std::nullopt,
+                              std::chrono::steady_clock::now() + std::chrono::seconds{30}});
+  };
+  const auto answer = asked(); // which settles it
+  REQUIRE(std::holds_alternative<domain::MigrationReport>(answer));
+  CHECK(std::get<domain::MigrationReport>(answer).status ==
+        domain::MigrationReport::Status::failed);
+  CHECK(notes() == 0);
+}
+
+TEST_CASE_METHOD(LiveTest, "replicas of the version before and of this one share the note") {
+  // As that version sends it: two functions, and a statement of its own.
+  world->sql.exec("SELECT regroup_publish_live_v1('old:8080', ARRAY[$1::uuid], ARRAY[$2::uuid], "
+                  "ARRAY[$3], ARRAY[500::bigint], ARRAY[''])",
+                  what->migration_id.text(), user.text(), what->registration_group_id);
+  REQUIRE(read(domain::ReadLive{}).size() == 1);
+  CHECK(read(domain::ReadLive{})[0]["replica"] == "old:8080");
+  world->sql.exec("SELECT regroup_note_running_v1($1, $2, $3, NULL)", what->migration_id.text(),
+                  user.text(), what->registration_group_id);
+  world->sql.exec("UPDATE regroup_running SET devices_processed = 2, told_at = now()");
+  world->sql.exec("SELECT regroup_publish_live_v1('old:8080', '{}', '{}', '{}', '{}', '{}')");
+  const auto answer = new_store()->execute(
+      domain::FindMigration{what->migration_id, user, std::nullopt,
+                            std::chrono::steady_clock::now() + std::chrono::seconds{30}});
+  REQUIRE(std::holds_alternative<domain::MigrationReport>(answer));
+  CHECK(std::get<domain::MigrationReport>(answer).devices_total == 3);
+  CHECK(std::get<domain::MigrationReport>(answer).devices_processed == 2);
+  world->sql.exec("DELETE FROM regroup_running WHERE migration_id = $1", what->migration_id.text());
+  CHECK(read(domain::ReadLive{}).empty());
+}
 
 TEST_CASE_METHOD(LiveTest, "a migration that waits is told with its lock and who holds it up") {
   HeldTransaction other{url};
@@ -374,19 +428,19 @@ TEST_CASE_METHOD(LiveTest, "a migration that waits is told with its lock and who
   CHECK(read(domain::ReadLive{}) == live); // nothing changed, so nothing is told anew
   other.rollback();
   CHECK(completed(migration.get()));
-  CHECK(read(domain::ReadLive{})[0]["state"] == "queued"); // until its replica says otherwise
-  read(domain::PublishLive{"host:8080", {}});
-  CHECK(read(domain::ReadLive{}).empty());
+  CHECK(read(domain::ReadLive{}).empty()); // it is on record
+  publish("host:8080", {});
+  CHECK(notes() == 0);
 }
 
 TEST_CASE_METHOD(LiveTest, "a replica that ended without a word is believed for seconds only") {
   publish();
   REQUIRE(read(domain::ReadLive{}).size() == 1);
-  world->sql.exec("UPDATE regroup_live_migrations SET seen_at = now() - interval '20 seconds'");
+  world->sql.exec("UPDATE regroup_running SET told_at = now() - interval '20 seconds'");
   CHECK(read(domain::ReadLive{}).empty());
-  world->sql.exec("UPDATE regroup_live_migrations SET seen_at = now() - interval '2 minutes'");
-  read(domain::PublishLive{"another:8080", {}});
-  CHECK(world->sql.value<int>("SELECT count(*) FROM regroup_live_migrations") == 0);
+  world->sql.exec("UPDATE regroup_running SET told_at = now() - interval '2 minutes'");
+  publish("another:8080", {});
+  CHECK(notes() == 0);
 }
 
 TEST_CASE_METHOD(LiveTest, "a migration that was cancelled while it waits is not committed") {

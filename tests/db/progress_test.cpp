@@ -30,8 +30,9 @@ public:
     REQUIRE(std::holds_alternative<domain::RunningNoted>(answer));
     return std::get<domain::RunningNoted>(answer).devices_total;
   }
-  void tell(const domain::MigrationPtr& what) {
-    const auto answer = new_store()->execute(domain::TellProgress{{what}, soon()});
+  void publish(const domain::MigrationPtr& what, bool answered_202 = true) {
+    const auto answer =
+        new_store()->execute(domain::PublishRunning{"host:8080", {{what, answered_202}}, soon()});
     REQUIRE(std::holds_alternative<domain::Done>(answer));
   }
   void end(const domain::MigrationPtr& what, const std::string& code = {}) {
@@ -80,7 +81,7 @@ TEST_CASE_METHOD(ProgressTest, "a large migration says how far it is while it ru
 
   CHECK(note(what) == 2001);
   CHECK(found(what).devices_processed == 0);
-  tell(what);
+  publish(what);
   const auto report = found(what);
   CHECK(report.status == Status::in_progress);
   CHECK(report.registration_group_id == "city");
@@ -148,8 +149,27 @@ TEST_CASE_METHOD(ProgressTest, "a replica that is heard of again runs still") {
   const auto what = followed("camping-2025");
   note(what);
   fall_silent();
-  tell(what);
+  publish(what);
   CHECK(found(what).status == Status::in_progress);
+}
+
+TEST_CASE_METHOD(ProgressTest,
+                 "what runs long is in progress on every replica before it is a 202") {
+  const auto what = followed("camping-2025");
+  publish(what, false);
+  const auto report = found(what);
+  CHECK(report.status == Status::in_progress);
+  CHECK_FALSE(report.devices_total); // not counted yet
+  CHECK(note(what) == 3);
+  CHECK(found(what).devices_total == 3);
+  publish(what, false); // sent before the note, come after it
+  CHECK(found(what).devices_total == 3);
+  REQUIRE(completed(migrate(what)));
+  CHECK(found(what).status == Status::completed); // with its note still there
+  publish(what);
+  end(what);
+  publish(what); // the same
+  CHECK(noted() == 0);
 }
 
 TEST_CASE_METHOD(ProgressTest, "a migration that is answered at once writes no note") {

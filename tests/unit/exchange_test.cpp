@@ -1,6 +1,8 @@
 // The way from the HTTP handlers to the actors, on real threads: what callers hear when things
 // break.
+#include "actors/loop_scheduler.hpp"
 #include "http/exchange.hpp"
+#include "http/io_loop.hpp"
 #include "tests/support/eventually.hpp"
 
 #include <catch2/catch.hpp>
@@ -71,6 +73,10 @@ actors::SettlerActor::behavior_type settler(actors::SettlerActor::pointer, Scrip
   return {[=](actors::settle_atom, const domain::Operation&) { ++script->settled; }};
 }
 
+struct LoopConfig : caf::actor_system_config {
+  explicit LoopConfig(domain::EventLoop& loop) { actors::schedule_on(loop, *this); }
+};
+
 class ExchangeTest {
 public:
   ~ExchangeTest() {
@@ -97,7 +103,8 @@ public:
 
   CountedLog log;
   Script script;
-  caf::actor_system_config config;
+  http::IoLoop loop{2, log}; // as in the service
+  LoopConfig config{loop};
   caf::actor_system system{config};
   http::Parties parties{.directory = system.spawn(directory, &script),
                         .health = {},

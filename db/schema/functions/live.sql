@@ -9,9 +9,9 @@ LANGUAGE plpgsql VOLATILE
 SET lock_timeout = '250ms' -- for a row that is there and not committed: its COMMIT is under way
 AS $$
 DECLARE
-  live regroup_live_migrations;
+  live regroup_running;
 BEGIN
-  SELECT l.* INTO live FROM regroup_live_migrations l WHERE l.migration_id = p_migration_id;
+  SELECT r.* INTO live FROM regroup_running r WHERE r.migration_id = p_migration_id;
   IF NOT FOUND THEN
     RETURN coalesce((SELECT CASE WHEN a.error_code = 'migration/cancelled' THEN 'was_cancelled'
                                  ELSE 'not_cancellable' END
@@ -29,29 +29,7 @@ EXCEPTION WHEN lock_not_available THEN
 END
 $$;
 
--- A replica tells what runs there, and with it what runs there no longer. Rows of replicas that ended
--- without a word go after a minute.
-CREATE OR REPLACE FUNCTION regroup_publish_live_v1(
-  p_replica text, p_migration_ids uuid[], p_user_ids uuid[], p_groups text[], p_ages_ms bigint[],
-  p_trace_ids text[]) -- an empty one: none
-RETURNS void
-LANGUAGE sql VOLATILE
-AS $$
-  DELETE FROM regroup_live_migrations l
-  WHERE (l.replica = p_replica AND l.migration_id <> ALL (p_migration_ids))
-     OR l.seen_at < now() - interval '1 minute';
-  INSERT INTO regroup_live_migrations AS l (
-    migration_id, registration_group_id, user_id, replica, lock_key, received_at, trace_id)
-  SELECT m.id, m.registration_group_id, m.user_id, p_replica,
-    regroup_lock_key(m.registration_group_id), now() - m.age * interval '1 ms',
-    nullif(m.trace_id, '')
-  FROM unnest(p_migration_ids, p_user_ids, p_groups, p_ages_ms, p_trace_ids)
-    AS m(id, user_id, registration_group_id, age, trace_id)
-  ON CONFLICT (migration_id) DO UPDATE SET seen_at = now()
-  WHERE l.seen_at < now() - interval '2 seconds';
-$$;
-
--- What runs now. Of each migration that a replica has told of: who holds its registration group's lock,
+-- What runs now. Of each migration that a replica publishes: who holds its registration group's lock,
 -- since when, and what that session waits for. Nothing in it changes from one call to the next but by
 -- what happens, so that two answers can be compared.
 --   queued      no session holds the lock: it waits for a connection, or for its lock
@@ -62,15 +40,15 @@ CREATE OR REPLACE FUNCTION regroup_live_v1() RETURNS json
 LANGUAGE sql VOLATILE -- the sessions' state is of now, not of the transaction's beginning
 AS $$
   SELECT coalesce(json_agg(json_build_object(
-    'migration_id', l.migration_id, 'registration_group_id', l.registration_group_id,
-    'user_id', l.user_id, 'replica', l.replica, 'trace_id', l.trace_id,
-    'received_at', regroup_utc_text(l.received_at),
+    'migration_id', r.migration_id, 'registration_group_id', r.registration_group_id,
+    'user_id', r.user_id, 'replica', r.replica, 'trace_id', r.trace_id,
+    'received_at', regroup_utc_text(r.received_at),
     'state', CASE WHEN h.pid IS NULL THEN 'queued'
                   WHEN h.wait_event = 'SyncRep' OR h.query ILIKE 'commit%' THEN 'committing'
                   WHEN h.wait_event_type = 'Lock' THEN 'waiting'
                   ELSE 'running' END,
     'lock', CASE WHEN h.pid IS NOT NULL THEN json_build_object(
-      'key', l.lock_key::text, 'mode', h.mode, 'backend_pid', h.pid,
+      'key', own.lock_key::text, 'mode', h.mode, 'backend_pid', h.pid,
       'application_name', h.application_name, 'since', regroup_utc_text(h.xact_start)) END,
     'waits_for', CASE WHEN h.wait_event_type = 'Lock' THEN h.wait_event END,
     'blocked_by', (
@@ -79,14 +57,16 @@ AS $$
         'since', regroup_utc_text(b.xact_start)) ORDER BY b.pid)
       FROM pg_stat_activity b
       WHERE h.wait_event_type = 'Lock' AND b.pid = ANY (pg_blocking_pids(h.pid))))
-    ORDER BY l.received_at, l.migration_id), '[]')
-  FROM regroup_live_migrations l
+    ORDER BY r.received_at, r.migration_id), '[]')
+  FROM regroup_running r
+  CROSS JOIN LATERAL regroup_lock_key(r.registration_group_id) AS own(lock_key)
   LEFT JOIN LATERAL (
     SELECT k.pid, k.mode, s.application_name, s.xact_start, s.query, s.wait_event_type, s.wait_event
     FROM pg_locks k JOIN pg_stat_activity s ON s.pid = k.pid
     WHERE k.locktype = 'advisory' AND k.objsubid = 1 AND k.granted
       AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND ((k.classid::bigint << 32) | k.objid::bigint) = l.lock_key
+      AND ((k.classid::bigint << 32) | k.objid::bigint) = own.lock_key
     LIMIT 1) h ON true
-  WHERE l.seen_at > now() - interval '15 seconds'
+  WHERE r.replica IS NOT NULL AND r.told_at > now() - interval '15 seconds'
+    AND NOT EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = r.migration_id)
 $$;

@@ -1,3 +1,5 @@
+-- The one note of what runs (regroup_running): written here, read here and in live.sql.
+
 -- db/progress.cpp: a 202 is about to be sent. Returns how many devices there are to migrate.
 CREATE OR REPLACE FUNCTION regroup_note_running_v1(
   p_migration_id uuid, p_user_id uuid, p_registration_group_id text, p_device_ids uuid[],
@@ -17,11 +19,66 @@ BEGIN
   SELECT p_migration_id, p_user_id, p_registration_group_id, total,
     now() - p_received_us * interval '1 us', p_trace_id
   WHERE NOT EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id) -- ended since
-  ON CONFLICT (migration_id) DO NOTHING;
+  ON CONFLICT (migration_id) DO UPDATE
+  SET devices_total = excluded.devices_total, answered_202 = true, told_at = now();
   -- Of replicas that died, and that nobody asked about.
   DELETE FROM regroup_running r WHERE r.told_at < now() - interval '30 days';
   RETURN total;
 END
+$$;
+
+-- db/progress.cpp, a few times a second while anything runs for longer than most does: what a replica
+-- runs, how far it is, and with it what it runs no longer. A migration that was not answered 202 and
+-- whose replica ended without a word goes after a minute. Nothing waits for these commits to be on the
+-- disk: what a crash takes is published again.
+CREATE OR REPLACE FUNCTION regroup_publish_running_v1(
+  p_replica text, p_migration_ids uuid[], p_user_ids uuid[], p_groups text[], p_ages_ms bigint[],
+  p_trace_ids text[], -- an empty one: none
+  p_totals bigint[], -- negative: not counted yet
+  p_processed bigint[],
+  p_answered_202 boolean[])
+RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT pg_catalog.set_config('synchronous_commit', 'off', true);
+  DELETE FROM regroup_running r WHERE r.migration_id IN (
+    SELECT gone.migration_id FROM regroup_running gone
+    WHERE NOT gone.answered_202
+      AND (gone.told_at < now() - interval '1 minute'
+        OR (gone.replica = p_replica AND gone.migration_id <> ALL (p_migration_ids)))
+    FOR UPDATE SKIP LOCKED);
+  INSERT INTO regroup_running AS r (
+    migration_id, user_id, registration_group_id, devices_total, devices_processed, received_at,
+    trace_id, replica, answered_202)
+  SELECT m.id, m.user_id, m.registration_group_id, m.total, m.processed,
+    now() - m.age * interval '1 ms', nullif(m.trace_id, ''), p_replica, m.answered_202
+  FROM unnest(p_migration_ids, p_user_ids, p_groups, p_ages_ms, p_trace_ids, p_totals, p_processed,
+      p_answered_202)
+    AS m(id, user_id, registration_group_id, age, trace_id, total, processed, answered_202)
+  WHERE NOT EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = m.id) -- ended since
+  ORDER BY m.id
+  ON CONFLICT (migration_id) DO UPDATE
+  SET replica = excluded.replica, told_at = now(),
+    devices_total = greatest(r.devices_total, excluded.devices_total),
+    devices_processed = greatest(r.devices_processed, excluded.devices_processed),
+    answered_202 = r.answered_202 OR excluded.answered_202
+  WHERE r.told_at < now() - interval '1 second'
+    OR r.replica IS DISTINCT FROM excluded.replica
+    OR r.devices_total < excluded.devices_total
+    OR r.devices_processed < excluded.devices_processed;
+$$;
+
+-- What replicas of the version before call; how far a migration is they write by themselves.
+CREATE OR REPLACE FUNCTION regroup_publish_live_v1(
+  p_replica text, p_migration_ids uuid[], p_user_ids uuid[], p_groups text[], p_ages_ms bigint[],
+  p_trace_ids text[])
+RETURNS void
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT regroup_publish_running_v1(p_replica, p_migration_ids, p_user_ids, p_groups, p_ages_ms,
+    p_trace_ids, array_fill(-1::bigint, ARRAY[cardinality(p_migration_ids)]),
+    array_fill(0::bigint, ARRAY[cardinality(p_migration_ids)]),
+    array_fill(false, ARRAY[cardinality(p_migration_ids)]));
 $$;
 
 -- db/progress.cpp: what is known of a migration that has no audit row. 'running', or 'none' and 'settled':

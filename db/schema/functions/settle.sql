@@ -116,7 +116,7 @@ AS $$
 BEGIN
   IF EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_id AND a.registration_group_id <> '')
      OR EXISTS (SELECT FROM regroup_operations o WHERE o.id = p_id AND o.kind IS NOT NULL)
-     OR EXISTS (SELECT FROM regroup_live_migrations l WHERE l.migration_id = p_id)
+     OR EXISTS (SELECT FROM regroup_running r WHERE r.migration_id = p_id)
      OR EXISTS (SELECT FROM groups g WHERE g.id = p_id) THEN
     RETURN false;
   END IF;

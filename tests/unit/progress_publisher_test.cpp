@@ -1,10 +1,11 @@
 // What those who watch are sent, and what it costs the database.
-#include "http/live_feed.hpp"
+#include "http/progress_publisher.hpp"
 #include "tests/support/eventually.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <stdexcept>
@@ -20,16 +21,18 @@ namespace {
 class FakeGateway final : public Gateway {
 public:
   void ask(domain::Job job, Done done) override {
-    // On the feed's thread, where Catch2 must not be asked: another job would throw and end it all.
-    const auto& admin = std::get<domain::AdminJob>(job);
-    domain::Answer answer;
+    // On the publisher's thread, where Catch2 must not be asked.
+    domain::Answer answer = domain::Done{};
     {
       const std::scoped_lock lock{mutex_};
-      if (const auto* publication = std::get_if<domain::PublishLive>(&admin.what))
-        told_.push_back(publication->running);
-      else
+      if (const auto* publication = std::get_if<domain::PublishRunning>(&job)) {
+        published_.push_back(publication->running);
+      } else if (std::holds_alternative<domain::AdminJob>(job)) {
         ++asked_;
-      answer = answer_;
+        answer = answer_;
+      } else {
+        ends_ += std::holds_alternative<domain::EndRunning>(job) ? 1 : 0;
+      }
     }
     done(answer);
   }
@@ -45,16 +48,21 @@ public:
     const std::scoped_lock lock{mutex_};
     return asked_;
   }
-  std::vector<std::vector<domain::LiveMigration>> told() {
+  std::vector<std::vector<domain::PublishRunning::Running>> published() {
     const std::scoped_lock lock{mutex_};
-    return told_;
+    return published_;
+  }
+  int ends() {
+    const std::scoped_lock lock{mutex_};
+    return ends_;
   }
 
 private:
   std::mutex mutex_;
   domain::Answer answer_ = domain::AdminDocument{"[]"};
-  std::vector<std::vector<domain::LiveMigration>> told_;
+  std::vector<std::vector<domain::PublishRunning::Running>> published_;
   int asked_ = 0;
+  int ends_ = 0;
 };
 
 class FakeStream final : public EventStream {
@@ -94,15 +102,20 @@ private:
   std::atomic<bool> closed_{false};
 };
 
-struct LiveFeedTest {
+struct PublisherTest {
   FakeGateway gateway;
   Lifecycle lifecycle;
   RunningMigrations running;
-  LiveFeed feed{{"host:8080"}, gateway, lifecycle, running};
+  ProgressPublisher publisher{"host:8080", gateway, running, lifecycle};
 
   std::shared_ptr<FakeStream> watch() {
     auto stream = std::make_shared<FakeStream>();
-    feed.join(stream);
+    publisher.watch([&](Reply reply) {
+      if (reply.stream)
+        reply.stream(stream);
+      else
+        stream->end();
+    });
     return stream;
   }
 
@@ -119,7 +132,7 @@ struct LiveFeedTest {
 
 } // namespace
 
-TEST_CASE_METHOD(LiveFeedTest,
+TEST_CASE_METHOD(PublisherTest,
                  "the database is asked once for all who watch, and not when nobody does") {
   std::vector<std::shared_ptr<FakeStream>> streams;
   for (int i = 0; i < 200; ++i)
@@ -129,18 +142,18 @@ TEST_CASE_METHOD(LiveFeedTest,
   CHECK(gateway.asked() < 20);
   for (auto& stream : streams)
     stream->breaks();
-  CHECK(gateway.told().empty()); // nothing runs: nothing is told either
+  CHECK(gateway.published().empty()); // nothing runs: nothing is told either
   run_since(1s);
   const auto not_asked_for_three_ticks = [&] {
     const int before = gateway.asked();
-    const auto ticks = gateway.told().size(); // what runs is told at each
-    return eventually([&] { return gateway.told().size() >= ticks + 3; }) &&
+    const auto ticks = gateway.published().size(); // what runs is told at each
+    return eventually([&] { return gateway.published().size() >= ticks + 3; }) &&
            gateway.asked() == before;
   };
   CHECK(eventually(not_asked_for_three_ticks));
 }
 
-TEST_CASE_METHOD(LiveFeedTest, "who watches is sent what changes, once, and what is wrong") {
+TEST_CASE_METHOD(PublisherTest, "who watches is sent what changes, once, and what is wrong") {
   const auto stream = watch();
   REQUIRE(eventually([&] { return stream->count("[]") == 1; }));
   gateway.answers(domain::AdminDocument{R"([{"migration_id":"1"}])"});
@@ -153,7 +166,7 @@ TEST_CASE_METHOD(LiveFeedTest, "who watches is sent what changes, once, and what
   CHECK(stream->count("event: live") == 3);
 }
 
-TEST_CASE_METHOD(LiveFeedTest,
+TEST_CASE_METHOD(PublisherTest,
                  "one who is slow gets the newest when they take again, not all of it") {
   const auto stream = watch();
   REQUIRE(eventually([&] { return stream->count("[]") == 1; }));
@@ -168,23 +181,61 @@ TEST_CASE_METHOD(LiveFeedTest,
   CHECK(stream->count("[1]") + stream->count("[2]") == 0);
 }
 
-TEST_CASE_METHOD(LiveFeedTest,
-                 "a migration is told of when it has run for a while, until it has ended") {
+TEST_CASE_METHOD(PublisherTest,
+                 "a migration is published when it has run for a while, until it has ended") {
   const auto young = run_since(0ms);
   const auto old = run_since(1s);
-  REQUIRE(eventually([&] { return !gateway.told().empty(); }));
-  const auto first = gateway.told().front();
+  REQUIRE(eventually([&] { return !gateway.published().empty(); }));
+  const auto first = gateway.published().front();
   REQUIRE(first.size() == 1);
-  CHECK(first[0].migration_id == old->migration_id);
-  CHECK(first[0].trace_id == old->trace_id);
-  CHECK(first[0].age >= 1s);
-  REQUIRE(eventually([&] { return gateway.told().back().size() == 2; }));
+  CHECK(first[0].migration == old);
+  CHECK_FALSE(first[0].answered_202);
+  REQUIRE(eventually([&] { return gateway.published().back().size() == 2; }));
   running.remove(young->migration_id);
   running.remove(old->migration_id);
-  CHECK(eventually([&] { return gateway.told().back().empty(); }));
+  CHECK(eventually([&] { return gateway.published().back().empty(); }));
 }
 
-TEST_CASE_METHOD(LiveFeedTest, "streams end with the drain") {
+TEST_CASE_METHOD(PublisherTest,
+                 "all that were answered 202 are published, and the oldest of the others") {
+  std::vector<domain::MigrationPtr> answered;
+  for (int i = 0; i < 60; ++i) {
+    answered.push_back(run_since(1s));
+    running.answered_202(answered.back()->migration_id);
+  }
+  for (int i = 0; i < 60; ++i)
+    run_since(i < 40 ? 3s : 2s);
+  const auto counts = [&] {
+    const auto all = gateway.published();
+    std::array<int, 3> found{};
+    if (!all.empty())
+      for (const auto& each : all.back())
+        ++found.at(each.answered_202                                                ? 0
+                   : each.migration->received < answered.front()->received - 1500ms ? 1
+                                                                                    : 2);
+    return found;
+  };
+  CHECK(eventually([&] { return counts() == std::array<int, 3>{60, 40, 0}; }));
+}
+
+TEST_CASE_METHOD(
+    PublisherTest,
+    "only what was answered 202 has its end told to the database, unless nobody knows it") {
+  const auto quick = run_since(1s);
+  const auto slow = run_since(1s);
+  const auto in_doubt = run_since(1s);
+  running.answered_202(slow->migration_id);
+  running.answered_202(in_doubt->migration_id);
+  publisher.end(quick, domain::MigrationCompleted{});
+  CHECK(gateway.ends() == 0);
+  publisher.end(in_doubt, domain::Refusal{domain::Refused::timeout});
+  CHECK(gateway.ends() == 0);
+  publisher.end(slow, domain::MigrationCompleted{});
+  CHECK(gateway.ends() == 1);
+  CHECK(running.count() == 0);
+}
+
+TEST_CASE_METHOD(PublisherTest, "streams end with the drain") {
   const auto stream = watch();
   CHECK_FALSE(stream->closed());
   lifecycle.enter(Lifecycle::Phase::draining);
