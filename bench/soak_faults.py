@@ -122,7 +122,7 @@ class Hostile(threading.Thread):
 
     def _list(self):
         ids = [str(uuid.uuid4()) for _ in range(random.choice((100, 100, 20_000)))]
-        return ("hostile: list", (400, 403, 409, 429), self._headers(), json.dumps(
+        return ("hostile: list", (202, 400, 403, 409, 429), self._headers(), json.dumps(
             {"registration_group_id": f"soak-{random.randrange(1000)}", "device_ids": ids}))
 
     def _body(self):

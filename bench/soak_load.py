@@ -64,7 +64,8 @@ class Client:
         except ValueError:
             content = {}
         error = content.get("error") or {} if isinstance(content, dict) else {}
-        self._ledger.add(kind, status, ms, error.get("code", ""), status in right)
+        code = error.get("code", "HAProxy's own" if status >= 500 else "")
+        self._ledger.add(kind, status, ms, code, status in right)
         return status, content
 
 
