@@ -29,7 +29,7 @@ def plot(title, series, result, floor=0.0):
         value = floor + (top - floor) * step / 4
         shapes.append(f'<line x1="{LEFT}" y1="{y(value):.1f}" x2="{LEFT + WIDTH}" '
                       f'y2="{y(value):.1f}" stroke="{GRID}"/><text x="{LEFT - 8}" '
-                      f'y="{y(value) + 4:.1f}" text-anchor="end">{value:,.4g}</text>')
+                      f'y="{y(value) + 4:.1f}" text-anchor="end">{value:,.0f}</text>')
     for cycle in range(11):
         at = until * cycle / 10
         shapes.append(f'<text x="{x(at):.1f}" y="{HEIGHT + 16}" text-anchor="middle">'
