@@ -43,7 +43,8 @@ CREATE OR REPLACE FUNCTION regroup_register_device_v2(
 AS $$
 #variable_conflict use_column
 DECLARE
-  known devices;
+  known record;
+  locked_version xid;
   stays boolean := false; -- where it is: it is in an authenticated group
   closed record;
 BEGIN
@@ -56,9 +57,7 @@ BEGIN
   END IF;
 
   LOOP
-    -- The row's lock first, in a statement of its own: what a migration that held it has just
-    -- committed is seen by the statements after this one.
-    SELECT d.* INTO known FROM devices d WHERE d.device_id = p_device_id FOR UPDATE;
+    SELECT d.*, d.xmin AS regroup_version INTO known FROM devices d WHERE d.device_id = p_device_id;
     IF FOUND THEN
       IF known.owner_user_id IS NOT NULL AND p_user_id IS NULL THEN
         UPDATE devices d SET last_seen_at = now() WHERE d.device_id = p_device_id;
@@ -95,7 +94,13 @@ BEGIN
         RETURN;
       END IF;
     END IF;
-    EXIT WHEN known.id IS NOT NULL;
+    -- The row's lock, once nothing refuses it, in a statement of its own: what a migration that held it
+    -- has just committed is another version of the row, and looked at anew.
+    IF known.id IS NOT NULL THEN
+      SELECT d.xmin INTO locked_version FROM devices d WHERE d.device_id = p_device_id FOR UPDATE;
+      EXIT WHEN locked_version = known.regroup_version;
+      CONTINUE;
+    END IF;
 
     INSERT INTO devices (device_id, display_name, group_id, platform, fcm_token, owner_user_id,
                          linked_at, last_seen_at, group_joined_at)

@@ -14,6 +14,41 @@ AS $$
           AND a.device_ids && p_device_ids) s
 $$;
 
+-- What a change does with each of p_device_ids, in their order: 'done', or why not; and how many devices
+-- are in the group.
+CREATE OR REPLACE FUNCTION regroup_verdicts_of_change(
+  p_user_id uuid, p_role text, p_group_id uuid, p_action text, p_device_ids uuid[], p_limit bigint,
+  OUT verdicts text[], OUT device_count bigint)
+LANGUAGE sql STABLE
+AS $$
+  SELECT array_agg(CASE WHEN v.verdict = 'done' AND p_action = 'add'
+                             AND c.in_group + v.done_so_far > p_limit THEN 'group_full'
+                        ELSE v.verdict END ORDER BY v.place),
+    min(c.in_group)
+  FROM (SELECT w.place, w.verdict,
+               count(*) FILTER (WHERE w.verdict = 'done') OVER (ORDER BY w.place) AS done_so_far
+        FROM (SELECT asked.place,
+                CASE
+                WHEN p_action = 'add' THEN
+                  CASE WHEN d.active IS NOT TRUE THEN 'not_found' -- unknown as well
+                       WHEN d.owner_user_id IS DISTINCT FROM p_user_id THEN 'not_owner_of_device'
+                       WHEN m.id IS NOT NULL THEN 'already_in_group'
+                       ELSE 'done' END
+                ELSE
+                  CASE WHEN p_role IS NULL AND d.owner_user_id IS DISTINCT FROM p_user_id
+                         THEN 'not_owner_of_device'
+                       WHEN m.id IS NULL THEN 'not_found'
+                       WHEN coalesce(p_role, 'member') NOT IN ('owner', 'admin')
+                            AND d.owner_user_id IS DISTINCT FROM p_user_id THEN 'not_owner_of_device'
+                       ELSE 'done' END
+                END AS verdict
+              FROM unnest(p_device_ids) WITH ORDINALITY AS asked(device_id, place)
+              LEFT JOIN devices d ON d.device_id = asked.device_id
+              LEFT JOIN device_group_memberships m
+                ON m.device_id = asked.device_id AND m.group_id = p_group_id) w) v,
+    (SELECT count(*) AS in_group FROM device_group_memberships m WHERE m.group_id = p_group_id) c
+$$;
+
 -- Puts devices into a group or takes them out of it. Sent by db/group_devices.cpp in one round trip with
 -- BEGIN and COMMIT: every outcome but 'changed' has written nothing.
 --
@@ -21,8 +56,8 @@ $$;
 -- with the first; the members' locks of the devices' registration groups, shared, in ascending order of
 -- their keys; the devices' rows in ascending device_id; the group's row. A migration takes the last
 -- three kinds in the same order: a device that is added or taken out while its registration group is
--- being migrated waits for the migration's end, and then sees what it did. Whoever may not change the
--- group is refused before any of these.
+-- being migrated waits for the migration's end, and then sees what it did. A change that is refused, as
+-- far as a look can tell, takes none of these.
 CREATE OR REPLACE FUNCTION regroup_change_devices_v1(
   p_change_id uuid,
   p_user_id uuid,
@@ -64,13 +99,16 @@ BEGIN
                       ELSE 'idempotency_mismatch' END;
       o_verdicts := earlier.verdicts;
       o_changed_at := earlier.created_at;
-      -- As in migrate.sql: this COMMIT's promise is to cover that one.
-      PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
+      IF outcome = 'replayed' THEN -- as in migrate.sql: this COMMIT's promise is to cover that one
+        PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
+      END IF;
       RETURN;
     END IF;
   END IF;
 
-  IF NOT EXISTS (SELECT FROM groups g WHERE g.id = p_group_id AND g.is_active) THEN
+  SELECT g.slug, coalesce(g.max_devices, 2147483647) INTO slug_of_group, o_limit
+  FROM groups g WHERE g.id = p_group_id AND g.is_active;
+  IF NOT FOUND THEN
     outcome := 'not_found';
     RETURN;
   END IF;
@@ -88,50 +126,32 @@ BEGIN
     RETURN;
   END IF;
 
-  keys := regroup_members_keys_of_change(p_group_id, p_device_ids);
-  FOREACH key IN ARRAY keys LOOP
-    PERFORM pg_catalog.pg_advisory_xact_lock_shared(key);
-  END LOOP;
-  PERFORM FROM devices d WHERE d.device_id = ANY (p_device_ids)
-  ORDER BY uuid_send(d.device_id) FOR NO KEY UPDATE;
-  IF NOT regroup_members_keys_of_change(p_group_id, p_device_ids) <@ keys THEN
-    -- A device went to another registration group before its row was locked; a lock more now would be
-    -- out of order.
-    RAISE EXCEPTION 'a device has moved' USING ERRCODE = 'RG001';
+  -- A look first: no row is locked where nothing is to be done.
+  SELECT v.verdicts, v.device_count INTO o_verdicts, o_device_count
+  FROM regroup_verdicts_of_change(p_user_id, caller_role, p_group_id, p_action, p_device_ids,
+                                  o_limit) v;
+  IF 'done' = ALL (o_verdicts) OR (p_partial AND 'done' = ANY (o_verdicts)) THEN
+    keys := regroup_members_keys_of_change(p_group_id, p_device_ids);
+    FOREACH key IN ARRAY keys LOOP
+      PERFORM pg_catalog.pg_advisory_xact_lock_shared(key);
+    END LOOP;
+    PERFORM FROM devices d WHERE d.device_id = ANY (p_device_ids)
+    ORDER BY uuid_send(d.device_id) FOR NO KEY UPDATE;
+    IF NOT regroup_members_keys_of_change(p_group_id, p_device_ids) <@ keys THEN
+      -- A device went to another registration group before its row was locked; a lock more now would be
+      -- out of order.
+      RAISE EXCEPTION 'a device has moved' USING ERRCODE = 'RG001';
+    END IF;
+    SELECT g.slug, coalesce(g.max_devices, 2147483647) INTO slug_of_group, o_limit
+    FROM groups g WHERE g.id = p_group_id AND g.is_active FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+      outcome := 'not_found';
+      RETURN;
+    END IF;
+    SELECT v.verdicts, v.device_count INTO o_verdicts, o_device_count
+    FROM regroup_verdicts_of_change(p_user_id, caller_role, p_group_id, p_action, p_device_ids,
+                                    o_limit) v;
   END IF;
-  SELECT g.slug, coalesce(g.max_devices, 2147483647) INTO slug_of_group, o_limit
-  FROM groups g WHERE g.id = p_group_id AND g.is_active FOR NO KEY UPDATE;
-  IF NOT FOUND THEN
-    outcome := 'not_found';
-    RETURN;
-  END IF;
-
-  SELECT count(*) INTO o_device_count FROM device_group_memberships m WHERE m.group_id = p_group_id;
-  SELECT array_agg(CASE WHEN v.verdict = 'done' AND p_action = 'add'
-                             AND o_device_count + v.done_so_far > o_limit THEN 'group_full'
-                        ELSE v.verdict END ORDER BY v.place)
-  INTO o_verdicts
-  FROM (SELECT w.place, w.verdict,
-               count(*) FILTER (WHERE w.verdict = 'done') OVER (ORDER BY w.place) AS done_so_far
-        FROM (SELECT asked.place,
-                CASE
-                WHEN p_action = 'add' THEN
-                  CASE WHEN d.active IS NOT TRUE THEN 'not_found' -- unknown as well
-                       WHEN d.owner_user_id IS DISTINCT FROM p_user_id THEN 'not_owner_of_device'
-                       WHEN m.id IS NOT NULL THEN 'already_in_group'
-                       ELSE 'done' END
-                ELSE
-                  CASE WHEN caller_role IS NULL AND d.owner_user_id IS DISTINCT FROM p_user_id
-                         THEN 'not_owner_of_device'
-                       WHEN m.id IS NULL THEN 'not_found'
-                       WHEN coalesce(caller_role, 'member') NOT IN ('owner', 'admin')
-                            AND d.owner_user_id IS DISTINCT FROM p_user_id THEN 'not_owner_of_device'
-                       ELSE 'done' END
-                END AS verdict
-              FROM unnest(p_device_ids) WITH ORDINALITY AS asked(device_id, place)
-              LEFT JOIN devices d ON d.device_id = asked.device_id
-              LEFT JOIN device_group_memberships m
-                ON m.device_id = asked.device_id AND m.group_id = p_group_id) w) v;
   IF NOT p_partial AND 'done' <> ANY (o_verdicts) THEN
     outcome := 'refused';
     RETURN;

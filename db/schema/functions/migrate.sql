@@ -41,7 +41,7 @@ $$;
 --
 -- Locks, in this order: the registration group's advisory lock (tried, never waited for), its
 -- members' lock (waited for: a phone that registers holds it for a moment), the devices' rows in
--- ascending device_id, the row of the group that they are to go into where that is there already, the
+-- ascending device_id (none, where a look shows that the migration is refused), the row of the group that they are to go into where that is there already, the
 -- slug and the audit row by their unique indexes. Everybody who takes two of these takes them in this
 -- order, so there is no cycle to wait in.
 --
@@ -97,6 +97,7 @@ DECLARE
   role_there group_role;
   count_there bigint;
   owned_of_all bigint; -- the caller's devices, with a vote or without
+  looked boolean; -- for what is in the way, before any lock on a row
 BEGIN
   IF NOT pg_catalog.pg_try_advisory_xact_lock(lock_key) THEN
     outcome := 'in_progress';
@@ -151,24 +152,50 @@ BEGIN
 
   IF earlier_id IS NULL THEN
     -- The last condition is regroup_is_migrated(d.device_id), written out: a call would not be inlined.
-    SELECT coalesce(array_agg(l.device_id), '{}'), count(*), count(l.mine),
-      count(*) FILTER (WHERE l.mine)
-    INTO o_device_ids, o_device_count, o_linked, o_owned
-    FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine -- NULL: nobody's
-          FROM devices d
-          WHERE d.group_id = p_registration_group_id AND d.active
-            AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
-            AND NOT EXISTS (
-              SELECT FROM device_group_memberships m
-              WHERE m.device_id = d.device_id
-                AND EXISTS (
-                  SELECT FROM migration_audit_logs a
-                  WHERE a.authenticated_group_id = m.group_id AND a.status IN ('success', 'partial')
-                    AND d.device_id = ANY (a.device_ids)
-                  OFFSET 0)
-              OFFSET 0)
-          ORDER BY uuid_send(d.device_id)
-          FOR UPDATE OF d) l;
+    -- The one before it is looked at once, before a row is read: nearly always the caller owns a device
+    -- that was not migrated, there are not too many, and the name is free. Else no row is locked, since
+    -- that is written to PostgreSQL's log, before a look has shown that nothing is in the way.
+    looked := p_into_group OR p_require_owner <> 'any' OR cardinality(p_device_ids) > p_max_devices;
+    LOOP
+      IF looked THEN
+        SELECT b.obstacle, b.device_count, b.linked, b.owned
+        INTO outcome, o_device_count, o_linked, o_owned
+        FROM regroup_migration_obstacle(p_group_id, p_user_id, p_registration_group_id, p_slug,
+          p_device_ids, p_max_devices, p_require_owner, p_into_group, p_link_age_ms) b;
+        IF outcome IS NOT NULL THEN
+          RETURN;
+        END IF;
+      END IF;
+      SELECT coalesce(array_agg(l.device_id), '{}'), count(*), count(l.mine),
+        count(*) FILTER (WHERE l.mine)
+      INTO o_device_ids, o_device_count, o_linked, o_owned
+      FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine -- NULL: nobody's
+            FROM devices d
+            WHERE d.group_id = p_registration_group_id AND d.active
+              AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
+              AND (looked
+                   OR (SELECT (count(*) <= p_max_devices OR p_device_ids IS NOT NULL)
+                         AND bool_or(f.owner_user_id = p_user_id AND NOT EXISTS (
+                               SELECT FROM device_group_memberships m
+                               WHERE m.device_id = f.device_id OFFSET 0))
+                         AND NOT EXISTS (SELECT FROM groups g WHERE g.slug = p_slug)
+                       FROM (SELECT o.device_id, o.owner_user_id FROM devices o
+                             WHERE o.group_id = p_registration_group_id AND o.active
+                             LIMIT p_max_devices + 1) f))
+              AND NOT EXISTS (
+                SELECT FROM device_group_memberships m
+                WHERE m.device_id = d.device_id
+                  AND EXISTS (
+                    SELECT FROM migration_audit_logs a
+                    WHERE a.authenticated_group_id = m.group_id AND a.status IN ('success', 'partial')
+                      AND d.device_id = ANY (a.device_ids)
+                    OFFSET 0)
+                OFFSET 0)
+            ORDER BY uuid_send(d.device_id)
+            FOR UPDATE OF d) l;
+      EXIT WHEN looked OR o_device_count > 0;
+      looked := true;
+    END LOOP;
     o_locked_at := clock_timestamp();
 
     IF o_device_count = 0 THEN
@@ -207,7 +234,8 @@ BEGIN
 
   -- Whose the registration group is, is not for the caller's choice of devices to say.
   owned_of_all := o_owned;
-  IF p_require_owner <> 'any' OR (p_device_ids IS NOT NULL AND o_owned = 0) THEN
+  IF (p_require_owner <> 'any' AND (p_device_ids IS NOT NULL OR p_link_age_ms <> 0))
+     OR (p_device_ids IS NOT NULL AND o_owned = 0) THEN -- else each that was read has a vote
     SELECT v.owned, v.votes, v.owned_votes INTO owned_of_all, o_linked, o_owned
     FROM regroup_votes(p_registration_group_id, p_user_id, p_link_age_ms) v;
   END IF;
@@ -318,6 +346,88 @@ BEGIN
   outcome := 'completed';
   o_migration_id := p_migration_id;
   o_group_id := p_group_id;
+END
+$$;
+
+-- Why a migration is refused, as far as a look can tell, in the order of regroup_migrate_v2, which looks
+-- again once it has the rows. NULL: it is to be tried. Who owns nothing is refused without a look at each
+-- device.
+CREATE OR REPLACE FUNCTION regroup_migration_obstacle(
+  p_group_id uuid, p_user_id uuid, p_registration_group_id text, p_slug text, p_device_ids uuid[],
+  p_max_devices bigint, p_require_owner text, p_into_group boolean, p_link_age_ms bigint,
+  OUT obstacle text, OUT device_count bigint, OUT linked bigint, OUT owned bigint)
+LANGUAGE plpgsql STABLE
+AS $$
+#variable_conflict use_column
+DECLARE
+  role_there group_role;
+  count_there bigint;
+BEGIN
+  IF NOT EXISTS (SELECT FROM devices d
+                 WHERE d.group_id = p_registration_group_id AND d.active
+                   AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
+                   AND NOT regroup_is_migrated(d.device_id)) THEN
+    RETURN; -- nothing to migrate: no row will be locked
+  END IF;
+  -- By the caller's devices, of which there are few.
+  IF NOT EXISTS (SELECT FROM devices d
+                 WHERE d.owner_user_id = p_user_id AND d.active
+                   AND d.group_id || '' = p_registration_group_id
+                   AND NOT regroup_is_migrated(d.device_id)) THEN
+    obstacle := 'not_device_owner';
+    RETURN;
+  END IF;
+  IF p_require_owner <> 'any' THEN
+    SELECT v.votes, v.owned_votes INTO linked, owned
+    FROM regroup_votes(p_registration_group_id, p_user_id, p_link_age_ms) v;
+    IF (p_require_owner = 'majority' AND 2 * owned <= linked)
+       OR (p_require_owner = 'all_linked' AND (owned < linked OR owned = 0)) THEN
+      obstacle := 'not_owner_of_enough';
+      RETURN;
+    END IF;
+  END IF;
+  SELECT count(*) INTO device_count FROM devices d
+  WHERE d.group_id = p_registration_group_id AND d.active
+    AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
+    AND NOT EXISTS (
+      SELECT FROM device_group_memberships m
+      WHERE m.device_id = d.device_id
+        AND EXISTS (
+          SELECT FROM migration_audit_logs a
+          WHERE a.authenticated_group_id = m.group_id AND a.status IN ('success', 'partial')
+            AND d.device_id = ANY (a.device_ids)
+          OFFSET 0)
+      OFFSET 0);
+  IF device_count > p_max_devices THEN
+    obstacle := 'too_many_devices';
+    RETURN;
+  END IF;
+  IF NOT p_into_group THEN
+    IF EXISTS (SELECT FROM groups g WHERE g.slug = p_slug) THEN
+      obstacle := 'group_name_exists';
+    END IF;
+    RETURN;
+  END IF;
+  SELECT m.role INTO role_there FROM group_memberships m
+  WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
+  obstacle := CASE
+    WHEN NOT EXISTS (SELECT FROM groups g WHERE g.id = p_group_id AND g.is_active)
+      THEN 'group_not_found'
+    WHEN role_there IS NULL THEN 'not_group_member'
+    WHEN role_there NOT IN ('owner', 'admin') THEN 'forbidden' END;
+  IF obstacle IS NOT NULL THEN
+    RETURN;
+  END IF;
+  SELECT count(*) INTO count_there FROM device_group_memberships m
+  WHERE m.group_id = p_group_id AND NOT EXISTS (
+    SELECT FROM devices d
+    WHERE d.device_id = m.device_id AND d.group_id = p_registration_group_id AND d.active
+      AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
+      AND NOT regroup_is_migrated(d.device_id));
+  IF count_there + device_count > p_max_devices THEN
+    obstacle := 'too_many_devices';
+    device_count := count_there + device_count;
+  END IF;
 END
 $$;
 

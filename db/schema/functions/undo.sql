@@ -1,3 +1,25 @@
+-- Whether a group is as its migration made it, which is told by `xmin`, the transaction that wrote a row's
+-- newest version: it is the same for all rows that one migration wrote, and another one for a row
+-- that was changed or added since. A migration pays nothing for it, and no column is forgotten. A
+-- dump that was restored looks changed, which refuses what could have been allowed, never the reverse.
+-- (Of the devices only where they are counts: phones say that they were seen all the time.)
+CREATE OR REPLACE FUNCTION regroup_is_untouched(p_migration_id uuid) RETURNS boolean
+LANGUAGE sql STABLE
+AS $$
+  SELECT (SELECT count(*) = 1 FROM migration_audit_logs o
+          WHERE o.authenticated_group_id = a.authenticated_group_id
+            AND o.status IN ('success', 'partial'))
+     AND (SELECT g.xmin = a.xmin FROM groups g WHERE g.id = a.authenticated_group_id)
+     AND (SELECT count(*) = 1 AND bool_and(m.xmin = a.xmin) FROM group_memberships m
+          WHERE m.group_id = a.authenticated_group_id)
+     AND (SELECT count(*) = cardinality(a.device_ids)
+             AND bool_and(m.xmin = a.xmin AND m.device_id = ANY (a.device_ids))
+          FROM device_group_memberships m WHERE m.group_id = a.authenticated_group_id)
+     AND (SELECT count(*) = cardinality(a.device_ids) FROM devices d
+          WHERE d.device_id = ANY (a.device_ids) AND d.group_id = a.group_slug)
+  FROM migration_audit_logs a WHERE a.id = p_migration_id
+$$;
+
 -- A whole undo, sent as a migration is (functions/migrate.sql): in one round trip with BEGIN and COMMIT. So
 -- every outcome but 'rolled_back' has written nothing.
 --
@@ -5,13 +27,7 @@
 -- members' lock, the devices' rows in ascending device_id, the group's row. With that one locked FOR
 -- UPDATE nobody can give the group a member or a device any more (a foreign key's check locks it FOR
 -- KEY SHARE), so what the statement after it sees is what will be undone. Whoever may not undo it is
--- refused before any row is locked.
---
--- Whether the group is as the migration made it is told by `xmin`, the transaction that wrote a row's
--- newest version: it is the same for all rows that one migration wrote, and another one for a row
--- that was changed or added since. A migration pays nothing for it, and no column is forgotten. A
--- dump that was restored looks changed, which refuses what could have been allowed, never the reverse.
--- (Of the devices only where they are counts: phones say that they were seen all the time.)
+-- refused before any row is locked, and so is an undo of a group that was changed.
 CREATE OR REPLACE FUNCTION regroup_undo_v1(
   p_undo_id uuid,
   p_group_id uuid,
@@ -30,9 +46,7 @@ AS $$
 DECLARE
   earlier migration_audit_logs;
   done migration_audit_logs;
-  written_by xid;
   user_role group_role;
-  untouched boolean;
 BEGIN
   IF NOT pg_catalog.pg_try_advisory_xact_lock(regroup_lock_key(p_registration_group_id)) THEN
     outcome := 'in_progress';
@@ -106,23 +120,15 @@ BEGIN
     RETURN;
   END IF;
 
+  IF regroup_is_untouched(done.id) IS NOT TRUE THEN -- before any row is locked, which would be a write
+    outcome := 'group_modified';
+    RETURN;
+  END IF;
   PERFORM FROM devices d WHERE d.device_id = ANY (done.device_ids)
   ORDER BY uuid_send(d.device_id)
   FOR NO KEY UPDATE;
   PERFORM FROM groups g WHERE g.id = p_group_id FOR UPDATE;
-  SELECT a.xmin INTO written_by FROM migration_audit_logs a WHERE a.id = done.id;
-  SELECT (SELECT count(*) = 1 FROM migration_audit_logs a
-          WHERE a.authenticated_group_id = p_group_id AND a.status IN ('success', 'partial'))
-     AND (SELECT g.xmin = written_by FROM groups g WHERE g.id = p_group_id)
-     AND (SELECT count(*) = 1 AND bool_and(m.xmin = written_by) FROM group_memberships m
-          WHERE m.group_id = p_group_id)
-     AND (SELECT count(*) = cardinality(done.device_ids)
-             AND bool_and(m.xmin = written_by AND m.device_id = ANY (done.device_ids))
-          FROM device_group_memberships m WHERE m.group_id = p_group_id)
-     AND (SELECT count(*) = cardinality(done.device_ids) FROM devices d
-          WHERE d.device_id = ANY (done.device_ids) AND d.group_id = done.group_slug)
-  INTO untouched;
-  IF untouched IS NOT TRUE THEN
+  IF regroup_is_untouched(done.id) IS NOT TRUE THEN
     outcome := 'group_modified';
     RETURN;
   END IF;
