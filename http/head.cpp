@@ -108,28 +108,44 @@ bool is_token_byte(char byte) { return is_a(byte, kToken); }
 bool is_value_byte(char byte) { return is_a(byte, kValue); }
 
 Head::Head(std::string_view bytes) : bytes_(bytes) {
+  read();
+  if (!refused_)
+    check_fields();
+}
+
+Head::Head(Refused why, std::size_t limit, std::string_view begins)
+    : bytes_(begins.substr(0, begins.rfind('\n') + 1)) {
+  refuse(why, limit);
+  if (begins.starts_with("HEAD "))
+    method_ = "HEAD";
+  read();
+}
+
+/// What comes behind a fault is read as well: a refusal is in the form that its client asks for.
+void Head::read() {
   std::string_view rest = bytes_;
   const auto line = [&rest] {
-    const auto end = rest.find('\n');
-    const auto text = rest.substr(0, end - 1); // before the CR
-    rest.remove_prefix(end + 1);
+    const auto end = std::min(rest.find('\n'), rest.size());
+    auto text = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (text.ends_with('\r'))
+      text.remove_suffix(1);
     return text;
   };
-  if (!read_request_line(line()))
-    return;
+  read_request_line(line());
   std::size_t count = 0;
   for (auto field = line(); !field.empty(); field = line()) {
     if (++count > kMaxFields) {
       refuse(Refused::header_too_large, kMaxFields);
       return;
     }
-    if (!read_field(field))
-      return;
+    read_field(field);
   }
-  check_fields();
 }
 
 bool Head::refuse(Refused why, std::size_t limit) {
+  if (refused_) // the first fault counts
+    return false;
   refused_ = why;
   limit_ = static_cast<std::int64_t>(limit);
   keep_alive_ = false;
@@ -222,7 +238,15 @@ bool Head::keep(Field field, bool is_list, std::string_view value) {
   }
   if (!is_list)
     return refuse(Refused::malformed);
-  kept = joined_.emplace_front(std::string{kept} + ", " + std::string{value});
+  auto joined = std::find_if(joined_.begin(), joined_.end(), [&kept](const std::string& each) {
+    return each.data() == kept.data();
+  });
+  if (joined == joined_.end()) {
+    joined_.emplace_front(kept);
+    joined = joined_.begin();
+  }
+  joined->append(", ").append(value);
+  kept = *joined;
   return true;
 }
 

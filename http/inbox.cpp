@@ -36,7 +36,7 @@ std::unique_ptr<Head> Inbox::next_head() {
   const auto all = bytes();
   // What is not even the beginning of a request need not be waited for.
   if (!all.empty() && !is_token_byte(all.front()) && all != "\r")
-    return std::make_unique<Head>(Refused::malformed);
+    return std::make_unique<Head>(Refused::malformed, 0, all);
   for (auto end = all.find('\n', searched_); end != all.npos; end = all.find('\n', searched_)) {
     if (end == 0 || all[end - 1] != '\r')
       return std::make_unique<Head>(Refused::malformed, 0, all);

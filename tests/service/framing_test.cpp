@@ -100,6 +100,57 @@ TEST_CASE("what is not HTTP/1.1 is refused with our own error, and nothing after
   }
 }
 
+TEST_CASE("what is refused from its head is refused in the form that its client asks for") {
+  const std::string origin = "https://app.example.com";
+  FrontDoor test{{{"http.cors_origins", origin}}};
+  const std::string fields = "Accept: application/problem+json\r\nOrigin: " + origin +
+                             "\r\nX-Request-Id: from-outside\r\n";
+  const auto check = [&](const std::string& request, int status) {
+    INFO(request.substr(0, 200));
+    RawConnection client{test.service.port()};
+    client.send(request);
+    const auto answer = client.receive_answer(10s).value_or("");
+    CHECK(status_in(answer) == status);
+    CHECK(says(answer, "Content-Type: application/problem+json\r\n"));
+    CHECK(says(answer, "\"type\":\"urn:regroup:problem:request/"));
+    CHECK(says(answer, "X-Request-Id: from-outside\r\n"));
+    CHECK(says(answer, "Access-Control-Allow-Origin: " + origin + "\r\n"));
+    CHECK(says(answer, "Access-Control-Expose-Headers: "));
+  };
+  for (const auto& [request, status] : refused_vectors()) {
+    const auto line_end = request.find('\n') + 1;
+    check(request.substr(0, line_end) + fields + request.substr(line_end), status); // before it
+    const bool is_complete = request.ends_with("\r\n\r\n");
+    const bool is_too_many = std::count(request.begin(), request.end(), '\n') > 100;
+    if (is_complete && !is_too_many) // behind it
+      check(request.substr(0, request.size() - 2) + fields + "\r\n", status);
+  }
+  check("GET / HTTP/1.1\r\n" + fields + "A: " + std::string(40'000, 'a'), 431);
+  check("POST / HTTP/1.1\nHost: x\n" + fields + "\n", 400);
+  check(" GET / HTTP/1.1\r\n" + fields + "\r\n", 400);
+  // What the reader of a body refuses, as well.
+  const auto body = "Transfer-Encoding: chunked\r\n" + fields;
+  check(test.head(body) + "x\r\n", 400);
+  check(test.head("Content-Length: 1048577\r\n" + fields), 413);
+  check(test.head(body) + "0\r\na: " + std::string(20'000, 'a'), 431);
+}
+
+TEST_CASE("a head that does not come in time is refused in the form that was asked for") {
+  FrontDoor test{{{"http.read_timeout", "300ms"}, {"http.cors_origins", "*"}}};
+  RawConnection client{test.service.port()};
+  client.send("GET / HTTP/1.1\r\nAccept: application/problem+json\r\nX-Request-Id: late\r\nHos");
+  const auto answer = client.receive_answer(10s).value_or("");
+  CHECK(status_in(answer) == 408);
+  CHECK(says(answer, "application/problem+json"));
+  CHECK(says(answer, "X-Request-Id: late\r\n"));
+  CHECK(says(answer, "Access-Control-Allow-Origin: *\r\n"));
+  RawConnection cut{test.service.port()}; // a line that is not there whole is none
+  cut.send("GET / HTTP/1.1\r\nHost: x\r\nX-Request-Id: half");
+  const auto other = cut.receive_answer(10s).value_or("");
+  CHECK(status_in(other) == 408);
+  CHECK_FALSE(says(other, "half"));
+}
+
 TEST_CASE("a chunked body that is framed otherwise is refused, and nothing after it is answered") {
   FrontDoor test;
   const auto head = test.head("Transfer-Encoding: chunked\r\n");

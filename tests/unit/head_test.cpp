@@ -182,3 +182,38 @@ TEST_CASE("a head has its limits, each with its own answer") {
   CHECK_FALSE(refusal_of(get(many)));
   CHECK(limit_of(get(many + "a: b\r\n")).first == Refused::header_too_large);
 }
+
+TEST_CASE("a head that is refused shows the fields that are well-formed, and its first fault") {
+  const std::string fields = "Accept: a\r\nOrigin: o\r\naccept: b\r\n";
+  for (const auto& bytes :
+       {get(kHost + "A B: x\r\n" + fields), get(fields), "GET / HTTP/1.1 \r\n" + fields + "\r\n",
+        get(kHost + fields + "Origin: p\r\n" + std::string(300, 'a') + ": b\r\n")}) {
+    const Head head{bytes};
+    CHECK(head.refused() == Refused::malformed);
+    CHECK(head[Field::accept] == "a, b");
+    CHECK(head[Field::origin] == "o");
+    CHECK(head.framing() == Framing::none);
+    CHECK_FALSE(head.keep_alive());
+    CHECK_FALSE(head.expects_continue());
+  }
+  const Head late{Refused::request_timeout, 0,
+                  "HEAD / HTTP/1.1\nHost: x\r\nOrigin: o\r\nAccept: a"};
+  CHECK(late.refused() == Refused::request_timeout);
+  CHECK(late.method() == "HEAD");
+  CHECK(late[Field::origin] == "o");
+  CHECK_FALSE(late.has(Field::accept)); // not there whole
+  CHECK(Head{Refused::uri_too_long, 1, "HEAD /aaa"}.method() == "HEAD");
+}
+
+TEST_CASE("a list of many lines is joined in one text") {
+  std::string fields = kHost;
+  std::string expected;
+  for (int i = 0; i < 45; ++i) {
+    fields += "Accept: a" + std::to_string(i) + "\r\nConnection: b\r\n";
+    expected += (i == 0 ? "a" : ", a") + std::to_string(i);
+  }
+  const Head head{get(fields)};
+  REQUIRE_FALSE(head.refused());
+  CHECK(head[Field::accept] == expected);
+  CHECK(head[Field::connection].size() == 45 * 3 - 2);
+}
