@@ -39,6 +39,13 @@ std::vector<Vector> refused_vectors() {
                            "Host: y",
                            "Content-Length: -1234",
                            "Content-Length: abc",
+                           "Content-Length: +5",
+                           "Content-Length: 0x5",
+                           "Content-Length: 5 0",
+                           "Content-Length:",
+                           "Transfer-Encoding: \"chunked\"",
+                           "Transfer-Encoding: \x0b"
+                           "chunked",
                            "Content-Length: 5, 5",
                            "Content-Length: 5\r\nContent-Length: 5",
                            "A: b\r\n c: d",
@@ -53,6 +60,13 @@ std::vector<Vector> refused_vectors() {
     all.push_back({get(host, line), 400});
   for (const char* version : {"HTTP/9.9", "HTTP/2.0", "HTTP/1.2"})
     all.push_back({get(host, std::string{"GET / "} + version), 505});
+  for (const std::string nul : {"A", "Content-Length", "Host"})
+    all.push_back({get(host + nul + std::string{"\0: 5\r\n", 6}), 400});
+  all.push_back({get(host, "GET \\metrics HTTP/1.1"), 400});
+  all.push_back({get(host, "GET http://a@b/metrics HTTP/1.1"), 400});
+  all.push_back({get(host, "CONNECT x:80 HTTP/1.1"), 501});
+  all.push_back({get(host, "get / HTTP/1.1"), 501});
+  all.push_back({get(host, "PRI * HTTP/2.0"), 505});
   all.push_back({get(""), 400});
   all.push_back({get("Content-Length: 5\r\n"), 400});
   all.push_back({get("Host: a b\r\n"), 400});

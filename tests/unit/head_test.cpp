@@ -217,3 +217,21 @@ TEST_CASE("a list of many lines is joined in one text") {
   CHECK(head[Field::accept] == expected);
   CHECK(head[Field::connection].size() == 45 * 3 - 2);
 }
+
+TEST_CASE("a value is checked byte for byte, wherever in it a byte stands") {
+  for (std::size_t length = 1; length <= 20; ++length)
+    for (std::size_t at = 0; at < length; ++at)
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string value(length, 'a');
+        value[at] = static_cast<char>(byte);
+        const bool is_fine = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+        // Around it what is close to the ends of what may stand there.
+        for (const char beside : {'a', ' ', '~', '\x80', '\xff'}) {
+          if (at + 1 < length)
+            value[at + 1] = beside;
+          const bool refused = byte == '\n' || refusal_of(get(kHost + "A: \"" + value + "\"\r\n"));
+          if (refused == is_fine)
+            FAIL("byte " << byte << " at " << at << " of " << length);
+        }
+      }
+}
