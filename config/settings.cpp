@@ -291,9 +291,10 @@ constexpr std::array kKeys{
     key<&Http::threads, Number<0, 1024>>("http.threads", "0: as many as there are cores"),
     key<&Http::request_timeout, Positive>("http.request_timeout", "then 504"),
     key<&Http::max_body_bytes, Number<1, 1 << 30>>("http.max_body_bytes", "then 413"),
-    key<&Http::max_buffered_bytes, Number<1, std::int64_t{1} << 40>>(
+    key<&Http::max_buffered_bytes, Number<4096, std::int64_t{1} << 40>>( // BodyBuffer's block
         "http.max_buffered_bytes",
-        "memory for bodies that are coming in, of all connections together; then 503"),
+        "memory for bodies that are coming in, of all connections together, in blocks of 4096; "
+        "then 503"),
     key<&Http::max_connections, Number<1, 1000000>>(
         "http.max_connections", "open at once; what is beyond is closed at once"),
     key<&Http::idle_timeout, Positive>(

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <utility>
 
 namespace regroup::http {
@@ -82,7 +81,7 @@ private:
     if (!error) {
       serve();
       accept();
-    } else if (error == std::errc::invalid_argument) {
+    } else if (error == restinio::asio_ns::error::invalid_argument) {
       return; // the socket does not listen any more: Server::stop_listening()
     } else {
       logger_.accept_failed(error);

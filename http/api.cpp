@@ -83,19 +83,19 @@ bool Api::refuse_user(const Uuid& user, const Respond& respond) {
 
 void Api::with_body(const Request& request, const Respond& respond,
                     std::function<void(std::string_view)> go_on) const {
-  const auto refuse = [respond, most = settings_.max_body_bytes](Refused why) {
+  const auto refuse = [most = settings_.max_body_bytes](const Respond& to, Refused why) {
     Refusal refusal{why};
     if (why == Refused::too_large)
       refusal.limit = static_cast<std::int64_t>(most);
-    respond(to_reply(refusal));
+    to(to_reply(refusal));
   };
   if (request.content_length > settings_.max_body_bytes)
-    return refuse(Refused::too_large);
+    return refuse(respond, Refused::too_large);
   if (!is_json(request.content_type) || !request.content_encoding.empty())
-    return refuse(Refused::unsupported_media_type);
-  request.read_body([refuse, go_on = std::move(go_on)](const Body& body) {
+    return refuse(respond, Refused::unsupported_media_type);
+  request.read_body([refuse, respond, go_on = std::move(go_on)](const Body& body) {
     if (const auto* why = std::get_if<Refused>(&body))
-      refuse(*why);
+      refuse(respond, *why);
     else
       go_on(std::get<std::string_view>(body));
   });

@@ -70,7 +70,7 @@ public:
   }
 
 private:
-  static constexpr std::size_t kBlock = 4096;
+  static constexpr std::size_t kBlock = 4096; // the least of http.max_buffered_bytes
 
   void clear() {
     budget_->give_back(blocks_.size() * kBlock);

@@ -48,11 +48,11 @@ Connection::Next Connection::next() {
   if (!skip_body())
     return at_end_ || gave_up_ || timed_out_ ? Next::end : Next::receive;
   auto head = timed_out_ && !inbox_.empty()
-                  ? std::make_unique<Head>(Refused::request_timeout, 0, inbox_.bytes())
+                  ? std::make_shared<Head>(Refused::request_timeout, 0, inbox_.bytes())
                   : inbox_.next_head();
   if (!head && at_end_ && !inbox_.empty())
     head =
-        std::make_unique<Head>(Refused::malformed, 0, inbox_.bytes()); // not complete (RFC 9112, 8)
+        std::make_shared<Head>(Refused::malformed, 0, inbox_.bytes()); // not complete (RFC 9112, 8)
   if (head) {
     deliver(std::move(head));
     return Next::deliver;
@@ -97,7 +97,7 @@ bool Connection::skip_body() {
   return true;
 }
 
-void Connection::deliver(std::unique_ptr<Head> head) {
+void Connection::deliver(std::shared_ptr<const Head> head) {
   head_ = std::move(head);
   const bool refused = head_->refused().has_value();
   body_ = refused ? BodyDecoder{} : BodyDecoder{*head_};

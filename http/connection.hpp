@@ -110,7 +110,7 @@ private:
 
   static thread_local Connection* current_;
 
-  void deliver(std::unique_ptr<Head> head);
+  void deliver(std::shared_ptr<const Head> head);
   bool skip_body();
   void begin_body(std::function<void(const Body&)> done);
   void go_on_with(std::shared_ptr<BodyRead> read);

@@ -101,6 +101,7 @@ using ExchangeActor =
 struct ExchangeState {
   ExchangeState() = default;
   static inline const char* name = "regroup.exchange";
+  Parties parties; // here, since a handler of each request would have its own copy of them
   std::list<TicketPtr> open;
   bool ticking = false;
 };
@@ -130,6 +131,7 @@ bool is_unsettled(const domain::Job& job, const Answer& outcome) {
 
 ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeState> self,
                                       const Parties& parties) {
+  self->state.parties = parties;
   self->set_exit_handler([self](const caf::exit_msg& stop) {
     self->state.open.clear(); // which answers them
     self->quit(stop.reason);
@@ -139,41 +141,43 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
       self->delayed_send(self, kTick, tick_atom::value);
   };
   return {
-      [=](submit_atom, const TicketPtr& ticket) {
+      [self, tick_later](submit_atom, const TicketPtr& ticket) {
+        const auto& others = self->state.parties;
         auto& open = self->state.open;
         const auto place = open.insert(open.end(), ticket);
-        const auto finish = [=](const Answer& answer) {
+        const auto finish = [self, place](const Answer& answer) {
           const TicketPtr ended = *place;
           self->state.open.erase(place);
           if (is_unsettled(ended->job, answer))
-            self->send(parties.settler, actors::settle_atom::value,
+            self->send(self->state.parties.settler, actors::settle_atom::value,
                        *domain::operation_of(ended->job));
           ended->end(answer);
         };
-        const auto fail = [=](const caf::error&) { finish(domain::no_outcome((*place)->job)); };
+        const auto fail = [finish, place](const caf::error&) {
+          finish(domain::no_outcome((*place)->job));
+        };
         if (const auto migration = ticket->migration())
-          self->request(parties.directory, caf::infinite, actors::migrate_atom::value, migration)
+          self->request(others.directory, caf::infinite, actors::migrate_atom::value, migration)
               .then(finish, fail);
         else if (const auto* undo = std::get_if<domain::UndoPtr>(&ticket->job))
-          self->request(parties.directory, caf::infinite, actors::undo_atom::value, *undo)
+          self->request(others.directory, caf::infinite, actors::undo_atom::value, *undo)
               .then(finish, fail);
         else if (const auto* check = std::get_if<domain::CheckHealth>(&ticket->job))
-          self->request(parties.health, caf::infinite, actors::check_atom::value, *check)
+          self->request(others.health, caf::infinite, actors::check_atom::value, *check)
               .then(finish, fail);
         else if (std::holds_alternative<domain::AdminJob>(ticket->job) ||
                  std::holds_alternative<domain::EventJob>(ticket->job))
-          self->request(parties.back_office, caf::infinite, actors::execute_atom::value,
-                        ticket->job)
+          self->request(others.back_office, caf::infinite, actors::execute_atom::value, ticket->job)
               .then(finish, fail);
         else
-          self->request(ticket->unproven        ? parties.unproven
-                        : is_aside(ticket->job) ? parties.aside
-                                                : parties.dispatcher,
+          self->request(ticket->unproven        ? others.unproven
+                        : is_aside(ticket->job) ? others.aside
+                                                : others.dispatcher,
                         caf::infinite, actors::execute_atom::value, ticket->job)
               .then(finish, fail);
         tick_later();
       },
-      [=](tick_atom) {
+      [self, tick_later](tick_atom) {
         self->state.ticking = false;
         const auto now = Clock::now();
         for (const auto& ticket : self->state.open)

@@ -3,7 +3,9 @@
 #include "http/field_text.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -50,6 +52,22 @@ bool are_all(std::string_view text, unsigned kind) {
   return std::all_of(text.begin(), text.end(), [kind](char each) { return is_a(each, kind); });
 }
 
+/// Whether all bytes may be part of a field's value: eight at a time, since a token has hundreds.
+bool is_value(std::string_view text) {
+  constexpr auto kEach = ~std::uint64_t{0} / 0xff;
+  constexpr auto kHighBits = kEach * 0x80;
+  for (; text.size() >= sizeof(std::uint64_t); text.remove_prefix(sizeof(std::uint64_t))) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data(), sizeof word);
+    const auto others = word ^ (kEach * 0x7f);
+    const auto below_space = (word - kEach * 0x20) & ~word & kHighBits;
+    const auto is_delete = (others - kEach) & ~others & kHighBits;
+    if ((below_space | is_delete) != 0 && !are_all(text.substr(0, sizeof word), kValue))
+      return false;
+  }
+  return are_all(text, kValue);
+}
+
 bool are_digits(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char each) { return each >= '0' && each <= '9'; });
@@ -82,6 +100,15 @@ constexpr std::array<KnownField, kFieldCount> kFields{{
     {"access-control-request-method", false},
 }};
 
+/// For each length, the fields whose names have it: a bit for each.
+constexpr std::array<std::uint32_t, 32> kByLength = [] {
+  static_assert(kFieldCount <= 32);
+  std::array<std::uint32_t, 32> table{};
+  for (std::size_t each = 0; each < kFieldCount; ++each)
+    table.at(kFields[each].name.size()) |= std::uint32_t{1} << each;
+  return table;
+}();
+
 /// uri-host [":" port], as in RFC 3986, 3.2.2. An empty host is one (RFC 9110, 7.2).
 bool is_host(std::string_view text) {
   std::size_t end = 0;
@@ -108,28 +135,44 @@ bool is_token_byte(char byte) { return is_a(byte, kToken); }
 bool is_value_byte(char byte) { return is_a(byte, kValue); }
 
 Head::Head(std::string_view bytes) : bytes_(bytes) {
+  read();
+  if (!refused_)
+    check_fields();
+}
+
+Head::Head(Refused why, std::size_t limit, std::string_view begins)
+    : bytes_(begins.substr(0, begins.rfind('\n') + 1)) {
+  refuse(why, limit);
+  if (begins.starts_with("HEAD "))
+    method_ = "HEAD";
+  read();
+}
+
+/// What comes behind a fault is read as well: a refusal is in the form that its client asks for.
+void Head::read() {
   std::string_view rest = bytes_;
   const auto line = [&rest] {
-    const auto end = rest.find('\n');
-    const auto text = rest.substr(0, end - 1); // before the CR
-    rest.remove_prefix(end + 1);
+    const auto end = std::min(rest.find('\n'), rest.size());
+    auto text = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (text.ends_with('\r'))
+      text.remove_suffix(1);
     return text;
   };
-  if (!read_request_line(line()))
-    return;
+  read_request_line(line());
   std::size_t count = 0;
   for (auto field = line(); !field.empty(); field = line()) {
     if (++count > kMaxFields) {
       refuse(Refused::header_too_large, kMaxFields);
       return;
     }
-    if (!read_field(field))
-      return;
+    read_field(field);
   }
-  check_fields();
 }
 
 bool Head::refuse(Refused why, std::size_t limit) {
+  if (refused_) // the first fault counts
+    return false;
   refused_ = why;
   limit_ = static_cast<std::int64_t>(limit);
   keep_alive_ = false;
@@ -202,15 +245,18 @@ bool Head::read_field(std::string_view line) {
   if (colon == std::string_view::npos || name.empty() || !are_all(name, kToken))
     return refuse(Refused::malformed);
   const auto value = trimmed(line.substr(colon + 1));
-  if (!are_all(value, kValue))
+  if (!is_value(value))
     return refuse(Refused::malformed);
   if (name.size() > kMaxFieldNameBytes)
     return refuse(Refused::header_too_large, kMaxFieldNameBytes);
   if (value.size() > kMaxFieldValueBytes)
     return refuse(Refused::header_too_large, kMaxFieldValueBytes);
-  for (std::size_t each = 0; each < kFields.size(); ++each)
+  for (auto of_length = name.size() < kByLength.size() ? kByLength[name.size()] : 0U;
+       of_length != 0; of_length &= of_length - 1) {
+    const auto each = static_cast<std::size_t>(std::countr_zero(of_length));
     if (same_ignoring_case(name, kFields[each].name))
       return keep(static_cast<Field>(each), kFields[each].is_list, value);
+  }
   return true;
 }
 
@@ -222,7 +268,15 @@ bool Head::keep(Field field, bool is_list, std::string_view value) {
   }
   if (!is_list)
     return refuse(Refused::malformed);
-  kept = joined_.emplace_front(std::string{kept} + ", " + std::string{value});
+  auto joined = std::find_if(joined_.begin(), joined_.end(), [&kept](const std::string& each) {
+    return each.data() == kept.data();
+  });
+  if (joined == joined_.end()) {
+    joined_.emplace_front(kept);
+    joined = joined_.begin();
+  }
+  joined->append(", ").append(value);
+  kept = *joined;
   return true;
 }
 

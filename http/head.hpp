@@ -42,17 +42,14 @@ inline constexpr std::size_t kMaxFieldValueBytes = 16384;
 enum class Framing : std::uint8_t { none, length, chunked };
 
 /// A request's head: the request line and the fields (RFC 9112, 3 and 5), or why it is refused.
-/// Where it is refused, what was read before that is there as well.
+/// Where it is refused, the fields that are there and are well-formed can be read all the same, but
+/// for what says how a body is framed.
 class Head {
 public:
   /// `bytes`: up to and with the empty line, every line of which ends with CRLF.
   explicit Head(std::string_view bytes);
-  /// One that could not be read to its end. `begins`: what is there of it.
-  explicit Head(domain::Refused why, std::size_t limit = 0, std::string_view begins = {}) {
-    refuse(why, limit);
-    if (begins.starts_with("HEAD "))
-      method_ = "HEAD";
-  }
+  /// One that could not be read to its end. `begins`: what is there of it, however its lines end.
+  explicit Head(domain::Refused why, std::size_t limit = 0, std::string_view begins = {});
   Head(const Head&) = delete; // its texts are views of its own bytes
   Head& operator=(const Head&) = delete;
 
@@ -83,6 +80,7 @@ public:
 private:
   static constexpr std::size_t index(Field field) { return static_cast<std::size_t>(field); }
 
+  void read();
   bool refuse(domain::Refused why, std::size_t limit = 0);
   bool read_request_line(std::string_view line);
   bool read_target(std::string_view target);

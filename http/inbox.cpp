@@ -29,30 +29,30 @@ void Inbox::use(std::size_t count) {
   searched_ = line_begin_ = 0;
 }
 
-std::unique_ptr<Head> Inbox::next_head() {
+std::shared_ptr<const Head> Inbox::next_head() {
   // Empty lines before a request are no part of it (RFC 9112, 2.2).
   while (bytes().starts_with("\r\n"))
     use(2);
   const auto all = bytes();
   // What is not even the beginning of a request need not be waited for.
   if (!all.empty() && !is_token_byte(all.front()) && all != "\r")
-    return std::make_unique<Head>(Refused::malformed);
+    return std::make_shared<Head>(Refused::malformed, 0, all);
   for (auto end = all.find('\n', searched_); end != all.npos; end = all.find('\n', searched_)) {
     if (end == 0 || all[end - 1] != '\r')
-      return std::make_unique<Head>(Refused::malformed, 0, all);
+      return std::make_shared<Head>(Refused::malformed, 0, all);
     const bool is_empty_line = end == line_begin_ + 1;
     searched_ = line_begin_ = end + 1;
     if (!is_empty_line || searched_ > kMaxHeadBytes)
       continue;
-    auto head = std::make_unique<Head>(all.substr(0, searched_));
+    auto head = std::make_shared<Head>(all.substr(0, searched_));
     use(searched_);
     return head;
   }
   searched_ = all.size();
   if (line_begin_ == 0 && all.size() > kMaxTargetBytes + kMaxFieldNameBytes)
-    return std::make_unique<Head>(Refused::uri_too_long, kMaxTargetBytes, all);
+    return std::make_shared<Head>(Refused::uri_too_long, kMaxTargetBytes, all);
   if (all.size() >= kMaxHeadBytes)
-    return std::make_unique<Head>(Refused::header_too_large, kMaxHeadBytes, all);
+    return std::make_shared<Head>(Refused::header_too_large, kMaxHeadBytes, all);
   return nullptr;
 }
 

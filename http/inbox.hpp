@@ -26,7 +26,7 @@ public:
 
   /// Takes the next head out, whole or refused; nothing while more of it has to come. After one
   /// that is refused the rest means nothing.
-  std::unique_ptr<Head> next_head();
+  std::shared_ptr<const Head> next_head();
 
 private:
   static constexpr std::size_t kUsualBytes = 8192;

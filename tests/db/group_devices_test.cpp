@@ -133,6 +133,37 @@ TEST_CASE_METHOD(GroupDevicesTest, "whoever may not add a device changes nothing
   CHECK(changes() == 0);
 }
 
+TEST_CASE_METHOD(
+    GroupDevicesTest,
+    "of a group that was made inactive a device's owner may take it out, and no more") {
+  const auto other = world->add_user();
+  const auto theirs = phones("hut", 1, other)[0];
+  join(other, "member");
+  auto by_other = change(Action::add, {theirs});
+  by_other.user_id = other;
+  REQUIRE(changed(run(by_other)));
+  world->sql.exec(GENERATE("UPDATE groups SET is_active = false",
+                           "ALTER TABLE groups ALTER is_active DROP NOT NULL; "
+                           "UPDATE groups SET is_active = NULL"));
+  const int before = world->memberships();
+
+  CHECK(refused(run(by_other)) == Refused::not_found);
+  CHECK(refused(add({phones("lake", 1, user)[0]})) == Refused::not_found);
+  CHECK(refused(remove({theirs})) == Refused::not_found); // though the caller owns the group
+  CHECK(refused(remove({migrated[0], theirs})) == Refused::not_owner_of_device);
+  auto by_stranger = change(Action::remove, {theirs});
+  by_stranger.user_id = world->add_user();
+  CHECK(refused(run(by_stranger)) == Refused::not_found);
+  CHECK(world->memberships() == before);
+
+  by_other.action = Action::remove;
+  REQUIRE(changed(run(by_other)));
+  CHECK(groups_of(theirs) == 0);
+  REQUIRE(changed(remove({migrated[0]})));
+  CHECK(group_id_of(migrated[0]) == "home");
+  CHECK(groups_of(migrated[1]) == 1);
+}
+
 TEST_CASE_METHOD(GroupDevicesTest, "owners, admins and a device's owner may take it out") {
   const auto other = world->add_user();
   const auto theirs = phones("hut", 1, other)[0];

@@ -199,6 +199,34 @@ TEST_CASE("the owner of a device that was swept along learns where it went, and 
   CHECK(test.world.sql.value<int>("SELECT count(*) FROM device_group_memberships") == second);
 }
 
+TEST_CASE("a device's owner takes it out of a group that another program has made inactive") {
+  AttackTest test;
+  const auto phone = test.family(1, test.victim).front();
+  const auto other = test.family(1, test.world.add_user()).front();
+  REQUIRE(status_of(test.register_device(bearer(test.attacker), Uuid::random(), kFamily)) == 201);
+  const auto taken = test.migrate_family(test.attacker);
+  REQUIRE(status_of(taken) == 201);
+  const std::string group = json::parse(taken->body).at("authenticated_group_id");
+  test.world.sql.exec("UPDATE groups SET is_active = false");
+
+  const auto told = test.migrate_family(test.victim);
+  CHECK(details_of(told).at("authenticated_group_id") == group);
+  CHECK(details_of(told).at("group_name") == kFamily);
+  const auto devices = "/api/v1/groups/" + group + "/devices";
+  const auto remove = [&](const Uuid& device, const Uuid& as) {
+    return test.service.client().remove(devices + "/" + device.text(), bearer(as));
+  };
+  CHECK(status_of(test.service.client().get(devices, bearer(test.victim))) == 404);
+  CHECK(code_of(remove(other, test.victim)) == "resource/not-found");
+  CHECK(code_of(remove(phone, test.attacker)) == "resource/not-found");
+  REQUIRE(status_of(remove(phone, test.victim)) == 200);
+  CHECK(code_of(remove(phone, test.victim)) == "resource/not-found");
+  CHECK(test.world.sql.value<std::string>("SELECT group_id FROM devices WHERE device_id = $1",
+                                          phone.text()) == kFamily);
+  CHECK(test.world.sql.value<int>("SELECT count(*) FROM device_group_memberships") == 2);
+  CHECK(status_of(test.register_device(bearer(test.victim), phone, "somewhere-else")) == 200);
+}
+
 TEST_CASE("devices that were linked, or came, a moment ago do not outvote a family") {
   const auto age = [](const std::string& rule) {
     return with({{"migration.require_owner", rule}, {"migration.link_age", "1h"}});

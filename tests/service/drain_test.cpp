@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <mutex>
+#include <sstream>
 #include <thread>
 
 using namespace regroup;
@@ -155,6 +157,7 @@ private:
     for (const auto& id : seen.never_served)
       CHECK(log.find(id) == log.npos);
     CHECK(log.find(R"("unanswered":0)") != log.npos);
+    CHECK(log.find(R"("level":"error")") == log.npos);
     CHECK(world.groups() == answers["201"]);
   }
 
@@ -173,6 +176,31 @@ void check_drains(int rounds) {
 }
 
 } // namespace
+
+TEST_CASE("a stop that goes well logs nothing above info") {
+  Service::Options options;
+  options.settings = {{"http.drain_delay", "50ms"}};
+  ServiceTest test{options};
+  auto& replica = test.service.replica();
+  for (const int signal : {SIGTERM, SIGINT, SIGTERM, SIGTERM}) {
+    RawConnection idle{replica.port()};
+    RawConnection used{replica.port()};
+    used.send("GET /api/health/live HTTP/1.1\r\nHost: x\r\n\r\n");
+    REQUIRE(used.receive_answer(10s));
+    replica.signal(signal);
+    CHECK(replica.wait(30s) == 0);
+    const auto log = replica.log();
+    INFO(log);
+    CHECK(log.find("\"leaving\"") != log.npos);
+    int others = 0;
+    std::istringstream lines{log};
+    for (std::string line; std::getline(lines, line);)
+      others += json::parse(line).at("level") != "info";
+    CHECK(others == 0);
+    replica.restart();
+    replica.wait_until_ready();
+  }
+}
 
 TEST_CASE("15 drains under load lose no answer and no migration, and end with 0") {
   check_drains(15);

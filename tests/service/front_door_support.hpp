@@ -11,8 +11,8 @@ namespace regroup::test {
 /// Requests byte by byte.
 class FrontDoor : public ServiceTest {
 public:
-  explicit FrontDoor(Replica::Settings settings = {})
-      : ServiceTest(with(std::move(settings))), user(world.add_user()) {}
+  explicit FrontDoor(Replica::Settings settings = {}, bool haproxy = false)
+      : ServiceTest(with(std::move(settings), haproxy)), user(world.add_user()) {}
 
   /// The head of a POST to migrate, up to its framing.
   std::string head(const std::string& fields, bool with_token = true) const {
@@ -28,10 +28,11 @@ public:
   domain::Uuid user;
 
 private:
-  static Service::Options with(Replica::Settings settings) {
+  static Service::Options with(Replica::Settings settings, bool haproxy) {
     settings.insert({"limits.requests_per_minute", "0"});
     Service::Options options;
     options.settings = std::move(settings);
+    options.haproxy = haproxy;
     return options;
   }
 };

@@ -223,7 +223,7 @@ TEST_CASE("a stranger's bodies are not kept, and others are served meanwhile") {
 }
 
 TEST_CASE("bodies that are coming in take no more than max_buffered_bytes, and then 503") {
-  FrontDoor test{{{"http.max_buffered_bytes", "33554432"}, {"http.read_timeout", "60s"}}};
+  FrontDoor test{{{"http.max_buffered_bytes", "33554432"}, {"http.read_timeout", "10m"}}};
   const auto rest = resident_kib(test.service.replica().pid());
   for (const auto& framing : {"Content-Length: 1000000\r\n", "Transfer-Encoding: chunked\r\n"}) {
     const bool chunked = framing[0] == 'T';

@@ -1,6 +1,7 @@
 // Events on their way to endpoints that work, fail, hang, die in the middle; and replicas that do.
 #include "events/signature.hpp"
 #include "tests/service/admin_support.hpp"
+#include "tests/support/phone_manager.hpp"
 #include "tests/support/webhook_receiver.hpp"
 
 #include <catch2/catch.hpp>
@@ -298,4 +299,61 @@ TEST_CASE("a replica that may not reach an address leaves its events to one that
   CHECK(receiver.events().size() == 20);
   CHECK(test.endpoint(id)["failures"] == 0);
   CHECK(test.endpoint(id)["last_failure_at"].is_null());
+}
+
+TEST_CASE("a backend's own endpoints are sent nothing, and its tables stay as they are") {
+  // As another program made them, and as a version of Regroup whose tables had no prefix left them.
+  const std::string more =
+      GENERATE("", "ALTER TABLE webhook_endpoints ADD COLUMN failures integer DEFAULT 0 NOT NULL, "
+                   "ADD COLUMN open_until timestamptz, ADD COLUMN last_success_at timestamptz, "
+                   "ADD COLUMN last_failure_at timestamptz, ADD COLUMN last_error text;");
+  WebhookReceiver partner, receiver;
+  Postgres server;
+  const auto url = phone_manager_database(
+      server, "CREATE TABLE webhook_endpoints (id uuid PRIMARY KEY, url text NOT NULL, secret text "
+              "NOT NULL, topic text NOT NULL DEFAULT 'billing', is_active boolean NOT NULL DEFAULT "
+              "true, created_at timestamptz NOT NULL DEFAULT now());"
+              "INSERT INTO webhook_endpoints (id, url, secret) VALUES (gen_random_uuid(), '" +
+                  partner.url() +
+                  "', 'theirs'); CREATE TABLE migration_events (id serial PRIMARY KEY, migration "
+                  "text, applied boolean);"
+                  "INSERT INTO migration_events (migration) VALUES ('0001_init');" +
+                  more);
+  World world{url};
+  const auto snapshot = [&](const std::string& table) {
+    return world.sql.value<std::string>(
+        "SELECT (SELECT string_agg(attname || ' ' || atttypid::regtype, ', ' ORDER BY attnum) "
+        "FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0) || "
+        "(SELECT string_agg(t.xmin || ' ' || t, ', ') FROM " +
+            table + " t)",
+        table);
+  };
+  const auto endpoints = snapshot("webhook_endpoints");
+  const auto their_events = snapshot("migration_events");
+
+  Replica replica{url, {{"webhooks.allow_private_addresses", "true"}}};
+  replica.wait_until_ready();
+  HttpClient client{replica.port()};
+  const auto key = http::new_api_key();
+  world.sql.exec("INSERT INTO api_keys (key_hash, key_prefix, name, is_admin) VALUES "
+                 "($1, $2, 'test', true)",
+                 http::sha256_hex(key), key.substr(0, 8));
+  const Headers admin{{"X-API-Key", key}};
+  const auto listed = client.get("/api/admin/v1/webhooks", admin);
+  REQUIRE(status_of(listed) == 200);
+  CHECK(json::parse(listed->body).at("webhooks").empty()); // the partner is none of ours
+  REQUIRE(status_of(client.post("/api/admin/v1/webhooks", json{{"url", receiver.url()}}.dump(),
+                                admin)) == 201);
+
+  const auto user = world.add_user();
+  world.add_devices("chen-family", 3, user);
+  REQUIRE(status_of(client.post(kMigrate, ServiceTest::body("chen-family"), bearer(user))) == 201);
+  REQUIRE(eventually([&] { return receiver.events().size() == 1; }));
+  CHECK(json::parse(receiver.events()[0].body)["data"]["registration_group_id"] == "chen-family");
+  REQUIRE(eventually([&] { // and nothing is left to be sent
+    return world.sql.value<int>("SELECT count(*) FROM regroup_migration_events") == 0;
+  }));
+  CHECK(partner.events().empty());
+  CHECK(snapshot("webhook_endpoints") == endpoints);
+  CHECK(snapshot("migration_events") == their_events);
 }

@@ -182,3 +182,56 @@ TEST_CASE("a head has its limits, each with its own answer") {
   CHECK_FALSE(refusal_of(get(many)));
   CHECK(limit_of(get(many + "a: b\r\n")).first == Refused::header_too_large);
 }
+
+TEST_CASE("a head that is refused shows the fields that are well-formed, and its first fault") {
+  const std::string fields = "Accept: a\r\nOrigin: o\r\naccept: b\r\n";
+  for (const auto& bytes :
+       {get(kHost + "A B: x\r\n" + fields), get(fields), "GET / HTTP/1.1 \r\n" + fields + "\r\n",
+        get(kHost + fields + "Origin: p\r\n" + std::string(300, 'a') + ": b\r\n")}) {
+    const Head head{bytes};
+    CHECK(head.refused() == Refused::malformed);
+    CHECK(head[Field::accept] == "a, b");
+    CHECK(head[Field::origin] == "o");
+    CHECK(head.framing() == Framing::none);
+    CHECK_FALSE(head.keep_alive());
+    CHECK_FALSE(head.expects_continue());
+  }
+  const Head late{Refused::request_timeout, 0,
+                  "HEAD / HTTP/1.1\nHost: x\r\nOrigin: o\r\nAccept: a"};
+  CHECK(late.refused() == Refused::request_timeout);
+  CHECK(late.method() == "HEAD");
+  CHECK(late[Field::origin] == "o");
+  CHECK_FALSE(late.has(Field::accept)); // not there whole
+  CHECK(Head{Refused::uri_too_long, 1, "HEAD /aaa"}.method() == "HEAD");
+}
+
+TEST_CASE("a list of many lines is joined in one text") {
+  std::string fields = kHost;
+  std::string expected;
+  for (int i = 0; i < 45; ++i) {
+    fields += "Accept: a" + std::to_string(i) + "\r\nConnection: b\r\n";
+    expected += (i == 0 ? "a" : ", a") + std::to_string(i);
+  }
+  const Head head{get(fields)};
+  REQUIRE_FALSE(head.refused());
+  CHECK(head[Field::accept] == expected);
+  CHECK(head[Field::connection].size() == 45 * 3 - 2);
+}
+
+TEST_CASE("a value is checked byte for byte, wherever in it a byte stands") {
+  for (std::size_t length = 1; length <= 20; ++length)
+    for (std::size_t at = 0; at < length; ++at)
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string value(length, 'a');
+        value[at] = static_cast<char>(byte);
+        const bool is_fine = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+        // Around it what is close to the ends of what may stand there.
+        for (const char beside : {'a', ' ', '~', '\x80', '\xff'}) {
+          if (at + 1 < length)
+            value[at + 1] = beside;
+          const bool refused = byte == '\n' || refusal_of(get(kHost + "A: \"" + value + "\"\r\n"));
+          if (refused == is_fine)
+            FAIL("byte " << byte << " at " << at << " of " << length);
+        }
+      }
+}

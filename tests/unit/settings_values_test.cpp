@@ -20,6 +20,7 @@ TEST_CASE("a value out of its range is refused, and the ends of the range are ta
       {"http.port", {{"0", "65535", "0080"}, {"-1", "65536", "+1", " 1", "1 ", "0x50", "1e3"}}},
       {"http.threads", {{"0", "1024"}, {"-1", "1025", "99999999999999999999"}}},
       {"http.max_body_bytes", {{"1", "1073741824"}, {"0", "1073741825"}}},
+      {"http.max_buffered_bytes", {{"4096", "1099511627776"}, {"0", "4095", "1099511627777"}}},
       {"http.max_connections", {{"1", "1000000"}, {"0", "1000001"}}},
       {"http.address", {{"0.0.0.0", "::", "localhost"}, {"", "example.com", "1.2.3", "::1%a\n"}}},
       {"http.request_timeout", {{"1ms", "2147483647ms"}, {"0s", "2147483648ms", "30", "-1s"}}},

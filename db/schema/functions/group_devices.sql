@@ -78,6 +78,7 @@ AS $$
 DECLARE
   earlier regroup_device_changes;
   caller_role text;
+  is_active boolean;
   keys bigint[];
   key bigint;
   slug_of_group text;
@@ -106,19 +107,19 @@ BEGIN
     END IF;
   END IF;
 
-  SELECT g.slug, coalesce(g.max_devices, 2147483647) INTO slug_of_group, o_limit
-  FROM groups g WHERE g.id = p_group_id AND g.is_active;
-  IF NOT FOUND THEN
-    outcome := 'not_found';
-    RETURN;
+  SELECT g.is_active IS TRUE, g.slug, coalesce(g.max_devices, 2147483647)
+  INTO is_active, slug_of_group, o_limit
+  FROM groups g WHERE g.id = p_group_id;
+  IF is_active THEN
+    SELECT m.role::text INTO caller_role FROM group_memberships m
+    WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
   END IF;
-  SELECT m.role::text INTO caller_role FROM group_memberships m
-  WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
-  -- Who is no member may take out what is theirs, and learns nothing of the rest.
-  IF NOT FOUND AND (p_action = 'add' OR NOT EXISTS (
+  -- Who is no member may take out what is theirs, and learns nothing of the rest. So may everybody
+  -- where another program has made the group inactive: there is nothing else left to do with it.
+  IF caller_role IS NULL AND (is_active IS NULL OR p_action = 'add' OR NOT EXISTS (
        SELECT FROM devices d
        WHERE d.device_id = ANY (p_device_ids) AND d.owner_user_id = p_user_id)) THEN
-    outcome := 'not_group_member';
+    outcome := CASE WHEN is_active THEN 'not_group_member' ELSE 'not_found' END;
     RETURN;
   END IF;
   IF p_action = 'add' AND caller_role = 'viewer' THEN
@@ -142,9 +143,10 @@ BEGIN
       -- out of order.
       RAISE EXCEPTION 'a device has moved' USING ERRCODE = 'RG001';
     END IF;
-    SELECT g.slug, coalesce(g.max_devices, 2147483647) INTO slug_of_group, o_limit
-    FROM groups g WHERE g.id = p_group_id AND g.is_active FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    SELECT g.slug, coalesce(g.max_devices, 2147483647), g.is_active IS TRUE
+    INTO slug_of_group, o_limit, is_active
+    FROM groups g WHERE g.id = p_group_id FOR NO KEY UPDATE;
+    IF NOT FOUND OR (caller_role IS NOT NULL AND NOT is_active) THEN
       outcome := 'not_found';
       RETURN;
     END IF;
