@@ -1,4 +1,4 @@
-#include "http/jwk.hpp"
+#include "http/auth/jwk.hpp"
 
 #include <bit>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Keys in PEM: OpenSSL reads them, libcjose gets their numbers.
-#include "http/jwk.hpp"
+#include "http/auth/jwk.hpp"
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>

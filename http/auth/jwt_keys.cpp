@@ -1,4 +1,4 @@
-#include "http/jwt_keys.hpp"
+#include "http/auth/jwt_keys.hpp"
 
 #include "http/base64url.hpp"
 #include "http/strict_json.hpp"

@@ -1,6 +1,6 @@
 #pragma once
-#include "http/jwk.hpp"
-#include "http/jwt.hpp"
+#include "http/auth/jwk.hpp"
+#include "http/auth/jwt.hpp"
 
 #include <cstddef>
 #include <optional>

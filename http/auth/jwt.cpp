@@ -1,8 +1,8 @@
-#include "http/jwt.hpp"
+#include "http/auth/jwt.hpp"
 
+#include "http/auth/jwt_cache.hpp"
+#include "http/auth/jwt_keys.hpp"
 #include "http/base64url.hpp"
-#include "http/jwt_cache.hpp"
-#include "http/jwt_keys.hpp"
 #include "http/strict_json.hpp"
 
 #include <cjose/header.h>
