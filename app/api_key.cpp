@@ -1,5 +1,5 @@
 // regroup api-key create | list | revoke
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 
 #include "app/commands.hpp"
 #include "app/foundation.hpp"

@@ -4,7 +4,7 @@
 #include "db/admin.hpp"
 #include "db/conninfo.hpp"
 #include "db/schema.hpp"
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 #include "app/foundation.hpp"
 
 #include "app/secret_file.hpp"
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 
 #include <filesystem>
 

@@ -2,7 +2,7 @@
 #include "config/settings.hpp"
 #include "db/embedded_postgres.hpp"
 #include "domain/log.hpp"
-#include "http/jwt.hpp"
+#include "http/auth/jwt.hpp"
 
 #include <memory>
 

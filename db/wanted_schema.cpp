@@ -1,8 +1,8 @@
 #include "db/wanted_schema.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
+#include <regex>
 #include <stdexcept>
 
 namespace regroup::db {
@@ -72,141 +72,92 @@ std::vector<std::string> split(std::string_view sql, char separator) {
   return parts;
 }
 
-/// Reads a statement from its beginning on.
-class Reader {
-public:
-  explicit Reader(std::string_view text) : text_(text) { skip_space(); }
-
-  /// Takes these words when they come next, all or none.
-  bool take(std::string_view words) {
-    const std::string_view before = text_;
-    for (Reader expected{words}; !expected.done();)
-      if (word() != expected.word()) {
-        text_ = before;
-        return false;
-      }
-    return true;
+/// What is in the parentheses that `text` begins with; empty where it begins with none.
+std::string inside(std::string_view text) {
+  int depth = 0;
+  for (std::size_t at = 0; at < text.size(); at = end_of_piece(text, at)) {
+    depth += text[at] == '(' ? 1 : text[at] == ')' ? -1 : 0;
+    if (depth == 0)
+      return at == 0 ? std::string{} : trimmed(text.substr(1, at - 1));
   }
-  bool sees(std::string_view words) const { return Reader{text_}.take(words); }
+  return {};
+}
 
-  /// A name or key word; empty where none comes next.
-  std::string word() {
-    std::size_t end = 0;
-    while (end < text_.size() && is_word(text_[end]))
-      ++end;
-    return advance(end);
-  }
+/// A pattern in which a space is any white space.
+std::regex words(const std::string& pattern) {
+  return std::regex{std::regex_replace(pattern, std::regex{" "}, "\\s+")};
+}
 
-  /// What is in the parentheses that come next; empty where none do.
-  std::string parenthesised() {
-    if (text_.empty() || text_.front() != '(')
-      return {};
-    const std::string whole = advance(end_of_parenthesis());
-    return trimmed(std::string_view{whole}.substr(1, whole.size() - 2));
-  }
-
-  /// Up to the first of the key words, or the end.
-  std::string until_one_of(const auto& words) {
-    std::size_t end = 0;
-    while (end < text_.size()) {
-      const Reader rest{text_.substr(end)};
-      const bool begins_word = end == 0 || !is_word(text_[end - 1]);
-      if (begins_word && std::any_of(words.begin(), words.end(),
-                                     [&](std::string_view each) { return rest.sees(each); }))
-        break;
-      end = text_[end] == '(' ? end + Reader{text_.substr(end)}.end_of_parenthesis()
-                              : end_of_piece(text_, end);
-    }
-    return trimmed(advance(end));
-  }
-
-  bool done() const { return text_.empty(); }
-  std::string rest() const { return trimmed(text_); }
-
-private:
-  std::size_t end_of_parenthesis() const {
-    int depth = 0;
-    for (std::size_t at = 0; at < text_.size();) {
-      depth += text_[at] == '(' ? 1 : text_[at] == ')' ? -1 : 0;
-      at = end_of_piece(text_, at);
-      if (depth == 0)
-        return at;
-    }
-    throw std::logic_error("db/schema: a parenthesis is open at the end");
-  }
-  std::string advance(std::size_t count) {
-    std::string taken{text_.substr(0, count)};
-    text_.remove_prefix(count);
-    skip_space();
-    return taken;
-  }
-  void skip_space() {
-    while (!text_.empty() && is_space(text_.front()))
-      text_.remove_prefix(1);
-  }
-
-  std::string_view text_;
+/// A text's beginning, as a pattern has it: its groups from 1 on, and what follows it.
+struct Beginning {
+  std::smatch found;
+  std::string operator[](std::size_t group) const { return found[group].str(); }
+  std::string rest() const { return found.suffix().str(); }
 };
 
-constexpr std::array<std::string_view, 7> kColumnWords{
-    "NOT NULL", "NULL", "DEFAULT", "PRIMARY KEY", "UNIQUE", "REFERENCES", "CHECK"};
+bool begins(const std::string& text, const std::regex& pattern, Beginning& beginning) {
+  return std::regex_search(text, beginning.found, pattern, std::regex_constants::match_continuous);
+}
 
-/// What follows a column's name: its type, default and constraints. Keys and references go to
-/// `table`.
-wanted::Column read_column(Reader reader, wanted::Table& table) {
+void read_reference(const std::string& column, const std::string& text, wanted::Table& table) {
+  static const auto target = words("(\\w+)\\s*\\((\\w+)\\)\\s*");
+  if (Beginning to; begins(text, target, to))
+    table.references.push_back({column, to[1], to[2], to.rest() == "ON DELETE CASCADE"});
+}
+
+/// Its type, default and constraints. Keys and references go to `table`.
+wanted::Column read_column(const std::string& text, wanted::Table& table) {
+  // Clause by clause: a key word (the first is the column's name), and what comes before the next.
+  // What is quoted or in parentheses is passed over as a whole.
+  static const auto clause = [] {
+    const std::string key_word = "(?:NOT )?NULL|DEFAULT|PRIMARY KEY|UNIQUE|REFERENCES|CHECK";
+    const std::string piece = R"('[^']*'|\((?:[^()']|'[^']*'|\([^()]*\))*\)|[^()'])";
+    return words("(^\\w+|" + key_word + ")\\b((?:" + piece + ")*?)(?= (?:" + key_word + ")\\b|$)");
+  }();
   wanted::Column column;
-  column.name = reader.word();
-  column.type = reader.until_one_of(kColumnWords);
-  while (!reader.done()) {
-    if (reader.take("NOT NULL")) {
+  for (std::sregex_iterator each{text.begin(), text.end(), clause}, end; each != end; ++each) {
+    const std::string word = each->str(1);
+    const std::string what = trimmed(each->str(2));
+    if (column.name.empty()) {
+      column.name = word;
+      column.type = what;
+    } else if (word.starts_with("NOT") || word.starts_with("PRIMARY")) {
       column.not_null = true;
-    } else if (reader.take("DEFAULT")) {
-      column.preset = reader.until_one_of(kColumnWords);
-    } else if (reader.take("PRIMARY KEY")) {
-      column.not_null = true;
-      table.keys.push_back({column.name});
-    } else if (reader.take("UNIQUE")) {
-      table.keys.push_back({column.name});
-    } else if (reader.take("REFERENCES")) {
-      auto& reference = table.references.emplace_back();
-      reference.column = column.name;
-      reference.to_table = reader.word();
-      reference.to_column = reader.parenthesised();
-      const std::string action = reader.until_one_of(kColumnWords);
-      reference.cascades = action == "ON DELETE CASCADE";
-    } else { // NULL, CHECK (…): nothing that is looked up
-      reader.word();
-      reader.until_one_of(kColumnWords);
+    } else if (word == "DEFAULT") {
+      column.preset = what;
+    } else if (word == "REFERENCES") {
+      read_reference(column.name, what, table);
     }
+    if (word.starts_with("PRIMARY") || word == "UNIQUE")
+      table.keys.push_back({column.name});
   }
   return column;
 }
 
-wanted::Table read_table(Reader& reader) {
-  wanted::Table table;
-  reader.take("IF NOT EXISTS");
-  table.name = reader.word();
-  for (const std::string& item : split(reader.parenthesised(), ',')) {
-    Reader part{item};
-    if (part.take("UNIQUE") || part.take("PRIMARY KEY"))
-      table.keys.push_back(split(part.parenthesised(), ','));
-    else if (!part.sees("CONSTRAINT") && !part.sees("CHECK") && !part.sees("FOREIGN KEY"))
-      table.columns.push_back(read_column(part, table));
-  }
+wanted::Table read_table(const std::string& name, const std::string& items) {
+  static const auto key = words("(?:UNIQUE|PRIMARY KEY)\\s*(?=\\()");
+  static const auto unread = words("(?:CONSTRAINT|CHECK|FOREIGN KEY)\\b");
+  wanted::Table table{name, {}, {}, {}};
+  for (const std::string& item : split(items, ','))
+    if (Beginning found; begins(item, key, found))
+      table.keys.push_back(split(inside(found.rest()), ','));
+    else if (!begins(item, unread, found))
+      table.columns.push_back(read_column(item, table));
   return table;
 }
 
-wanted::Index read_index(Reader& reader, bool unique) {
-  wanted::Index index;
-  index.unique = unique;
-  reader.take("IF NOT EXISTS");
-  index.name = reader.word();
-  reader.take("ON");
-  index.table = reader.word();
-  index.columns = reader.parenthesised();
-  if (reader.take("WHERE"))
-    index.predicate = reader.rest();
-  return index;
+/// `ADD COLUMN IF NOT EXISTS …, ADD COLUMN IF NOT EXISTS …`; nothing when anything else is there.
+std::vector<wanted::Column> read_added_columns(const std::string& actions) {
+  static const auto add = words("ADD COLUMN (?:IF NOT EXISTS )?");
+  std::vector<wanted::Column> columns;
+  wanted::Table unused;
+  for (const std::string& action : split(actions, ',')) {
+    Beginning found;
+    if (!begins(action, add, found))
+      return {};
+    columns.push_back(read_column(found.rest(), unused));
+  }
+  return columns;
 }
 
 std::vector<std::string> read_labels(const std::string& list) {
@@ -216,90 +167,55 @@ std::vector<std::string> read_labels(const std::string& list) {
   return labels;
 }
 
-/// `ADD COLUMN IF NOT EXISTS …, ADD COLUMN IF NOT EXISTS …`; nothing when anything else is there.
-std::vector<wanted::Column> read_added_columns(const std::string& actions) {
-  std::vector<wanted::Column> columns;
-  wanted::Table unused;
-  for (const std::string& action : split(actions, ',')) {
-    Reader part{action};
-    if (!part.take("ADD COLUMN"))
-      return {};
-    part.take("IF NOT EXISTS");
-    columns.push_back(read_column(part, unused));
-  }
-  return columns;
-}
-
-wanted::Function read_function(Reader& reader) {
-  wanted::Function function;
-  function.name = reader.word();
-  const std::string all = reader.rest();
+wanted::Function read_function(const std::string& name, const std::string& all) {
   const std::string head = all.substr(0, all.find("AS $")); // its body comes last
-  const auto has = [&](const char* words) { return head.find(words) != std::string::npos; };
-  function.is_open = has("IMMUTABLE");
-  function.is_trigger = has("RETURNS trigger");
-  function.is_definer = has("SECURITY DEFINER");
-  return function;
+  const auto has = [&](const char* what) { return head.find(what) != std::string::npos; };
+  return {name, has("IMMUTABLE"), has("RETURNS trigger"), has("SECURITY DEFINER")};
 }
 
-wanted::Grant read_grant(Reader& reader) {
-  wanted::Grant grant;
-  for (const auto& item : split(reader.until_one_of(std::array<std::string_view, 1>{"ON"}), ',')) {
-    Reader part{item};
-    auto& privilege = grant.privileges.emplace_back();
-    privilege.name = part.word();
-    privilege.columns = split(part.parenthesised(), ',');
-  }
-  reader.take("ON");
-  grant.tables = split(reader.until_one_of(std::array<std::string_view, 1>{"TO"}), ',');
+wanted::Grant read_grant(const std::string& privileges, const std::string& tables) {
+  static const auto privilege = words("(\\w+)\\s*");
+  wanted::Grant grant{{}, split(tables, ',')};
+  for (const auto& item : split(privileges, ','))
+    if (Beginning found; begins(item, privilege, found))
+      grant.privileges.push_back({found[1], split(inside(found.rest()), ',')});
   return grant;
 }
 
 decltype(Statement::what) read(const std::string& sql) {
-  Reader reader{sql};
-  if (reader.take("ALTER TABLE")) {
-    wanted::AddedColumns added{reader.word(), {}};
-    if (reader.take("RENAME TO"))
-      return wanted::Renamed{true, added.table, reader.word()};
-    added.columns = read_added_columns(reader.rest());
-    if (!added.columns.empty())
-      return added;
-  } else if (reader.take("ALTER INDEX")) {
-    wanted::Renamed renamed{false, reader.word(), {}};
-    if (reader.take("RENAME TO")) {
-      renamed.to = reader.word();
-      return renamed;
-    }
-  } else if (reader.take("ALTER TYPE")) {
-    wanted::Enum type{reader.word(), {}, true};
-    if (reader.take("ADD VALUE")) {
-      reader.take("IF NOT EXISTS");
-      type.labels = read_labels(reader.rest());
-      return type;
-    }
-  } else if (reader.take("CREATE TYPE")) {
-    wanted::Enum type{reader.word(), {}, false};
-    if (reader.take("AS ENUM")) {
-      type.labels = read_labels(reader.parenthesised());
-      return type;
-    }
-  } else if (reader.take("CREATE TABLE") || reader.take("CREATE UNLOGGED TABLE")) {
-    return read_table(reader);
-  } else if (reader.take("CREATE UNIQUE INDEX")) {
-    return read_index(reader, true);
-  } else if (reader.take("CREATE INDEX")) {
-    return read_index(reader, false);
-  } else if (reader.take("CREATE OR REPLACE FUNCTION") || reader.take("CREATE FUNCTION")) {
-    return read_function(reader);
-  } else if (reader.take("CREATE OR REPLACE TRIGGER")) {
-    wanted::Trigger trigger{reader.word(), {}};
-    reader.until_one_of(std::array<std::string_view, 1>{"ON"});
-    reader.take("ON");
-    trigger.table = reader.word();
-    return trigger;
-  }
-  if (reader.take("GRANT"))
-    return read_grant(reader);
+  static const auto renamed_table = words("ALTER TABLE (\\w+) RENAME TO (\\w+)");
+  static const auto renamed_index = words("ALTER INDEX (\\w+) RENAME TO (\\w+)");
+  static const auto added_columns = words("ALTER TABLE (\\w+) (?=ADD COLUMN )");
+  static const auto added_label = words("ALTER TYPE (\\w+) ADD VALUE (?:IF NOT EXISTS )?");
+  static const auto type = words("CREATE TYPE (\\w+) AS ENUM\\s*");
+  static const auto table = words("CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?(\\w+)\\s*");
+  static const auto index = words("CREATE (UNIQUE )?INDEX (?:IF NOT EXISTS )?(\\w+) ON (\\w+)\\s*"
+                                  "\\(((?:[^()]|\\([^()]*\\))*)\\)(?: WHERE )?");
+  static const auto function = words("CREATE (?:OR REPLACE )?FUNCTION (\\w+)");
+  static const auto trigger = words("CREATE OR REPLACE TRIGGER (\\w+) [^;]*? ON (\\w+)");
+  static const auto grant = words("GRANT ([^;]+?) ON ([^;]+?) TO ");
+  Beginning found;
+  if (begins(sql, renamed_table, found))
+    return wanted::Renamed{true, found[1], found[2]};
+  if (begins(sql, renamed_index, found))
+    return wanted::Renamed{false, found[1], found[2]};
+  if (begins(sql, added_columns, found))
+    if (auto columns = read_added_columns(found.rest()); !columns.empty())
+      return wanted::AddedColumns{found[1], std::move(columns)};
+  if (begins(sql, added_label, found))
+    return wanted::Enum{found[1], read_labels(found.rest()), true};
+  if (begins(sql, type, found))
+    return wanted::Enum{found[1], read_labels(inside(found.rest())), false};
+  if (begins(sql, table, found))
+    return read_table(found[1], inside(found.rest()));
+  if (begins(sql, index, found))
+    return wanted::Index{found[2], found[3], found[4], found.rest(), !found[1].empty()};
+  if (begins(sql, function, found))
+    return read_function(found[1], found.rest());
+  if (begins(sql, trigger, found))
+    return wanted::Trigger{found[1], found[2]};
+  if (begins(sql, grant, found))
+    return read_grant(found[1], found[2]);
   return wanted::Other{};
 }
 

@@ -11,6 +11,9 @@ namespace regroup::db {
 /// What a statement of db/schema/ asks for, as far as it can be looked up in a database: an adopted
 /// one may have it already, or have something else in its place. The SQL stays the one declaration;
 /// this is what it says.
+/// PostgreSQL could say it too, of the objects made in a scratch schema and rolled back. But
+/// `status`, `doctor` and `serve` work for a role that may create nothing, on a standby, and where
+/// an event trigger refuses DDL.
 namespace wanted {
 
 struct Reference {

@@ -2,7 +2,7 @@
 // it is looked at in the same transaction.
 #include "http/admin_query.hpp"
 #include "http/api.hpp"
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 #include "http/json.hpp"
 #include "http/outcome_table.hpp"
 

@@ -1,7 +1,7 @@
 #include "http/api.hpp"
 
 #include "domain/names.hpp"
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 #include "http/json.hpp"
 #include "http/openapi_page.hpp"
 #include "http/outcome_table.hpp"

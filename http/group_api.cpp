@@ -1,6 +1,6 @@
 // The handlers around groups, their members and their devices.
 #include "http/api.hpp"
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 #include "http/group_json.hpp"
 #include "http/outcome_table.hpp"
 #include "http/query.hpp"

@@ -2,7 +2,7 @@
 
 #include "domain/names.hpp"
 #include "http/admin_query.hpp"
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 #include "http/json_reader.hpp"
 #include "http/outcome_table.hpp"
 #include "http/strict_json.hpp"

@@ -40,6 +40,56 @@ CREATE TABLE IF NOT EXISTS things (
   CHECK_FALSE(table.references[1].cascades);
 }
 
+TEST_CASE("words in quotes and parentheses are no constraints of their column") {
+  const auto statements = wanted_statements(R"(
+CREATE TABLE things (
+  a text DEFAULT 'it is NOT NULL, (or' ,
+  b int CHECK (b IS NOT NULL OR (b > f(1))),
+  c int CHECK ((c IS NULL) OR (c > 1)) NOT NULL,
+  d text DEFAULT ('a' || upper('PRIMARY KEY')) UNIQUE,
+  e double precision
+    DEFAULT -1.5 NOT
+    NULL,
+  f uuid REFERENCES users(id) ON DELETE CASCADE UNIQUE,
+  CONSTRAINT positive CHECK (b > 0), FOREIGN KEY (a) REFERENCES others (a),
+  PRIMARY KEY (a, b)
+);)");
+  const auto& table = std::get<wanted::Table>(statements.at(0).what);
+  std::string read;
+  for (const auto& column : table.columns)
+    read += column.name + ": " + column.type + (column.not_null ? " NOT NULL" : "") + " = " +
+            column.preset + "\n";
+  CHECK(read == "a: text = 'it is NOT NULL, (or'\n"
+                "b: int = \n"
+                "c: int NOT NULL = \n"
+                "d: text = ('a' || upper('PRIMARY KEY'))\n"
+                "e: double precision NOT NULL = -1.5\n"
+                "f: uuid = \n");
+  CHECK(table.keys == std::vector<std::vector<std::string>>{{"d"}, {"f"}, {"a", "b"}});
+  REQUIRE(table.references.size() == 1);
+  CHECK(table.references[0].cascades);
+}
+
+TEST_CASE("an index's expressions are read as its columns") {
+  const auto statements = wanted_statements("CREATE INDEX i ON t (lower(a), b) WHERE (a <> '')");
+  const auto& index = std::get<wanted::Index>(statements.at(0).what);
+  CHECK(index.columns == "lower(a), b");
+  CHECK(index.predicate == "(a <> '')");
+}
+
+TEST_CASE("a grant's privileges are read with their columns") {
+  const auto statements =
+      wanted_statements("GRANT SELECT (a, b), INSERT, UPDATE (c)\n  ON t, u TO r");
+  const auto& grant = std::get<wanted::Grant>(statements.at(0).what);
+  CHECK(grant.tables == std::vector<std::string>{"t", "u"});
+  REQUIRE(grant.privileges.size() == 3);
+  CHECK(grant.privileges[0].name == "SELECT");
+  CHECK(grant.privileges[0].columns == std::vector<std::string>{"a", "b"});
+  CHECK(grant.privileges[1].columns.empty());
+  CHECK(grant.privileges[2].name == "UPDATE");
+  CHECK(std::holds_alternative<wanted::Other>(wanted_statements("GRANT a TO b").at(0).what));
+}
+
 TEST_CASE(
     "columns, indexes, types and functions are read, and what is none of them is told apart") {
   const auto statements = wanted_statements(R"(

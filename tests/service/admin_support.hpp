@@ -1,5 +1,5 @@
 #pragma once
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 #include "tests/service/support.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,5 +1,5 @@
 // Each row of the contract's table "Errors" that these routes can give: status, body and headers.
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 #include "tests/service/expect.hpp"
 #include "tests/service/support.hpp"
 

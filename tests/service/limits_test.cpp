@@ -1,5 +1,5 @@
 // What a service says when it cannot do the work now: limits, timeouts, no database, the end.
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 #include "tests/service/support.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,7 +1,7 @@
 #include "tests/support/cluster.hpp"
 
 #include "db/schema.hpp"
-#include "http/jwt.hpp"
+#include "http/auth/jwt.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/phone_manager.hpp"
 #include "tests/support/silent_log.hpp"

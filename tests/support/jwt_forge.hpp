@@ -1,6 +1,6 @@
 #pragma once
-// Keys and tokens for the tests, made by OpenSSL alone: what libcjose is asked to verify is not
-// made by libcjose.
+// Keys and tokens for the tests, made by OpenSSL alone: what http/auth/ is asked to verify is not
+// made by http/auth/.
 #include "http/base64url.hpp"
 #include "tests/support/temp_folder.hpp"
 

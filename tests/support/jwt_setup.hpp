@@ -1,6 +1,6 @@
 #pragma once
 // The keys, settings and tokens that the tests of JWT keys start from.
-#include "http/jwt.hpp"
+#include "http/auth/jwt.hpp"
 #include "tests/support/jwt_forge.hpp"
 
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
 // One deadline for all that a request takes, made when it came (contract, "In doubt").
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 #include "tests/unit/api_support.hpp"
 
 #include <catch2/catch.hpp>

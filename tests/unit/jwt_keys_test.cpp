@@ -83,6 +83,42 @@ TEST_CASE("an ES256 signature is r and s and nothing else") {
   }
 }
 
+TEST_CASE("an RS256 signature is as long as the modulus") {
+  const KeyFolder folder;
+  const http::JwtVerifier verifier{with_public_key(folder, "RS256", public_pem(our_rsa()))};
+  const auto good = key_signer(our_rsa());
+  const auto of = [&](const Signer& sign) { return forge(header("RS256"), claims, sign); };
+  REQUIRE(verifier.verify(of(good), now));
+  const std::vector<Signer> others{
+      [&](const auto& text) { return std::string(1, '\0') + good(text); },
+      [&](const auto& text) { return good(text) + std::string(1, '\0'); },
+      [&](const auto& text) { return good(text).substr(1); },
+      [](const auto&) { return std::string{}; },
+      [](const auto&) { return std::string(256, '\0'); },
+      [](const auto&) { return std::string(256, '\xff'); }};
+  for (const auto& sign : others)
+    CHECK_FALSE(verifier.verify(of(sign), now));
+}
+
+TEST_CASE("a JWK's numbers may have zeros in front, or lack those they should have") {
+  const KeyFolder folder;
+  const auto padded = [](const Key& key, const char* name) { return jwk_number(key, name, 300); };
+  const http::JwtVerifier rsa{with_jwks(
+      folder, "RS256",
+      {rsa_jwk(our_rsa(), {{"n", padded(our_rsa(), "n")}, {"e", padded(our_rsa(), "e")}})})};
+  CHECK(rsa.verify(rs256(our_rsa()), now));
+  const http::JwtVerifier ec{with_jwks(
+      folder, "ES256",
+      {ec_jwk(our_ec(), {{"x", padded(our_ec(), "qx")}, {"y", padded(our_ec(), "qy")}})})};
+  CHECK(ec.verify(es256(our_ec()), now));
+  auto key = ec_key("P-256");
+  while (jwk_number(key, "qx").size() == jwk_number(key, "qx", 32).size())
+    key = ec_key("P-256"); // one in 256 has an x of 31 bytes
+  const http::JwtVerifier shorter{
+      with_jwks(folder, "ES256", {ec_jwk(key, {{"x", jwk_number(key, "qx")}})})};
+  CHECK(shorter.verify(es256(key), now));
+}
+
 TEST_CASE("no bit of a token can be flipped") {
   const KeyFolder folder;
   struct Row {

@@ -76,6 +76,9 @@ TEST_CASE("settings that cannot verify stop the start with one line that names t
   pem_secret.secret = public_pem(our_rsa());
   auto off_curve = ec_jwk(our_ec());
   off_curve["y"] = off_curve["x"];
+  const std::string infinity = "-----BEGIN PUBLIC KEY-----\n"
+                               "MBkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDAgAA\n"
+                               "-----END PUBLIC KEY-----\n";
   const auto rsa_pss = rsa_key(2048, "RSA-PSS");
   const auto rsa_pem = public_pem(our_rsa());
 
@@ -106,6 +109,7 @@ TEST_CASE("settings that cannot verify stop the start with one line that names t
       {pem("ES256", rsa_pem), "not an EC key on P-256"},
       {pem("ES256", public_pem(ec_key("P-384"))), "not an EC key on P-256"},
       {pem("ES256", public_pem(ec_key("secp256k1"))), "not an EC key on P-256"},
+      {pem("ES256", infinity), "not a point of P-256"},
       {set_text("not JSON"), "not a JSON Web Key Set"},
       {set_text("[]"), "not a JSON Web Key Set"},
       {set_text(R"({"keys":[)" + rsa_jwk(our_rsa()).dump() + "]}" + std::string(1, '\0')),
@@ -122,10 +126,18 @@ TEST_CASE("settings that cannot verify stop the start with one line that names t
       {set("RS256", {rsa_jwk(rsa_key(1024))}), "fewer than 2048 bits"},
       {set("RS256", {rsa_jwk(our_rsa(), {{"e", "AQ"}})}), "not a usable one"},
       {set("RS256", {rsa_jwk(our_rsa(), {{"e", "Ag"}})}), "not a usable one"},
+      {set("RS256", {rsa_jwk(our_rsa(), {{"e", "AQEBAQEBAQEB"}})}), "not a usable one"},
+      {set("RS256", {rsa_jwk(our_rsa(), {{"e", "AA"}})}), "not a usable one"},
+      {set("RS256", {rsa_jwk(our_rsa(), {{"n", "AA"}})}), "fewer than 2048 bits"},
+      {set("RS256", {rsa_jwk(our_rsa(), {{"n", std::string(2800, '_')}})}), "not a usable one"},
       {set("RS256", {rsa_jwk(our_rsa(), {{"n", "a=b"}})}), "no valid \"n\""},
       {set("RS256", {{{"kty", "RSA"}, {"e", "AQAB"}}}), "no valid \"n\""},
       {set("ES256", {off_curve}), "not a point of P-256"},
-      {set("ES256", {ec_jwk(our_ec(), {{"x", std::string(64, 'A')}})}), "not a point of P-256"}};
+      {set("ES256", {ec_jwk(our_ec(), {{"x", std::string(64, 'A')}})}), "not a point of P-256"},
+      // The generator of P-256, with the field's prime added to its x.
+      {set("ES256", {ec_jwk(our_ec(), {{"x", "AWsX0fHhLEJI-Lzm5WOkQPJ3A32CLeszoPShOUXYmMKV"},
+                                       {"y", "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"}})}),
+       "not a point of P-256"}};
   for (const auto& row : rows) {
     INFO(row.says);
     CHECK_THAT(row.error, Catch::Contains(row.says) && Catch::StartsWith("auth.") &&

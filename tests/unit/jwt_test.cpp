@@ -1,6 +1,6 @@
 // What a token must look like and say. HS256 throughout: the algorithms and the keys are in
 // jwt_keys_test.cpp.
-#include "http/jwt.hpp"
+#include "http/auth/jwt.hpp"
 #include "tests/support/jwt_forge.hpp"
 
 #include <catch2/catch.hpp>

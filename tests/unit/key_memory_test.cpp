@@ -1,6 +1,6 @@
 // Which texts can be API keys, and what is remembered of them.
-#include "http/api_key.hpp"
-#include "http/key_memory.hpp"
+#include "http/auth/api_key.hpp"
+#include "http/auth/key_memory.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -37,7 +37,7 @@ const std::vector<Folder> kFolders{
     {"events", {"domain/"}, {"curl/", "openssl/", "posix"}},
     {"http",
      {"domain/", "config/", "actors/interfaces.hpp", "text/json_text.hpp"},
-     {"restinio/", "nlohmann/", "cjose/", "openssl/", "posix"}},
+     {"restinio/", "nlohmann/", "openssl/", "posix"}},
     {"app", {kAnything}, {kAnything}},
     {"versions", {}, {"pqxx/", "libpq-fe.h", "catch2/"}},
 };

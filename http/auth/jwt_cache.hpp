@@ -1,5 +1,5 @@
 #pragma once
-#include "http/jwt.hpp"
+#include "http/auth/jwt.hpp"
 
 #include <cstddef>
 #include <mutex>

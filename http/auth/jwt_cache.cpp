@@ -1,4 +1,4 @@
-#include "http/jwt_cache.hpp"
+#include "http/auth/jwt_cache.hpp"
 
 #include <iterator>
 #include <utility>

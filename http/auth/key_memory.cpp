@@ -1,4 +1,4 @@
-#include "http/key_memory.hpp"
+#include "http/auth/key_memory.hpp"
 
 #include "http/base64url.hpp"
 

@@ -1,14 +1,11 @@
-#include "http/jwt.hpp"
+#include "http/auth/jwt.hpp"
 
+#include "http/auth/jwt_cache.hpp"
+#include "http/auth/jwt_keys.hpp"
 #include "http/base64url.hpp"
-#include "http/jwt_cache.hpp"
-#include "http/jwt_keys.hpp"
 #include "http/strict_json.hpp"
 
-#include <cjose/header.h>
-#include <cjose/jws.h>
 #include <nlohmann/json.hpp>
-#include <openssl/err.h>
 
 #include <algorithm>
 #include <cmath>
@@ -27,25 +24,15 @@ constexpr std::chrono::seconds kLeeway{30};
 constexpr double kLeewaySeconds = kLeeway.count();
 constexpr double kFarthestExpiry = 9e9; // the year 2255: system_clock ends in 2262
 
-struct JwsRelease {
-  void operator()(cjose_jws_t* jws) const noexcept { cjose_jws_release(jws); }
-};
-using Jws = std::unique_ptr<cjose_jws_t, JwsRelease>;
-
-struct HeaderRelease {
-  void operator()(cjose_header_t* header) const noexcept { cjose_header_release(header); }
-};
-
 /// A token taken apart: canonical base64url, but nothing yet that can be trusted. A part may be
 /// empty, and is then neither JSON nor as long as a signature.
 struct Parts {
   std::string header;
   std::string payload;
   std::string signature;
+  std::string_view signed_text; // of the token: header and payload
 };
 
-/// Before libcjose sees a byte: it takes padding for part of a token, and its decoder ends the
-/// whole process on one that is "A===" (an assertion, which Debian's 0.6.2.1 is built with).
 std::optional<Parts> take_apart(std::string_view token) {
   if (token.size() >= kTokenLimitBytes)
     return std::nullopt;
@@ -61,7 +48,8 @@ std::optional<Parts> take_apart(std::string_view token) {
   auto signature = base64url_decode(token.substr(second + 1));
   if (!header || !payload || !signature)
     return std::nullopt;
-  return Parts{*std::move(header), *std::move(payload), *std::move(signature)};
+  return Parts{*std::move(header), *std::move(payload), *std::move(signature),
+               token.substr(0, second)};
 }
 
 const std::string* text_of(const Json& object, const char* name) {
@@ -86,7 +74,7 @@ bool is_access_token(const Json& header) {
 }
 
 /// The object, when the text is one and its `alg` is the configured one. `crit` and `b64`
-/// (RFC 7797) change what a signature means: libcjose ignores both. A key that the header brings
+/// (RFC 7797) would change what a signature means. A key that the header brings
 /// along (`jwk`, `jku`, `x5c`, `x5u`) is never looked at.
 std::optional<Json> accepted_header(std::string_view text, std::string_view algorithm) {
   auto header = parse_strict_json(text);
@@ -165,7 +153,7 @@ struct JwtVerifier::Impl {
     if (!parts)
       return std::nullopt;
     const auto header = accepted_header(parts->header, algorithm);
-    if (!header || !is_signed(token, text_of(*header, "kid"), parts->signature.size()))
+    if (!header || !is_signed(*parts, text_of(*header, "kid")))
       return std::nullopt;
     const auto claims = parse_strict_json(parts->payload);
     if (!claims || !claims->is_object() || !are_meant_for_us(*claims, issuer, audience))
@@ -178,27 +166,11 @@ struct JwtVerifier::Impl {
     return Verified{*user_id, *expires};
   }
 
-  /// Only a signature of the key's own length reaches libcjose, which reads past the end of an
-  /// HS256 signature that is too short, and takes an ES256 one with a byte too many.
-  ///
-  /// All threads share the keys. cjose_jws_verify (0.6.2.1) takes the key as const and writes
-  /// neither it nor its count of users; what it computes is in the jws and in contexts made for
-  /// the call, and OpenSSL's own caches inside an RSA key are under that key's lock.
-  bool is_signed(std::string_view token, const std::string* kid,
-                 std::size_t signature_bytes) const {
-    Jws jws;
-    for (const auto& [key, name] : keys.keys) {
-      if (keys.have_names && kid != nullptr && name != *kid)
-        continue;
-      if (key.signature_bytes != signature_bytes)
-        continue;
-      if (!jws)
-        jws.reset(cjose_jws_import(token.data(), token.size(), nullptr));
-      if (jws && cjose_jws_verify(jws.get(), key.jwk.get(), nullptr))
-        return true;
-      ERR_clear_error();
-    }
-    return false;
+  bool is_signed(const Parts& parts, const std::string* kid) const {
+    return std::any_of(keys.keys.begin(), keys.keys.end(), [&](const auto& key) {
+      return (!keys.have_names || kid == nullptr || key.kid == *kid) &&
+             key.verifier.verifies(parts.signed_text, parts.signature);
+    });
   }
 
   const std::string algorithm;
@@ -252,19 +224,9 @@ std::string mint_token(const JwtSettings& settings, const domain::Uuid& user_id,
     claims["iss"] = settings.issuer;
   if (!settings.audience.empty())
     claims["aud"] = settings.audience;
-  const std::string payload = claims.dump();
-
-  const std::unique_ptr<cjose_header_t, HeaderRelease> header{cjose_header_new(nullptr)};
-  Jws jws;
-  if (header && cjose_header_set(header.get(), "alg", settings.algorithm.c_str(), nullptr) &&
-      cjose_header_set(header.get(), "typ", "JWT", nullptr))
-    jws.reset(cjose_jws_sign(key.get(), header.get(),
-                             reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size(),
-                             nullptr));
-  const char* token = nullptr;
-  if (!jws || !cjose_jws_export(jws.get(), &token, nullptr) || token == nullptr)
-    throw std::runtime_error("the token cannot be signed with the configured key");
-  return token;
+  const Json header{{"alg", settings.algorithm}, {"typ", "JWT"}};
+  const auto text = base64url_encode(header.dump()) + "." + base64url_encode(claims.dump());
+  return text + "." + base64url_encode(jws_sign(key, text));
 }
 
 } // namespace regroup::http

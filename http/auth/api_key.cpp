@@ -1,4 +1,4 @@
-#include "http/api_key.hpp"
+#include "http/auth/api_key.hpp"
 
 #include "http/base64url.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
-#include "http/jwk.hpp"
-#include "http/jwt.hpp"
+#include "http/auth/jws_key.hpp"
+#include "http/auth/jwt.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -12,7 +12,7 @@ namespace regroup::http {
 /// The keys that a token may be signed with. All of them are of the configured algorithm's type.
 struct VerificationKeys {
   struct Key {
-    SizedJwk key;
+    JwsVerifier verifier;
     std::optional<std::string> kid;
   };
   std::vector<Key> keys;            // at least one
@@ -24,6 +24,6 @@ struct VerificationKeys {
 VerificationKeys load_verification_keys(const JwtSettings& settings);
 
 /// What tokens are signed with; see mint_token.
-Jwk load_signing_key(const JwtSettings& settings);
+Openssl<EVP_PKEY> load_signing_key(const JwtSettings& settings);
 
 } // namespace regroup::http

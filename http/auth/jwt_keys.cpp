@@ -1,4 +1,4 @@
-#include "http/jwt_keys.hpp"
+#include "http/auth/jwt_keys.hpp"
 
 #include "http/base64url.hpp"
 #include "http/strict_json.hpp"
@@ -54,11 +54,11 @@ void require_one_source(const JwtSettings& settings) {
     throw std::runtime_error("auth.jwt_secret: is for HS256 only");
 }
 
-SizedJwk configured_secret(const std::string& secret) {
+Openssl<EVP_PKEY> configured_secret(const std::string& secret) {
   return naming("auth.jwt_secret", [&] {
     if (secret.starts_with("-----BEGIN "))
       throw std::runtime_error("is a key in PEM, not a secret");
-    return secret_jwk(secret);
+    return secret_key(secret);
   });
 }
 
@@ -95,12 +95,12 @@ bool fits(const Json& key, const std::string& algorithm) {
 }
 
 /// From its public numbers alone, whatever else the file says about the key.
-SizedJwk jwk_of(const Json& key, const std::string& algorithm) {
+Openssl<EVP_PKEY> key_of(const Json& key, const std::string& algorithm) {
   if (algorithm == "RS256")
-    return rsa_public_jwk(number_of(key, "n"), number_of(key, "e"));
+    return rsa_public_key(number_of(key, "n"), number_of(key, "e"));
   if (algorithm == "ES256")
-    return ec_public_jwk(number_of(key, "x"), number_of(key, "y"));
-  return secret_jwk(number_of(key, "k"));
+    return ec_public_key(number_of(key, "x"), number_of(key, "y"));
+  return secret_key(number_of(key, "k"));
 }
 
 /// Nothing where the key is another service's business. Throws what is wrong with it.
@@ -117,7 +117,7 @@ std::optional<VerificationKeys::Key> read_key(const Json& key, const std::string
       throw std::runtime_error("a key has no valid \"kid\"");
     kid = text_of(key, "kid");
   }
-  return VerificationKeys::Key{jwk_of(key, algorithm), std::move(kid)};
+  return VerificationKeys::Key{JwsVerifier{key_of(key, algorithm)}, std::move(kid)};
 }
 
 /// One key that is broken or too weak takes nothing from the others: a rotation must not wait for
@@ -145,15 +145,16 @@ VerificationKeys keys_of_jwks(const std::string& text, const std::string& algori
   return found;
 }
 
-VerificationKeys only(SizedJwk key) {
+VerificationKeys only(const Openssl<EVP_PKEY>& key) {
   VerificationKeys keys;
-  keys.keys.push_back({std::move(key), std::nullopt});
+  keys.keys.push_back({JwsVerifier{key}, std::nullopt});
   return keys;
 }
 
 } // namespace
 
 VerificationKeys load_verification_keys(const JwtSettings& settings) {
+  const ErrorQueueGuard guard;
   require_known(settings.algorithm);
   require_one_source(settings);
   if (!settings.secret.empty())
@@ -162,22 +163,23 @@ VerificationKeys load_verification_keys(const JwtSettings& settings) {
     return naming("auth.jwt_jwks_file: " + settings.jwks_file,
                   [&] { return keys_of_jwks(contents(settings.jwks_file), settings.algorithm); });
   return naming("auth.jwt_public_key_file: " + settings.public_key_file, [&] {
-    return only(public_jwk_of_pem(contents(settings.public_key_file), settings.algorithm));
+    return only(public_key_of_pem(contents(settings.public_key_file), settings.algorithm));
   });
 }
 
-Jwk load_signing_key(const JwtSettings& settings) {
+Openssl<EVP_PKEY> load_signing_key(const JwtSettings& settings) {
+  const ErrorQueueGuard guard;
   require_known(settings.algorithm);
   if (settings.algorithm == "HS256") {
     if (settings.secret.empty())
       throw std::runtime_error("auth.jwt_secret: must be set to sign tokens with HS256");
-    return configured_secret(settings.secret).jwk;
+    return configured_secret(settings.secret);
   }
   if (settings.private_key_file.empty())
     throw std::runtime_error("auth.jwt_private_key_file: must be set to sign tokens with " +
                              settings.algorithm);
   return naming("auth.jwt_private_key_file: " + settings.private_key_file, [&] {
-    return private_jwk_of_pem(contents(settings.private_key_file), settings.algorithm);
+    return private_key_of_pem(contents(settings.private_key_file), settings.algorithm);
   });
 }
 
