@@ -111,9 +111,8 @@ void Api::admin_live(const Request& request, const Respond& respond) {
 }
 
 void Api::admin_live_events(const Request& request, const Respond& respond) {
-  administer(request, respond, domain::CheckAdminKey{}, [this, respond](const AdminDocument&) {
-    publisher_.watch(respond);
-  });
+  administer(request, respond, domain::CheckAdminKey{},
+             [this, respond](const AdminDocument&) { publisher_.watch(respond); });
 }
 
 void Api::admin_cancel(const Request& request, const Respond& respond) {

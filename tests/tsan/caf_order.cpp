@@ -9,12 +9,12 @@
 #include <caf/mailbox_element.hpp>
 #include <caf/ref_counted.hpp>
 #include <caf/scheduled_actor.hpp>
+#include <sanitizer/tsan_interface.h>
 
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>
-#include <sanitizer/tsan_interface.h>
 #include <utility>
 
 namespace {
