@@ -79,10 +79,9 @@ struct FileBudget {
 
 FileBudget file_budget(const config::Settings& settings, domain::Log& log) {
   const std::size_t wanted = settings.http.max_connections;
-  // A connection to the database is three: libpq's, the loop's that watches it, and the one by
-  // which a silent one is ended.
+  // A connection to the database is two: libpq's, and the one by which it is watched.
   const std::size_t others =
-      3 * (settings.database.pool_size + config::Settings::Database::beside_the_pool) +
+      2 * (settings.database.pool_size + config::Settings::Database::beside_the_pool) +
       threads_of(settings) + kOtherFiles;
   const std::size_t files = raise_file_limit(wanted + kMostDeliveries + others);
   if (files < others + 2)
@@ -176,7 +175,8 @@ public:
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
-  /// Serves no more, and tells every actor to end; whether all of them did.
+  /// Serves no more, and tells every actor to end; whether all of them did, and no connection to
+  /// the database is being opened.
   bool end() {
     probe_.stop();
     sender_.stop();
@@ -190,10 +190,13 @@ public:
     caf::anon_send_exit(dispatcher_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(aside_, caf::exit_reason::user_shutdown);
     caf::anon_send_exit(back_office_, caf::exit_reason::user_shutdown);
+    const auto is_over = [this] {
+      return system_.registry().running() == 0 && !connector_.is_busy();
+    };
     const auto until = Clock::now() + kLastWords;
-    while (system_.registry().running() > 0 && Clock::now() < until)
+    while (!is_over() && Clock::now() < until)
       std::this_thread::sleep_for(1ms);
-    return system_.registry().running() == 0;
+    return is_over();
   }
 
   /// The keys and the limits of `settings`; how many keys. Throws, and keeps what it had.

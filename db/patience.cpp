@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fcntl.h>
+#include <system_error>
 #include <utility>
 
 namespace regroup::db {
@@ -15,6 +17,8 @@ void Patience::allow(domain::Deadline deadline, std::chrono::milliseconds at_mos
 
 void Patience::watch(int socket) {
   FileDescriptor own{::fcntl(socket, F_DUPFD_CLOEXEC, 0)};
+  if (!own)
+    throw std::system_error(errno, std::generic_category(), "a socket cannot be watched");
   const std::scoped_lock lock{mutex_};
   std::swap(socket_, own);
   silent_ = false;
@@ -25,6 +29,11 @@ void Patience::forget() noexcept {
   const std::scoped_lock lock{mutex_};
   std::swap(socket_, own);
   over_ = Clock::time_point::max();
+}
+
+int Patience::socket() const {
+  const std::scoped_lock lock{mutex_};
+  return socket_.get();
 }
 
 void Patience::begin() noexcept {

@@ -25,9 +25,13 @@ public:
   void allow(domain::Deadline deadline, std::chrono::milliseconds at_most);
   void allow(domain::Deadline deadline) { allow(deadline, trip_); }
 
-  /// Of the connection that is used from here on; until forget().
+  /// Of the connection that is used from here on; until forget(). The number is libpq's, who closes
+  /// it when it reads the end of the connection; it is watched under another one. Throws
+  /// std::system_error when there is none to be had.
   void watch(int socket);
   void forget() noexcept;
+  /// That other number, until forget().
+  int socket() const;
 
   void begin() noexcept;
   void end() noexcept;
@@ -55,7 +59,7 @@ private:
   domain::Deadline deadline_ = domain::Deadline::max(); // these two are the session's thread's own
   std::chrono::milliseconds at_most_ = trip_;
   mutable std::mutex mutex_;
-  FileDescriptor socket_; // of our own: libpq closes its one when it likes to
+  FileDescriptor socket_;
   Clock::time_point over_ = Clock::time_point::max();
   bool silent_ = false;
 };

@@ -3,13 +3,10 @@
 #include <asio/experimental/awaitable_operators.hpp>
 #include <asio/use_awaitable.hpp>
 
-#include <cerrno>
-#include <fcntl.h>
 #include <libpq-fe.h>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace regroup::db {
@@ -35,13 +32,6 @@ std::optional<History> history_of(Connection& connection) {
   return history_from(PQgetvalue(result.get(), 0, 0), PQgetvalue(result.get(), 0, 1));
 }
 
-int another_number_of(int socket) {
-  const int number = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
-  if (number < 0)
-    throw std::system_error(errno, std::generic_category(), "a socket cannot be watched");
-  return number;
-}
-
 } // namespace
 
 Session::Session(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
@@ -54,6 +44,8 @@ Session::~Session() { drop(); }
 
 void Session::drop() noexcept {
   rollback_.reset();
+  if (socket_)
+    socket_->release(); // the number is the patience's
   socket_.reset();
   if (!connection_)
     return;
@@ -81,7 +73,7 @@ Task<void> Session::open() {
 Task<void> Session::connect() {
   drop();
   co_await connector_.run([this] { connect_to_first(); });
-  socket_.emplace(connector_.loop(), another_number_of(connection_->socket()));
+  socket_.emplace(connector_.loop(), patience_.socket());
 }
 
 /// On the connector's thread.

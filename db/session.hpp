@@ -99,10 +99,8 @@ private:
   Patience patience_;
   std::atomic<std::uint64_t> era_{0}; // of the connection, by Servers
   std::unique_ptr<Connection> connection_;
-  /// Of another number for the same socket: libpq closes its own when it reads the end of a
-  /// connection, and somebody else may be given that number at once.
-  std::optional<asio::posix::stream_descriptor> socket_;
-  std::optional<Pipeline> rollback_; // sent, and its answer not read
+  std::optional<asio::posix::stream_descriptor> socket_; // by the number that the patience has
+  std::optional<Pipeline> rollback_;                     // sent, and its answer not read
   domain::MigrationProgress* progress_ = nullptr;
 };
 
