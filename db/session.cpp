@@ -115,7 +115,6 @@ Task<void> Session::answers_of(Pipeline& pipeline) {
   while (true) {
     const Patience::Wait wait{patience_}; // anew when something has come
     const bool has_left = pipeline.has_left();
-
     if (pipeline.has_arrived())
       co_return;
     // An error of the wait is one of the socket, which libpq meets as well.
@@ -153,6 +152,8 @@ Task<bool> Session::leave_transaction() {
 }
 
 void Session::roll_back() noexcept {
+  if (!connection_)
+    return; // with it its transaction has ended
   rollback_.emplace(*connection_, false);
   if (!rollback_->add(statements::rollback) || !rollback_->send())
     drop();
