@@ -119,7 +119,10 @@ void recalled(Self self, const Answer& answer) {
   auto asked = std::exchange(state.recalling, {});
   const auto* found = std::get_if<MigrationRecalled>(&answer);
   if (!found) {
-    deliver_to_all(asked, answer);
+    // Of a read that took too long nothing is in doubt: what was asked for was not begun.
+    const auto* refusal = std::get_if<Refusal>(&answer);
+    const bool too_late = refusal != nullptr && refusal->reason == Refused::timeout;
+    deliver_to_all(asked, too_late ? outcome_lost(Job{RecallMigration{}}) : answer);
   } else if (found->answers.size() == asked.size()) {
     for (std::size_t i = 0; i < asked.size(); ++i)
       asked[i].promise.deliver(Answer{found->answers[i]});

@@ -214,6 +214,12 @@ TEST_CASE_METHOD(MigratedTest, "a read that fails is told to those who asked, an
   CHECK(next[0]->refused(Refused::already_migrated));
 }
 
+TEST_CASE_METHOD(MigratedTest, "a read that takes too long leaves no migration in doubt") {
+  const auto first = ask(1);
+  answer(to, refusal(Refused::timeout)); // a 504 would promise an id to ask about
+  CHECK(first[0]->refused(Refused::database_unavailable));
+}
+
 TEST_CASE_METHOD(MigratedTest, "a retry with a key is answered by a migration's own transaction") {
   auto retry = std::make_shared<regroup::domain::MigrationCommand>(*command("camping"));
   retry->idempotency = {"key", "hash"};
