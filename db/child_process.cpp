@@ -130,7 +130,7 @@ std::optional<Account> find_account(const std::string& name) {
 }
 
 std::optional<fs::path> find_on_path(const std::string& program) {
-  const char* path = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe): nobody sets it
+  const char* path = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe): Regroup never sets it
   std::istringstream folders{path ? path : ""};
   for (std::string folder; std::getline(folders, folder, ':');) {
     const auto candidate = fs::path{folder} / program;

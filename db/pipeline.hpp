@@ -73,17 +73,17 @@ inline std::int64_t Row::number(const char* column) const {
 
 /// Why a statement has no reply.
 struct Failure {
-  std::string sqlstate; // empty if the connection broke without a message
+  std::string sqlstate; // empty if PostgreSQL sent none: the connection broke
   std::string what;     // for the log
-  /// An ERROR that certainly comes from PostgreSQL and is about the statement; see
-  /// can_be_believed().
+  /// An ERROR that can be PostgreSQL's own answer about the statement; see can_be_believed().
   bool is_error = false;
 };
 
-/// Whether such a message proves that its statement failed and changed nothing, on a session that
-/// goes on: an ERROR (not FATAL), and neither of class 08 (connections; poolers send it when they
-/// lose theirs) nor 57P.. (shutdown). Any other message about a connection may come after the bytes
-/// were passed on. `severity` is PostgreSQL's English one; may be null.
+/// Whether such a message says for certain that its statement failed and changed nothing, on a
+/// session that goes on: an ERROR (not FATAL), and neither of class 08 (connections; poolers send
+/// it when they lose theirs) nor 57P.. (shutdown and the like). Any other message of a server or
+/// pooler about a connection may come after the bytes were passed on. `severity` is PostgreSQL's
+/// English one; may be null.
 bool can_be_believed(const char* severity, std::string_view sqlstate);
 
 /// Statements that are sent together, in one round trip, and PostgreSQL's answers in their order

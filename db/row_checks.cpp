@@ -14,7 +14,7 @@ std::string imagined_row(pqxx::work& work, const std::string& table, const Value
            work,
            "SELECT a.attname, quote_ident(a.attname), "
            "coalesce(pg_get_expr(d.adbin, d.adrelid), 'NULL'), "
-           // Of a domain the type below: its own CHECKs are none of the table's.
+           // A domain's base type: its own CHECKs are not the table's.
            "format_type(coalesce(nullif(t.typbasetype, 0), t.oid), "
            "  CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END), "
            "EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = a.attrelid "

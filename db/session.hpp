@@ -46,8 +46,8 @@ public:
   /// Whether open() would find a usable connection, as far as is known without waiting.
   bool is_ready() const;
 
-  /// Makes the connection ready for a transaction. Throws NotKept (`unsent`) if there is no
-  /// connection, or it died while idle.
+  /// Makes the connection ready for a transaction. Throws NotKept (`unsent`) if there is none, it
+  /// died while idle, or its server was replaced.
   Task<void> open();
 
   /// Valid after open() has returned.

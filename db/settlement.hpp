@@ -26,11 +26,11 @@ struct ConnectionLost {
   domain::Left left;
 };
 
-/// Settles an operation in doubt: did it commit, or shall it never? (contract, "In doubt";
+/// Settles an operation in doubt: "did it commit, or shall it never?" (contract, "In doubt";
 /// functions/settle.sql). Repeats until the answer is certain or the deadline has passed; throws
-/// ConnectionLost. Returns the operation's own success if it had committed; `database_unavailable`
-/// (nothing was changed, nor will be) or `cancelled` if it was made impossible; `timeout` with the
-/// operation's id if it is still not known.
+/// ConnectionLost if the connection is lost. Returns the operation's own success if it had
+/// committed; `database_unavailable` (nothing was changed, nor will be) or `cancelled` if it was
+/// made impossible; `timeout` with the operation's id if it is still not known.
 Task<domain::Answer> settle(const OperationTools& tools, const domain::Settle& what);
 
 /// Runs attempts of an operation as long as another is worth it (retry.hpp, or `is_passing` if

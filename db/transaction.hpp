@@ -8,15 +8,15 @@
 
 namespace regroup::db {
 
-/// Runs the statements of one job's transaction; every job uses it. BEGIN goes in one round trip
-/// with the first statement, COMMIT with the last. If one statement is both, PostgreSQL goes from
-/// BEGIN to COMMIT without waiting for us, and holds the statement's locks for no longer than that
-/// takes, even if this replica freezes. COMMIT is then on its way before the statement's outcome is
-/// known, so the statement must raise an error whenever what it wrote must not stay.
+/// Runs the statements of one transaction; every job uses it. BEGIN goes in one round trip with the
+/// first statement, COMMIT with the last. If one statement is both, PostgreSQL goes from BEGIN to
+/// COMMIT without waiting for us, and holds the statement's locks for no longer than that takes,
+/// even if this replica freezes. COMMIT is then on its way before the statement's outcome is known,
+/// so the statement must raise an error whenever what it wrote must not stay.
 ///
-/// Every member function throws NotKept and leaves the session in step or dropped. A failure that
-/// PostgreSQL did not answer with a believable ERROR is `unsent` if COMMIT was not sent yet, and
-/// `unknown` afterwards.
+/// Every member function throws NotKept and leaves the session in step or dropped. A failure other
+/// than `refused` is `unsent` as long as nothing of the round trip with COMMIT can have been sent,
+/// and `unknown` afterwards.
 ///
 /// With GCC 12, an awaited expression must not create a temporary by braces or `?:` (it is
 /// destroyed twice): give it a name first (tests/unit/layering_test.cpp looks for these).
@@ -33,9 +33,9 @@ public:
   Task<Reply> run(const Statement& statement) { return trip(statement, {}, false); }
 
   /// Also throws `unknown` if PostgreSQL committed with a warning: cancelling the wait for the
-  /// synchronous standby "succeeds" that way, though no other server may have the row (manual,
-  /// 20.5.1 and 27.2.8). Regroup never cancels a COMMIT, and statement_timeout does not bound that
-  /// wait.
+  /// synchronous standby "succeeds" that way, though the row may exist on that one server only
+  /// (manual, 20.5.1 and 27.2.8). Regroup never cancels a COMMIT, and statement_timeout does not
+  /// bound that wait.
   Task<Reply> run_and_commit(const Statement& statement, Parameters&& parameters);
 
 private:
