@@ -76,8 +76,8 @@ MigrationCompleted completed_from_audit(const Row& row) {
   return done;
 }
 
-/// Records in the migration's progress when a worker first took it, and how long it was with
-/// workers.
+/// Records in the migration's progress when a worker first took it, and at its end how long that is
+/// ago.
 class WorkerTime {
 public:
   WorkerTime(const MigrationCommand& command, Clock::time_point started) : command_(command) {

@@ -19,7 +19,8 @@ struct MigrationTools {
   domain::Metrics& metrics;
 };
 
-/// Runs one migration, including its retries, to an outcome that is true. Only a defect throws.
+/// Runs one migration, including its retries, to an outcome that is true. Throws ConnectionLost
+/// (settlement.hpp); anything else is a defect.
 Task<domain::Answer> migrate(const MigrationTools& tools, const domain::MigrationPtr& command);
 
 /// A refusal with the details that its code documents.

@@ -10,11 +10,11 @@ AS $$
 $$;
 
 -- The events that are due, at most p_most; per endpoint as many as it may have in delivery at once:
--- 4 per replica, or one while its circuit was open. Endpoints in p_barred are left to other
--- replicas. An event waits until all earlier ones of its group are gone, also those that another
--- replica has taken: it is put out of the way (due at 'infinity') until the last of them is gone. A
--- claimed event is not due again until its lease is over, so that another replica sends what a
--- killed one had taken.
+-- 4 per replica, or one after its circuit has opened, until a delivery succeeds. Endpoints in
+-- p_barred are left to other replicas. An event waits until all earlier ones of its group are gone,
+-- also those that another replica has taken: it is put out of the way (due at 'infinity') until the
+-- last of them is gone. A claimed event is not due again until its lease is over, so that another
+-- replica sends what a killed one had taken.
 --
 -- Waits for no lock. An event is put out of the way only while the earlier one is locked: the
 -- replica that settles that one comes afterwards, and finds the event.
