@@ -11,7 +11,7 @@
 namespace regroup::db {
 namespace {
 
-/// A transaction over libpqxx: a command may wait.
+/// A transaction over libpqxx: a command may block.
 class Work {
 public:
   explicit Work(const config::Settings::Database& settings) : connection_{conninfo(settings)} {
@@ -32,7 +32,7 @@ private:
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-/// What goes wrong is one line for the operator's terminal.
+/// Turns errors into one line for the operator's terminal.
 template <class Do>
 void in_transaction(const config::Settings::Database& settings, const Do& what) {
   try {
@@ -86,7 +86,7 @@ DemoData insert_demo_data(const config::Settings::Database& settings) {
       if (!migrated.front().front().as<bool>())
         break;
     }
-    // The user's own phone first, then two that nobody has claimed.
+    // The user's own phone first, then two devices without an owner.
     work.run(statements::insert_demo_device, domain::Uuid::random().text(), "Chen's phone",
              demo.registration_group_id, user.c_str());
     const char* nobody = nullptr;

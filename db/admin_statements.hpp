@@ -1,19 +1,19 @@
 #pragma once
-// What administration.cpp sends; the functions are described in functions/history.sql and live.sql.
-// None of it takes a lock but cancel_migration.
+// Statements of administration.cpp; the functions are described in functions/history.sql and
+// live.sql. Only cancel_migration takes a lock.
 #include "db/statements.hpp"
 
 namespace regroup::db::statements {
 
-/// Before each: plans are made for the filters at hand, so that a filter which was not given is not
-/// there at all, and a partial index that fits one which was is seen to fit. A scan of the whole
-/// table is right for the analytics of all time.
+/// Runs before each of them: plan for the filters at hand, so that a filter that was not given
+/// drops out of the plan, and a partial index that fits a given one is recognised. A scan of the
+/// whole table is right for the analytics of all time.
 inline constexpr Statement plan_for_values{
     "regroup_plan_for_values", "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), "
                                "set_config('enable_seqscan', 'on', true)"};
 
-/// A page of the history. A registration group's rows are in three partial indexes: a term for
-/// each.
+/// A page of the history. A registration group's rows are in three partial indexes, so there is a
+/// term for each.
 inline constexpr Statement read_history{"regroup_read_history", R"sql(
   SELECT a.id, regroup_history_json(a) AS document,
     to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position

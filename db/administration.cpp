@@ -19,7 +19,7 @@ using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 
-/// What a job sends, and what it makes of the reply.
+/// The statement of a job, and how to make the answer from its reply.
 struct Request {
   const Statement& statement;
   Parameters parameters;
@@ -32,7 +32,7 @@ Answer document(const Reply& reply) {
   return AdminDocument{std::string{reply.text(0, "document")}, std::nullopt};
 }
 
-/// That something with this id has now this status.
+/// Says that the object with this id now has this status.
 Answer confirmed(const domain::Uuid& id, const char* status) {
   return AdminDocument{R"({"id":")" + id.text() + R"(","status":")" + status + R"("})",
                        std::nullopt};
@@ -62,7 +62,7 @@ Request request_of(const domain::ReadHistory& query, bool) {
           {text_of(query.user_id), query.status, query.registration_group_id, query.from, query.to,
            after ? std::optional{after->created_at} : std::nullopt,
            after ? std::optional{after->migration_id.text()} : std::nullopt,
-           // One row more than asked for tells whether there is another page.
+           // One row more than asked for shows whether there is another page.
            std::to_string(limit + 1)},
           [limit](const Reply& reply) { return page_from(reply, limit); }};
 }
@@ -152,7 +152,7 @@ Request request_of(const domain::RedeliverEvents& what, bool) {
           }};
 }
 
-/// Why the key does not do, or nothing.
+/// Why the key is not accepted, or nothing.
 Task<std::optional<Refused>> refused(Transaction& transaction, const std::string& key_hash) {
   Parameters parameters{key_hash};
   const Reply found = co_await transaction.run(statements::find_api_key, std::move(parameters));

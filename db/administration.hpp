@@ -5,9 +5,9 @@
 
 namespace regroup::db {
 
-/// What administrators ask for, with their key looked at in the same transaction. Throws NotKept. A
-/// job whose end is unknown may be run again with `again`: it then comes to what the first time
-/// came to, or would have.
+/// Jobs of administrators; checks their key in the same transaction. Throws NotKept. A job whose
+/// end is unknown may be run again with `again`: its answer is then the one that the first run gave
+/// or would have given.
 Task<domain::Answer> administer(Session& session, const domain::AdminJob& job, bool again = false);
 
 } // namespace regroup::db

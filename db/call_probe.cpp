@@ -17,13 +17,13 @@ using Clock = std::chrono::steady_clock;
 using Connection = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
-/// In PL/pgSQL, as what a migration calls.
+/// In PL/pgSQL, like the functions that a migration calls.
 constexpr const char* kCall = "SELECT regroup_lock_key('regroup')";
 
-/// How soon a try notices that it is to end.
+/// How soon a try notices that it has to stop.
 constexpr auto kTick = 50ms;
 
-/// Waits for the socket; false: give up.
+/// Waits for the socket; false if it gave up.
 bool wait_for(PGconn* connection, short events, const std::function<bool()>& give_up) {
   while (!give_up()) {
     pollfd socket{PQsocket(connection), events, 0};
@@ -33,7 +33,7 @@ bool wait_for(PGconn* connection, short events, const std::function<bool()>& giv
   return false;
 }
 
-/// Null where there is none to be had in time.
+/// Null if none could be opened in time.
 Connection connect(const std::string& conninfo, const std::function<bool()>& give_up) {
   Connection connection{PQconnectStart(conninfo.c_str()), &PQfinish};
   auto next = PGRES_POLLING_WRITING;
@@ -48,7 +48,7 @@ Connection connect(const std::string& conninfo, const std::function<bool()>& giv
   return {nullptr, &PQfinish};
 }
 
-/// Null where no answer came.
+/// Null if no answer came.
 Result ask(PGconn* connection, const char* what, const std::function<bool()>& give_up) {
   Result result{nullptr, &PQclear};
   if (PQsendQuery(connection, what) != 1)
@@ -64,8 +64,8 @@ Result ask(PGconn* connection, const char* what, const std::function<bool()>& gi
   }
 }
 
-/// What says something of the server's moment and not of its calls: it shuts down, it is short of
-/// something, the call took too long.
+/// Errors about the server's present state, not about calls: it is shutting down, is short of some
+/// resource, or the call took too long.
 bool is_passing(std::string_view sqlstate) {
   return sqlstate.starts_with("57") || sqlstate.starts_with("53") || sqlstate.starts_with("08") ||
          sqlstate.starts_with("40") || sqlstate.starts_with("55");
@@ -121,7 +121,7 @@ void CallProbe::probe() {
       const char* message = PQresultErrorField(called.get(), PG_DIAG_MESSAGE_PRIMARY);
       if (PQresultStatus(called.get()) == PGRES_TUPLES_OK)
         tell({}, {});
-      else if (sqlstate != nullptr) // else the connection broke: libpq's own word
+      else if (sqlstate != nullptr) // null: the connection broke, nothing is known
         tell(sqlstate, message == nullptr ? "" : message);
       return;
     }

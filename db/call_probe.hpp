@@ -13,26 +13,27 @@
 
 namespace regroup::db {
 
-/// Tries now and then, on a connection of its own, what a migration needs of a new one: a call of a
-/// PL/pgSQL function. Connections that have called one before go on although the server's libraries
-/// were replaced under it, and new ones cannot call any. It also finds the server that has taken
-/// another's place, and tells Servers, so that no job has to. One thread.
+/// Tries now and then, on a connection of its own, what a migration needs of a new connection: a
+/// call of a PL/pgSQL function. When the server's libraries were replaced under it, connections
+/// that have already called one go on, but new ones cannot call any. The probe also finds a server
+/// that has taken another's place and records it in Servers, so that no job has to. One thread.
 class CallProbe {
 public:
-  /// Hears whether calls work, each time that it is known. Where no connection can be had nothing
-  /// is: those that there are may work.
+  /// Called with whether calls work, each time that this is known. Without a connection it is not
+  /// known: the existing connections may work.
   using Verdict = std::function<void(bool works)>;
 
   static constexpr std::chrono::seconds usual_pause{5};
 
-  /// The first try is after the first pause. `log` and what `verdict` refers to outlive stop().
+  /// The first try comes after the first pause. `log` and what `verdict` refers to must outlive
+  /// stop().
   CallProbe(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
             Verdict verdict, domain::Log& log, std::chrono::milliseconds pause = usual_pause);
   ~CallProbe();
   CallProbe(const CallProbe&) = delete;
   CallProbe& operator=(const CallProbe&) = delete;
 
-  /// Ends the thread, also in the middle of a try.
+  /// Ends the thread, even in the middle of a try.
   void stop();
 
 private:

@@ -10,7 +10,7 @@
 namespace regroup::db {
 namespace {
 
-/// Names and types of ours: none of them needs quotes.
+/// For Regroup's own names and types: none needs quotes.
 std::string array_text(const std::set<std::string>& names) {
   std::string text = "{";
   for (const auto& name : names)
@@ -20,7 +20,7 @@ std::string array_text(const std::set<std::string>& names) {
 
 std::vector<std::string> array(const pqxx::field& field) {
   std::vector<std::string> items;
-  pqxx::array_parser parser{field.c_str()}; // of text in UTF-8: a quote is never part of a letter
+  pqxx::array_parser parser{field.c_str()}; // UTF-8: a quote is never part of another character
   for (auto next = parser.get_next(); next.first != pqxx::array_parser::juncture::done;
        next = parser.get_next())
     if (next.first == pqxx::array_parser::juncture::string_value)
@@ -178,8 +178,8 @@ void read_types(pqxx::work& work, const CatalogueNames& names, Catalogue& found)
     found.triggers[row[0].c_str()] = row[1].c_str();
 }
 
-/// Those of Regroup, which all begin with regroup_, and who may execute them. A NULL in the place
-/// of the rights is what PostgreSQL gives a new function: PUBLIC may.
+/// Regroup's functions, whose names begin with regroup_, and who may execute them. NULL rights mean
+/// PostgreSQL's default for a new function: PUBLIC may.
 void read_functions(pqxx::work& work, Catalogue& found) {
   for (const auto& row : versions::exec_params(
            work,

@@ -9,24 +9,24 @@
 
 namespace regroup::db {
 
-/// What a database really has of the things that db/schema/ names. Names as PostgreSQL finds them,
+/// What a database has of the objects that db/schema/ names. Names are resolved as PostgreSQL does,
 /// by the role's search_path.
 struct Catalogue {
   struct Column {
-    std::string type;  // of the domain below, without a width: "character varying"
+    std::string type;  // a domain's base type, without a width: "character varying"
     std::string shown; // as an operator reads it: "character varying(50)"
     int width = 0;     // in characters; 0: no limit
     bool not_null = false;
-    bool has_default = false; // or fills itself in another way
+    bool has_default = false; // or an identity, or its type's default
     bool in_primary_key = false;
-    bool added_later = false; // by ALTER TABLE, with a default, and not rewritten since
+    bool added_later = false; // by ALTER TABLE with a default; the table was not rewritten since
   };
   struct Table {
-    std::string schema; // quoted where it must be
+    std::string schema; // quoted if needed
     std::string owner;
     bool may_alter = false; // whether this role may
-    bool may_read = false;  // a column at least
-    bool ordinary = false;  // no view, no partitioned table
+    bool may_read = false;  // at least one column
+    bool ordinary = false;  // not a view, not partitioned
     bool row_security = false;
     bool fills_rows = false; // has a BEFORE INSERT trigger
     std::map<std::string, Column> columns;
@@ -35,7 +35,7 @@ struct Catalogue {
     std::string table;
     bool valid = false;
     bool unique = false;
-    bool arbiter = false; // unique over every row and at once: ON CONFLICT and keys can rely on it
+    bool arbiter = false; // unique over all rows, not deferred: ON CONFLICT and keys can rely on it
     std::set<std::string> columns;
   };
   struct Reference {
@@ -50,7 +50,7 @@ struct Catalogue {
   struct Enum {
     std::string owner;
     bool may_alter = false;
-    bool is_enum = false; // else a type of that name that is none
+    bool is_enum = false; // otherwise another type has that name
     std::set<std::string> labels;
   };
   struct Function {
@@ -66,22 +66,22 @@ struct Catalogue {
 
   std::string role;
   bool is_superuser = false;
-  std::set<std::string> service_roles; // that may write `regroup_running`: of replicas; quoted
+  std::set<std::string> service_roles; // replicas' roles: they may write `regroup_running`; quoted
   std::string schema;                  // where new things go
-  std::string quoted_schema;           // for SQL
-  bool may_create = false;             // whether this role may put them there
-  bool reads_record = false;           // and read `regroup_schema`, where it is there
+  std::string quoted_schema;           // quoted for SQL
+  bool may_create = false;             // whether this role may create things there
+  bool reads_record = false;           // whether it may read `regroup_schema`, if that exists
   std::map<std::string, Table> tables;
   std::map<std::string, Index> indexes; // of these tables, by name
   std::vector<Reference> references;    // of these tables
   std::map<std::string, Enum> enums;
   std::map<std::string, Function> functions;    // by name; also those of an earlier version
-  std::map<std::string, std::string> triggers;  // of these tables: the comment on each
+  std::map<std::string, std::string> triggers;  // on these tables: the comment on each
   std::set<std::string> recorded;               // steps
-  std::map<std::string, std::string> canonical; // a type as we write it, as the catalogue does
+  std::map<std::string, std::string> canonical; // a type as we write it -> as the catalogue does
 };
 
-/// What to look for.
+/// The names to look for.
 struct CatalogueNames {
   std::set<std::string> tables, types, enums;
 };

@@ -56,7 +56,7 @@ Pipe make_pipe() {
   return {high_copy(read_end.get()), high_copy(write_end.get())};
 }
 
-/// fork, with all signals held back in the child: a handler of ours must not run there.
+/// fork with all signals blocked in the child: a handler of ours must not run there.
 pid_t quiet_fork() {
   sigset_t all, before;
   sigfillset(&all);
@@ -69,8 +69,8 @@ pid_t quiet_fork() {
   return child;
 }
 
-// From here to the end of run_child: between fork and exec in a program with threads only
-// async-signal-safe calls are allowed, so nothing here allocates.
+// From here to the end of run_child: between fork and exec, a program with threads may make only
+// async-signal-safe calls, so nothing here allocates.
 
 void forget_signals() {
   struct sigaction standard {};
@@ -94,14 +94,14 @@ struct Prepared {
   pid_t parent;
 };
 
-/// Returns only when something failed, with errno.
+/// Returns only if something failed; errno says what.
 void run_child(const Prepared& child) {
   forget_signals();
   if (child.options.own_process_group && ::setpgid(0, 0) != 0)
     return;
   if (child.options.account && !become(*child.options.account))
     return;
-  // After setuid, which clears it; and the parent may have ended before it was set.
+  // After setuid, which clears it. The parent may have ended before it was set.
   if (::prctl(PR_SET_PDEATHSIG, child.options.death_signal) != 0)
     return;
   if (::getppid() != child.parent)
@@ -130,7 +130,7 @@ std::optional<Account> find_account(const std::string& name) {
 }
 
 std::optional<fs::path> find_on_path(const std::string& program) {
-  const char* path = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe): nobody sets it
+  const char* path = std::getenv("PATH"); // NOLINT(concurrency-mt-unsafe): Regroup never sets it
   std::istringstream folders{path ? path : ""};
   for (std::string folder; std::getline(folders, folder, ':');) {
     const auto candidate = fs::path{folder} / program;
@@ -151,7 +151,7 @@ ChildProcess::ChildProcess(const Options& options) {
                        high_copy(options.output < 0 ? null.get() : options.output),
                        high_copy(options.errors < 0 ? null.get() : options.errors),
                        ::getpid()};
-  auto report = make_pipe(); // closed by a successful exec, else it carries errno
+  auto report = make_pipe(); // a successful exec closes it, otherwise it carries errno
   pid_ = quiet_fork();
   if (pid_ == 0) {
     run_child(child);

@@ -36,25 +36,25 @@ inline std::string dotted(const std::string& table, const std::string& column) {
   return table + "." + column;
 }
 
-/// What Regroup writes into a new row of a table; the rest is the table's own affair. `failed`
-/// audit rows have less than others.
+/// The columns that Regroup writes in a new row of a table; all others are the table's own affair.
+/// `failed` audit rows have fewer than others.
 struct Written {
   std::string_view table;
   std::vector<std::string_view> columns;
 };
 const std::vector<Written>& written();
 
-/// Without the width: "varchar(255)" is "varchar".
+/// The type without its width: "varchar(255)" becomes "varchar".
 std::string type_name(const std::string& written_type);
 
-/// What to look for in the catalogue.
+/// The names to look for in the catalogue.
 CatalogueNames names_of(const std::vector<wanted::Statement>& statements);
 
-/// Holds one database's catalogue against the statements of db/schema/: the inside of
-/// inspection.hpp. Its parts are in inspection.cpp (the order of things, the record of steps, the
-/// role), comparison_names.cpp, comparison_types.cpp, comparison_objects.cpp and
-/// comparison_functions.cpp (what is there and what is not) and comparison_rows.cpp (what stands
-/// against the rows that Regroup writes).
+/// Compares one database's catalogue with the statements of db/schema/; implements inspection.hpp.
+/// Its parts are in inspection.cpp (the order of the steps, their record, the role),
+/// comparison_names.cpp, comparison_types.cpp, comparison_objects.cpp and comparison_functions.cpp
+/// (what exists and what is missing) and comparison_rows.cpp (what would refuse the rows that
+/// Regroup writes).
 class Comparison {
 public:
   Comparison(pqxx::work& work, const config::Settings::Database& settings)
@@ -104,8 +104,8 @@ private:
   void record(const SchemaStep* step);
 
   // Names that begin with regroup_.
-  /// What an earlier version of Regroup has made under another name is renamed; the rest of the
-  /// comparison sees it under its new name.
+  /// Renames what an earlier version of Regroup made under another name; the rest of the comparison
+  /// sees it under its new name.
   void carry_over();
   bool made_by_earlier_version(const wanted::Renamed& renamed) const;
   void check_left_alone(const wanted::Renamed& renamed);
@@ -121,35 +121,35 @@ private:
   void check_column_types(const std::string& in, const std::vector<wanted::Column>& columns);
   bool type_fits(const std::string& name, const Catalogue::Column& there,
                  const std::string& wanted_type) const;
-  /// What does not fit is refused by PostgreSQL: that would be a 500.
+  /// PostgreSQL refuses a text that does not fit: that would be a 500.
   void check_width(const std::string& in, const wanted::Column& wanted,
                    const Catalogue::Column& there);
   bool types_fit() const { return !has_error("schema/column-type"); }
   bool has_error(std::string_view code) const;
 
-  // What is there and what is not.
+  // What exists and what is missing.
   void compare(const wanted::Statement& statement, const wanted::Enum& type);
   void compare(const wanted::Statement& statement, const wanted::Table& wanted);
   void compare(const wanted::Statement& statement, const wanted::AddedColumns& added);
   void compare_columns(const std::string& in, const std::vector<wanted::Column>& columns);
   void add_column(const std::string& in, const wanted::Column& wanted);
   void give_default(const std::string& in, const wanted::Column& wanted);
-  /// Whether Regroup makes rows of the table without a value for the column.
+  /// Whether Regroup inserts rows into the table without a value for the column.
   static bool leaves_out(const std::string& in, const std::string& name);
   void compare(const wanted::Statement& statement, const wanted::Function& function);
   void compare(const wanted::Statement& statement, const wanted::Trigger& trigger);
-  /// `there`: the comment on it; null: it is not there. False where it is as wanted; else it is
-  /// made anew, and then `rights` are given.
+  /// `there`: the comment on the existing object; null if it does not exist. Returns false if it is
+  /// as wanted; otherwise it is replaced, and `rights` are granted then.
   bool replace(const std::string& sql, const std::string& kind, const std::string& name,
                const std::string* there, const std::string& of_table, const std::string& rights);
-  /// With the tables' schemas in the place of `{devices}` and the like.
+  /// With the table's schema and name in place of `{devices}` and the like.
   std::string with_schemas(std::string sql) const;
-  /// SQL that lets the replicas' roles execute the function, and PUBLIC not; empty where they do.
+  /// SQL that lets the replicas' roles, and not PUBLIC, execute the function; empty if that is so.
   std::string rights(const wanted::Function& function, const std::string& signature,
                      const Catalogue::Function& there) const;
   void compare_rights(const wanted::Function& function, const Catalogue::Function& there);
   void compare_owner(const wanted::Function& function, const Catalogue::Function* there);
-  /// Those of an earlier version, which its replicas may still call.
+  /// Functions of an earlier version, which its replicas may still call.
   void compare_other_functions();
   void compare(const wanted::Statement& statement, const wanted::Other& /*unused*/);
   void compare(const wanted::Statement& /*unused*/, const wanted::Renamed& /*unused*/) {}
@@ -159,10 +159,10 @@ private:
   void compare(const wanted::Statement& statement, const wanted::Index& index);
   void compare_key(const std::string& in, const std::vector<std::string>& key);
   static std::string announcement(const wanted::Index& index);
-  /// Without a lock that a writer waits for, after an attempt that was broken off is out of the
-  /// way.
+  /// Builds it without a lock that a writer waits for, after dropping the remains of an attempt
+  /// that was broken off.
   void build(SchemaChange::When when, const wanted::Index& index);
-  /// False where the rows that are there make a unique index impossible.
+  /// False if existing rows make a unique index impossible.
   bool unique_in_rows(const wanted::Index& index);
   bool no_group_was_migrated_twice();
 
@@ -171,23 +171,23 @@ private:
   bool no_orphans(const std::string& in, const wanted::Reference& reference,
                   const std::string& name);
 
-  // What new and deleted rows meet.
+  // What would refuse new rows and deletions.
   void check_new_rows(const Written& each);
   void check_not_null(const Written& each, const std::string& name, const Catalogue::Column& column,
                       bool trigger_may);
   bool needs_value(const Written& each, const std::string& name,
                    const Catalogue::Column& column) const;
-  /// The defaults that the table's columns are given.
+  /// The defaults that the table's columns will be given.
   const Values& given_to(const std::string& in) const;
-  /// A failed migration has no group, and the backend's own columns are not ours to fill.
+  /// A failed migration has no group, and Regroup does not fill the backend's own columns.
   void lift_not_null(const std::string& name, const Catalogue::Column& column);
   void report_unfilled(const std::string& in, const std::string& full, bool trigger_may);
   void check_deletions();
-  /// Unique indexes that the contract does not have refuse rows that it lets in.
+  /// Reports unique indexes that the contract does not have and that refuse rows which it allows.
   void check_other_keys();
-  /// What the CHECKs say to rows as Regroup writes them.
+  /// Tries the CHECKs on rows as Regroup writes them.
   void check_checks();
-  /// The CHECKs of the table, if it is there, that refuse such a row once our defaults are given.
+  /// The CHECKs of the table, if it exists, that refuse such a row once our defaults are given.
   std::vector<std::string> broken(const std::string& in, Values values);
 
   // The role.
@@ -200,8 +200,8 @@ private:
   Catalogue have_;
   Inspection out_;
   bool labels_pending_ = false;
-  std::map<std::string, Values> given_defaults_; // by table: columns that will have one, and which
-  std::set<std::string> lifted_;                 // of the audit's columns: will be nullable
+  std::map<std::string, Values> given_defaults_; // by table: columns that will get one, and which
+  std::set<std::string> lifted_;                 // columns of the audit that will be nullable
 };
 
 } // namespace regroup::db

@@ -10,7 +10,7 @@ using When = SchemaChange::When;
 void Comparison::compare(const wanted::Statement& statement, const wanted::Function& function) {
   static const Catalogue::Function fresh = [] {
     Catalogue::Function made;
-    made.everybody_may_execute = true; // as PostgreSQL makes it
+    made.everybody_may_execute = true; // PostgreSQL's default
     return made;
   }();
   const auto found = have_.functions.find(function.name);
@@ -90,7 +90,7 @@ void Comparison::compare_rights(const wanted::Function& function,
            sql.substr(2), function.name);
 }
 
-/// With its owner's rights it meets the triggers of other programs: those would have a superuser's.
+/// It runs the triggers of other programs with its owner's rights: those must not be a superuser's.
 void Comparison::compare_owner(const wanted::Function& function, const Catalogue::Function* there) {
   if (!function.is_definer)
     return;

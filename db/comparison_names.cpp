@@ -39,13 +39,13 @@ std::set<std::string> Comparison::wanted_columns(const std::string& table_name) 
 }
 
 void Comparison::carry_over() {
-  const wanted::Renamed* carried = nullptr; // the table that the indexes after it belong to
+  const wanted::Renamed* carried = nullptr; // the table of the indexes after it
   for (const auto& statement : statements_) {
     const auto* renamed = std::get_if<wanted::Renamed>(&statement.what);
     if (!renamed)
       continue;
     if (renamed->is_table) {
-      std::erase_if(have_.references, // another program's, where the table is
+      std::erase_if(have_.references, // references of another program's table, which stays as it is
                     [&](const auto& each) { return each.table == renamed->from; });
       carried =
           made_by_earlier_version(*renamed) && !is_recorded(statement.step) ? renamed : nullptr;
@@ -71,8 +71,8 @@ void Comparison::carry_over() {
   }
 }
 
-/// By its columns, each of which Regroup made when it made the table: an earlier version took a
-/// table of the same name that was another program's, and added to it what it lacked.
+/// Told by its columns: Regroup made each of them when it made the table. An earlier version used
+/// another program's table of the same name, and added the columns that it lacked.
 bool Comparison::made_by_earlier_version(const wanted::Renamed& renamed) const {
   const auto* there = table(renamed.from);
   const auto* maker = maker_of(renamed.to);
@@ -88,8 +88,7 @@ bool Comparison::made_by_earlier_version(const wanted::Renamed& renamed) const {
   });
 }
 
-/// A table of another program that bears an index of Regroup's: an earlier version used it as its
-/// own.
+/// Another program's table with one of Regroup's indexes: an earlier version used it as its own.
 void Comparison::check_left_alone(const wanted::Renamed& renamed) {
   for (const auto& [name, index] : have_.indexes)
     if (index.table == renamed.from && name.starts_with("regroup_"))

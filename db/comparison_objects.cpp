@@ -10,10 +10,10 @@ namespace {
 using Severity = Finding::Severity;
 using When = SchemaChange::When;
 
-/// As many duplicates and orphans as are named.
+/// How many duplicates and orphans are named at most.
 constexpr const char* kNamed = "10";
 
-/// Of the contract, and nothing of Regroup relies on it: left to whoever made the table.
+/// In the contract, but Regroup does not rely on them: left to the table's owner.
 constexpr std::array<std::string_view, 5> kKeysLeftAlone{"users.email", "devices.id", "api_keys.id",
                                                          "group_memberships.id",
                                                          "device_group_memberships.id"};
@@ -68,7 +68,7 @@ void Comparison::compare_columns(const std::string& in,
 }
 
 void Comparison::add_column(const std::string& in, const wanted::Column& wanted) {
-  // Without a default the rows that are there could not have one.
+  // Without a default the existing rows would have no value.
   const std::string definition =
       wanted.name + " " + wanted.type +
       (wanted.preset.empty() ? ""
@@ -97,7 +97,7 @@ void Comparison::compare(const wanted::Statement& statement, const wanted::Other
 }
 
 void Comparison::compare(const wanted::Statement& statement, const wanted::Index& index) {
-  if (!table(index.table)) { // new, and empty
+  if (!table(index.table)) { // created together with the index, and empty
     change(When::together, announcement(index), statement.sql);
     return;
   }
@@ -116,7 +116,7 @@ void Comparison::compare_key(const std::string& in, const std::vector<std::strin
   for (const auto& [name, index] : have_.indexes)
     if (index.table == in && index.arbiter && index.columns == columns)
       return;
-  // A foreign key to it may be the next thing that is made.
+  // A foreign key to it may be what is made next.
   build(has_columns(in, key) ? When::key : When::index,
         {"regroup_key_" + in + "_" + joined(key, "_"), in, joined(key, ", "), {}, true});
 }
@@ -150,11 +150,11 @@ bool Comparison::unique_in_rows(const wanted::Index& index) {
   if (!table(index.table)->may_read)
     return true; // check_role() refuses
   if (!types_fit() || !has_columns(index.table, columns))
-    return true; // a column that is not there yet has the same in no two rows: it is NULL
+    return true; // a column that does not exist yet has no duplicates: it is NULL
   if (index.name == kOneSuccess)
     return no_group_was_migrated_twice();
   if (!index.predicate.empty() && labels_pending_)
-    return true; // it may name a value that is not there yet; building the index will tell
+    return true; // it may name a value that does not exist yet; building the index will tell
   const std::string rows = " FROM " + index.table + " WHERE (" +
                            joined(columns, " IS NOT NULL AND ") + " IS NOT NULL)" +
                            (index.predicate.empty() ? "" : " AND (" + index.predicate + ")") +
@@ -231,7 +231,7 @@ bool Comparison::no_orphans(const std::string& in, const wanted::Reference& refe
                             const std::string& name) {
   if (!types_fit() || !column(in, reference.column) ||
       !column(reference.to_table, reference.to_column))
-    return false; // a later look will tell
+    return false; // a later inspection will tell
   if (!table(in)->may_read || !table(reference.to_table)->may_read)
     return true; // check_role() refuses
   const std::string orphan = "FROM " + in + " o WHERE o." + reference.column +

@@ -170,7 +170,7 @@ std::vector<std::string> Comparison::broken(const std::string& in, Values values
   if (!table(in))
     return {};
   const Values& given = given_to(in);
-  values.insert(given.begin(), given.end()); // what is named stays as it is
+  values.insert(given.begin(), given.end()); // given values stay as they are
   return broken_checks(work_, in, values);
 }
 

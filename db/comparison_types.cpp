@@ -5,7 +5,7 @@
 namespace regroup::db {
 namespace {
 
-/// The contract gives these no type, and Regroup writes no more into them than now().
+/// The contract gives these no type, and Regroup writes nothing but now() into them.
 constexpr std::array<std::string_view, 10> kPlainTimestampWillDo{"users.created_at",
                                                                  "users.updated_at",
                                                                  "devices.created_at",
@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, 10> kPlainTimestampWillDo{"users.created_
                                                                  "api_keys.last_used_at",
                                                                  "api_keys.created_at"};
 
-/// Slugs are cut to these.
+/// Slugs are cut to the width of these.
 constexpr std::array<std::string_view, 2> kAnyWidthWillDo{"devices.group_id", "groups.slug"};
 
 int width_of(const std::string& written_type) {
@@ -101,7 +101,7 @@ bool Comparison::type_fits(const std::string& name, const Catalogue::Column& the
                            const std::string& wanted_type) const {
   const auto known = have_.canonical.find(type_name(wanted_type));
   if (known == have_.canonical.end())
-    return false; // an enum that is not there yet: the column has another type
+    return false; // an enum that does not exist yet: the column has another type
   const std::string& wanted = known->second;
   constexpr std::array<std::string_view, 2> texts{"text", "character varying"};
   constexpr std::array<std::string_view, 3> numbers{"smallint", "integer", "bigint"};
@@ -118,7 +118,7 @@ void Comparison::check_width(const std::string& in, const wanted::Column& wanted
   if (there.width == 0 || there.width >= needed || is_one_of(kAnyWidthWillDo, name))
     return;
   if (name == dotted(kAudit, "registration_group_id")) {
-    // As wide as what it is copied from is wide enough.
+    // It is wide enough if it is as wide as the column that it is copied from.
     const auto* source = column("devices", "group_id");
     if (source && source->width != 0 && source->width <= there.width)
       return;

@@ -40,7 +40,7 @@ void Connection::hear(void* heard, const pg_result* notice) {
 Connection::Connection(const std::string& conninfo, Patience& patience)
     : LibpqConnection(conninfo), patience_(patience) {
   patience_.watch(socket());
-  // In place of libpqxx's own, which hands on the text alone and prints it.
+  // Replaces libpqxx's receiver, which passes on the text alone and prints it.
   PQsetNoticeReceiver(handle(), &Connection::hear, &heard_);
   PQsetnonblocking(handle(), 1);
 }

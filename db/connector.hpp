@@ -9,20 +9,20 @@
 
 namespace regroup::db {
 
-/// A thread for what libpq waits for in opening a connection: a name server, a handshake. One
+/// A thread for the waits of libpq while it opens a connection (name lookup, handshake). Opens one
 /// connection at a time. Used from any thread.
 class Connector {
 public:
-  /// `loop`: where the sessions' jobs run; it outlives the connector.
+  /// `loop`: where the sessions' jobs run; it must outlive the connector.
   explicit Connector(asio::any_io_executor loop);
-  /// Waits for what is being opened (database.connect_timeout a host).
+  /// Waits for the connections being opened (up to database.connect_timeout per host).
   ~Connector();
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
 
   asio::any_io_executor loop() const { return loop_; }
 
-  /// Runs `open` on the thread; what it throws is thrown.
+  /// Runs `open` on the thread; rethrows what it throws.
   Task<void> run(std::function<void()> open);
 
   bool is_busy() const { return busy_ > 0; }

@@ -13,7 +13,7 @@
 namespace regroup::db {
 namespace {
 
-/// A value as libpq's key=value form wants it (libpq, "Connection Strings").
+/// Quoted for libpq's key=value form (libpq, "Connection Strings").
 std::string quoted(const std::string& value) {
   std::string text = "'";
   for (const char c : value) {
@@ -29,7 +29,7 @@ using Values = std::map<std::string, std::string>;
 Values values_of(const config::Settings::Database& settings) {
   using std::chrono::ceil;
   using std::chrono::seconds;
-  // libpq counts whole seconds here, and takes 1 for 2.
+  // libpq counts whole seconds here, and treats 1 as 2.
   const auto connect_timeout = std::to_string(ceil<seconds>(settings.connect_timeout).count());
   Values values{
       {"application_name", settings.application_name},
@@ -48,9 +48,9 @@ Values values_of(const config::Settings::Database& settings) {
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option)
     if (option->val != nullptr)
       values[option->keyword] = option->val;
-  if (std::atoi(values["connect_timeout"].c_str()) <= 0) // to libpq: as long as it takes
+  if (std::atoi(values["connect_timeout"].c_str()) <= 0) // libpq would wait for ever
     values["connect_timeout"] = connect_timeout;
-  // Whatever the url, PGCLIENTENCODING or the role says: all text here is UTF-8.
+  // All text here is UTF-8, whatever the url, PGCLIENTENCODING or the role says.
   values["client_encoding"] = "UTF8";
   return values;
 }
@@ -89,7 +89,7 @@ std::vector<std::string> conninfo_of_each_host(const config::Settings::Database&
     }
   for (const auto& [key, list] : lists)
     if (list.size() != hosts && !(key == "port" && list.size() == 1))
-      return {text_of(all)}; // libpq has something to say to that
+      return {text_of(all)}; // left to libpq, which reports it
   std::vector<std::string> each;
   for (std::size_t host = 0; host < hosts; ++host) {
     Values values = all;

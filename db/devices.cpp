@@ -26,7 +26,7 @@ domain::GroupDevice device_from(const Row& row) {
   return device;
 }
 
-/// What the string that the device was to go into stands for.
+/// The refusal if the registration group was migrated, or its string is the name of a group.
 Refusal closed(const domain::RegisterDevice& command, const Reply& reply) {
   if (std::string_view{reply.text(0, "outcome")} == "group_name_exists")
     return {.reason = Refused::group_name_exists, .group_name = command.registration_group_id};

@@ -5,7 +5,7 @@
 
 namespace regroup::db {
 
-// Each throws NotKept; a registration whose end is unknown may be sent again.
+// Each throws NotKept. A registration whose end is unknown may be sent again.
 
 Task<domain::Answer> register_device(Session& session, const domain::RegisterDevice& command);
 Task<domain::Answer> find_registration_group(Session& session,

@@ -25,7 +25,7 @@ namespace {
 using domain::Finding;
 using Severity = Finding::Severity;
 
-/// As much as a token's times may differ from ours (contract, "Who may call").
+/// The difference that a token's times may have from ours (contract, "Who may call").
 constexpr double kClockLimit = 30;
 constexpr double kClockNoticed = 5;
 
@@ -47,7 +47,7 @@ std::string setting(pqxx::work& work, const std::string& name) {
   return versions::exec_params(work, "SELECT current_setting($1)", name).at(0).front().c_str();
 }
 
-/// One check on a connection of its own, so that a check that breaks leaves the next alone.
+/// Runs each check on a connection of its own, so that one that breaks it leaves the next alone.
 class Examination {
 public:
   explicit Examination(const config::Settings::Database& settings) : settings_(settings) {}
@@ -134,7 +134,7 @@ Finding prepared(const config::Settings::Database& settings, pqxx::connection& c
       pqxx::work mine{connection};
       versions::exec_prepared(mine, "regroup_doctor", round);
       mine.commit();
-      // Takes the session that was just given back, so that a pooler must give us another.
+      // Takes the session that was just released, so that a pooler must give us another.
       pqxx::connection other{conninfo(settings)};
       pqxx::work taken{other};
       taken.exec("SELECT 1");
@@ -181,7 +181,8 @@ Finding duplicates(pqxx::connection& connection) {
                "decide which of their groups is the one, and mark the others' audit rows");
 }
 
-/// What deploy/grants.sql grants, one privilege on one column (or table) a row, less what is there.
+/// What deploy/grants.sql grants, one privilege on one column (or table) per row, minus what the
+/// role has.
 constexpr const char* kLacking =
     "SELECT string_agg(lacking.what, ', ') FROM ("
     "  SELECT need.privilege || coalesce(' (' || nullif(string_agg(need.part, ', '), '') || ')', "
@@ -206,7 +207,8 @@ constexpr const char* kLacking =
     "    AND p.prorettype <> 'trigger'::regtype AND NOT has_function_privilege(p.oid, 'EXECUTE')"
     ") AS lacking";
 
-/// The rights that no page of this version gives, and an earlier one gave with those on all tables.
+/// Rights that this version's documentation does not grant, but an earlier one did, along with
+/// those on all tables.
 constexpr const char* kTooMuch =
     "SELECT string_agg(excess.privilege || ' on ' || excess.name, ', ')"
     " FROM (VALUES ('SELECT', 'users'), ('INSERT', 'users'), ('UPDATE', 'users'),"
@@ -246,7 +248,8 @@ Finding privileges(pqxx::connection& connection) {
   return good("the role may do what the service does, and no more");
 }
 
-/// Of the functions whose names begin with regroup_.
+/// Functions whose names begin with regroup_ and that are open to PUBLIC or to a misleading
+/// search_path.
 constexpr const char* kOpenFunctions =
     "SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.proname) "
     "FROM pg_catalog.pg_proc p WHERE p.proname LIKE 'regroup\\_%' "
@@ -285,7 +288,7 @@ Finding clock(pqxx::connection& connection) {
   return good(text);
 }
 
-/// Which guarantee 7 holds, in words.
+/// What guarantee 7 amounts to with these settings.
 Finding durability(pqxx::connection& connection) {
   pqxx::work work{connection};
   for (const char* name : {"fsync", "full_page_writes"})
@@ -307,8 +310,8 @@ Finding durability(pqxx::connection& connection) {
   return good("a 201 survives the loss of the primary: a synchronous standby has it");
 }
 
-/// Room for this role, counting the sessions of replicas that run already as ours. Only the sum of
-/// sessions is everybody's to see.
+/// The connections that are free for this role; sessions of replicas that are already running count
+/// as ours. Of other roles' sessions only the total is visible to every role.
 constexpr const char* kRoom =
     "WITH ours AS ("
     "  SELECT count(*) AS mine, count(*) FILTER (WHERE application_name NOT LIKE 'regroup%') AS "

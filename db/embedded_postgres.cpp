@@ -47,7 +47,7 @@ std::optional<Account> servers_account() {
        "or start Regroup as an ordinary user");
 }
 
-/// One that is there already may hold files that are not the server's, and be a link.
+/// A folder that exists already may hold other files than the server's, and may be a link.
 void make_directory(const fs::path& directory, const std::optional<Account>& account) {
   std::error_code why;
   fs::create_directories(directory.parent_path(), why);
@@ -56,7 +56,7 @@ void make_directory(const fs::path& directory, const std::optional<Account>& acc
   make_folder(fs::weakly_canonical(directory), account);
 }
 
-/// The server's user must be able to walk down to the folder.
+/// Checks that the server's user can enter every folder on the path.
 void check_reach(const fs::path& directory, const Account& account) {
   std::vector<fs::path> folders;
   fs::path so_far;
@@ -74,8 +74,8 @@ PostgresPrograms programs_for(const fs::path& data) {
   return find_postgres_programs();
 }
 
-/// Tells the program's file and its library of PL/pgSQL from any others that come in their place;
-/// empty while one is missing.
+/// Identifies the program's file and its PL/pgSQL library, so that it changes if others take their
+/// place; empty while one is missing.
 std::string files_of(const fs::path& postgres) {
   std::string files;
   for (const auto& file : {postgres, postgres.parent_path().parent_path() / "lib" / "plpgsql.so"}) {
@@ -83,7 +83,7 @@ std::string files_of(const fs::path& postgres) {
     if (::stat(file.c_str(), &there) != 0) {
       if (file == postgres || fs::exists(file.parent_path()))
         return {};
-      continue; // installed in another way than Debian's
+      continue; // not installed as Debian does it
     }
     for (const auto number :
          {static_cast<long long>(there.st_dev), static_cast<long long>(there.st_ino),
@@ -110,7 +110,7 @@ void make_database(const ServerPlace& place) {
     return;
   const auto sql = std::string{"CREATE DATABASE "} + kDatabase;
   PQclear(PQexec(connection.get(), sql.c_str()));
-  // When it was another Regroup of this folder that made it meanwhile, that is as good.
+  // If another Regroup of this folder created it meanwhile, that is as good.
   if (!has_database(connection.get())) {
     std::string why = PQerrorMessage(connection.get());
     fail("cannot make the database " + std::string{kDatabase} + ": " +
@@ -148,8 +148,8 @@ struct EmbeddedPostgres::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  /// Locked until the server has ended. False when a living Regroup has the lock and its server
-  /// answers: then `pid` and `place.socket` are that server's.
+  /// Locks the folder until the server has ended. False if a Regroup that lives has the lock and
+  /// its server answers: then `pid` and `place.socket` are that server's.
   bool lock_directory() {
     lock = FileDescriptor{::open(directory.c_str(), O_DIRECTORY | O_CLOEXEC)};
     if (!lock)
@@ -174,7 +174,8 @@ struct EmbeddedPostgres::Impl {
   void start() {
     if (place.account)
       check_reach(directory, *place.account);
-    // The kernel told a server to stop when its Regroup was killed; asking once more does no harm.
+    // When its Regroup was killed, the kernel signalled the server to stop; another signal does no
+    // harm.
     if (const auto left = running_server(place.data); left && !stop_server(left->pid, place.data))
       fail("the server that an earlier Regroup left in " + directory.string() +
            " does not stop: end process " + std::to_string(left->pid));
@@ -213,9 +214,9 @@ struct EmbeddedPostgres::Impl {
   ServerPlace place;
   FileDescriptor lock;
   bool is_ours = false;
-  fs::path postgres;        // the program that runs
-  std::string started_from; // its files then, see files_of()
-  std::string seen;         // the same at the last look
+  fs::path postgres;        // the program that is running
+  std::string started_from; // its files at the start, see files_of()
+  std::string seen;         // its files at the last call
   std::optional<PostgresServer> server;
   pid_t pid = -1;
 };

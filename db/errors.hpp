@@ -6,15 +6,15 @@
 
 namespace regroup::db {
 
-/// What a replica knows of a transaction's end (contract, "In doubt"). There are these four, and
-/// this is the one place that names them.
+/// What a replica knows about how a transaction ended (contract, "In doubt"). These are the only
+/// four possibilities, and they are named here alone.
 enum class Ended : std::uint8_t {
-  unsent,  // COMMIT never left, in one trip no byte at all: nothing was changed, nor will be
+  unsent,  // COMMIT was not sent (in one round trip: not a byte): nothing was changed, nor will be
   refused, // PostgreSQL itself answered one of our statements with an ERROR, and the session is in
            // step again: it rolled back
   kept,    // COMMIT completed without a warning, and the whole answer was read
-  unknown // anything else. It may be there, or its bytes may lie unread in a socket or a pooler and
-          // be run later: settlement.hpp finds out
+  unknown  // anything else. It may have committed, or its bytes may lie unread in a socket or a
+           // pooler and be run later: settlement.hpp finds out
 };
 
 /// A transaction that was not kept. what() is PostgreSQL's or libpq's own message: for the log,
@@ -27,8 +27,8 @@ public:
   /// Never `kept`.
   Ended ended() const { return ended_; }
 
-  /// Five characters (PostgreSQL manual, appendix A), `RG001` or `RG002`, raised by
-  /// functions/migrate.sql and others; empty where PostgreSQL said none.
+  /// Five characters (PostgreSQL manual, appendix A), or `RG001` or `RG002`, which
+  /// functions/migrate.sql and others raise; empty if PostgreSQL gave none.
   const std::string& sqlstate() const { return sqlstate_; }
 
 private:

@@ -1,6 +1,6 @@
 #pragma once
-// What events.cpp sends, and administration.cpp for webhooks. functions/events.sql says which rows
-// are locked, and in what order.
+// Statements of events.cpp, and of administration.cpp for webhooks. functions/events.sql says which
+// rows they lock, and in what order.
 #include "db/statements.hpp"
 
 namespace regroup::db::statements {
@@ -18,11 +18,11 @@ inline constexpr Statement has_endpoints{
     "regroup_has_endpoints",
     "SELECT EXISTS (SELECT FROM regroup_webhook_endpoints WHERE is_active) AS has_endpoints"};
 
-/// The secret is answered this once.
+/// Returns the secret, this once only.
 inline constexpr Statement insert_webhook{
     "regroup_insert_webhook",
     "INSERT INTO regroup_webhook_endpoints (id, url, secret) VALUES ($1::uuid, $2::text, $3::text) "
-    "ON CONFLICT (id) DO UPDATE SET url = excluded.url " // asked for again: the answer was lost
+    "ON CONFLICT (id) DO UPDATE SET url = excluded.url " // asked again: the answer was lost
     "RETURNING json_build_object('id', id, 'url', url, 'secret', secret, "
     "'created_at', regroup_utc_text(created_at)) AS document"};
 
@@ -35,7 +35,7 @@ inline constexpr Statement delete_webhook{"regroup_delete_webhook",
 inline constexpr Statement enable_webhook{"regroup_enable_webhook",
                                           "SELECT regroup_enable_webhook_v1($1) AS enabled"};
 
-/// A page in the order in which they happened; no row where there is no such endpoint.
+/// A page in the order in which the events happened; no row if there is no such endpoint.
 inline constexpr Statement list_dead_events{
     "regroup_list_dead_events",
     "SELECT regroup_dead_events_json(w.id, $2::bigint, $3::int) AS document "

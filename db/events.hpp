@@ -5,8 +5,8 @@
 
 namespace regroup::db {
 
-/// What a replica's sender asks for. Throws NotKept: what was claimed in doubt is due again when
-/// its lease is over.
+/// Jobs of a replica's webhook sender. Throws NotKept: if the end of a claim is unknown, the
+/// claimed events are due again when their lease expires.
 Task<domain::Answer> work_on_events(Session& session, const domain::EventJob& job);
 
 } // namespace regroup::db

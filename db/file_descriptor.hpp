@@ -7,10 +7,10 @@
 
 namespace regroup::db {
 
-/// What the last system call that failed has to say.
+/// The message for errno, which the last failed system call has set.
 inline std::string errno_text() { return std::generic_category().message(errno); }
 
-/// An open file descriptor that is closed with its owner.
+/// An open file descriptor, closed by its owner's destructor.
 class FileDescriptor {
 public:
   FileDescriptor() = default;

@@ -18,7 +18,7 @@ using domain::ChangeGroupDevices;
 using domain::Refusal;
 using domain::Refused;
 
-/// The words of regroup_change_devices_v1, of a whole change and of one device.
+/// The outcomes of regroup_change_devices_v1, for a whole change and for one device.
 constexpr std::pair<std::string_view, Refused> kRefusals[]{
     {"unauthorized", Refused::unauthorized},
     {"idempotency_mismatch", Refused::idempotency_mismatch},
@@ -38,7 +38,7 @@ Refused refusal_from(std::string_view word) {
   return found->second;
 }
 
-/// `verdicts` has one word for each device.
+/// `verdicts` holds one outcome per device, in the order of the device ids.
 std::vector<domain::DeviceResult> results_from(const ChangeGroupDevices& change,
                                                std::string_view verdicts) {
   std::vector<domain::DeviceResult> results;
@@ -52,8 +52,7 @@ std::vector<domain::DeviceResult> results_from(const ChangeGroupDevices& change,
   return results;
 }
 
-/// Of a change that is to be whole or nothing: the first device that stood in its way gives the
-/// reason.
+/// For a change that is all or nothing: the first refused device gives the reason.
 Refusal refusal_of_all(const ChangeGroupDevices& change, const Reply& reply) {
   auto results = results_from(change, reply.text(0, "verdicts"));
   const auto counts = [](const domain::DeviceResult& each) {
@@ -95,7 +94,7 @@ Answer answer_from(const Reply& reply, const ChangeGroupDevices& change) {
   return done;
 }
 
-/// From BEGIN to COMMIT in one round trip, as a migration.
+/// From BEGIN to COMMIT in one round trip, like a migration.
 Task<Answer> attempt(Session& session, const ChangeGroupDevices& change) {
   auto parameters = parameters_of(change);
   const Reply reply =
@@ -103,7 +102,8 @@ Task<Answer> attempt(Session& session, const ChangeGroupDevices& change) {
   co_return decoded(reply, [&](const Reply& kept) { return answer_from(kept, change); });
 }
 
-/// Another program's row where this change was to put one, or none where it was to find one.
+/// Another program inserted a row that this change was to insert (23505), or deleted one that it
+/// needs (23503).
 bool has_crossed(const NotKept& why) {
   return why.ended() == Ended::refused && (why.sqlstate() == "23505" || why.sqlstate() == "23503");
 }

@@ -5,12 +5,11 @@
 
 namespace regroup::db {
 
-/// Runs the change, with its retries and its settlement, to an outcome that is true.
+/// Runs the change, including retries and settlement, to an outcome that is true.
 Task<domain::Answer> change_group_devices(const OperationTools& tools,
                                           const domain::ChangePtr& change);
 
-/// Out of a reply of regroup_change_devices_v1 or regroup_settle_v1. Throws where it holds no such
-/// thing.
+/// From a reply of regroup_change_devices_v1 or regroup_settle_v1. Throws if it holds none.
 domain::GroupDevicesChanged changed_from(const domain::ChangeGroupDevices& change,
                                          const Reply& reply);
 

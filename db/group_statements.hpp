@@ -1,7 +1,7 @@
 #pragma once
 #include "db/statements.hpp"
 
-/// RFC 3339 in UTC, as every answer has it. Some columns of an adopted database have no time zone.
+/// RFC 3339 in UTC, as in every answer. Some columns of an adopted database have no time zone.
 #define REGROUP_UTC(column)                                                                        \
   "to_char((" column ")::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
@@ -15,7 +15,7 @@ inline constexpr Statement change_devices{
         "o_changed_at") " AS at "
                         "FROM regroup_change_devices_v1($1, $2, $3, $4, $5, $6, $7, $8)"};
 
-// listings.cpp: a count and a page for each list, in an order that stays. None takes a lock.
+// listings.cpp: a count and a page for each list, in a stable order. None takes a lock.
 
 inline constexpr Statement count_members{
     "regroup_count_members", "SELECT count(*) FROM group_memberships WHERE group_id = $1"};
@@ -50,7 +50,7 @@ inline constexpr Statement list_groups{
                                                                       "BY m.joined_at, g.id LIMIT "
                                                                       "$3 OFFSET $4"};
 
-/// Is there such a device, and is it the user's?
+/// Does the device exist, and is it the user's?
 inline constexpr Statement find_device_owner{
     "regroup_find_device_owner",
     "SELECT owner_user_id IS NOT DISTINCT FROM $2::uuid AS is_owner FROM devices "

@@ -26,7 +26,7 @@ Inspection Comparison::run() {
   }
   carry_over();
   check_own_names();
-  for (const auto& statement : statements_) // types first: no row is asked about a wrong one
+  for (const auto& statement : statements_) // types first: the rows of a wrong one are not read
     std::visit([this](const auto& what) { check_types(what); }, statement.what);
   const SchemaStep* step = nullptr;
   for (const auto& statement : statements_) {
@@ -104,7 +104,7 @@ std::string Inspection::stop() const {
 
 namespace {
 
-/// In another encoding a name would be refused or, worse, be stored as other characters.
+/// With another encoding a name would be refused or, worse, stored as other characters.
 std::optional<Finding> other_encoding(pqxx::work& work) {
   const auto row = work.exec("SELECT current_setting('server_encoding') AS server, "
                              "current_setting('client_encoding') AS client")
@@ -127,8 +127,8 @@ std::optional<Finding> other_encoding(pqxx::work& work) {
 Inspection inspect_once(const config::Settings::Database& settings) {
   pqxx::connection connection{conninfo(settings)};
   pqxx::work work{connection};
-  // READ COMMITTED, and no longer than it takes: an index that is built meanwhile waits for
-  // whoever holds a snapshot that is older than it is.
+  // READ COMMITTED, and no longer than needed: an index that is being built waits for every
+  // transaction whose snapshot is older.
   work.exec("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = 0");
   if (auto other = other_encoding(work))
     return {{*std::move(other)}, {}};
@@ -139,8 +139,8 @@ Inspection inspect_once(const config::Settings::Database& settings) {
 
 Inspection inspect_schema(const config::Settings::Database& settings) {
   try {
-    // Somebody who alters several tables at once may wait for one that was read here and hold one
-    // that is to be read next; PostgreSQL then ends either wait.
+    // A session that alters several tables at once may wait for one that was read here, and hold
+    // one that is to be read next; PostgreSQL then ends one of the two waits.
     for (int tries = 1; tries < kMostInspections; ++tries)
       try {
         return inspect_once(settings);

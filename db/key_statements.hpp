@@ -1,6 +1,6 @@
 #pragma once
-// API keys: what administration.cpp and admin.cpp (`regroup api-key`) send. None takes a lock but
-// revoke_api_key, on its row.
+// API keys: statements of administration.cpp and admin.cpp (`regroup api-key`). None takes a lock,
+// except revoke_api_key on its row.
 #include "db/statements.hpp"
 
 #define REGROUP_KEY                                                                                \

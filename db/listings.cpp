@@ -20,11 +20,11 @@ std::optional<bool> optional_flag(const Row& row, const char* column) {
 struct List {
   const Statement& count;
   Parameters counted;
-  const Statement& page; // with the page's size and offset behind its parameters
+  const Statement& page; // its last parameters are the page's size and offset
   Parameters parameters;
 };
 
-/// The last two statements of a job.
+/// Runs the count and the page, the last two statements of a job, and commits.
 template <class Item>
 Task<domain::Page<Item>> page_of(Transaction& transaction, const domain::PageNumber& number,
                                  List list, Item (*item)(const Row&)) {

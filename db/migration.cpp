@@ -76,8 +76,8 @@ MigrationCompleted completed_from_audit(const Row& row) {
   return done;
 }
 
-/// Tells the migration's progress when a worker took it up, the first time, and for how long it
-/// was with workers.
+/// Records in the migration's progress when a worker first took it, and at its end how long that is
+/// ago.
 class WorkerTime {
 public:
   WorkerTime(const MigrationCommand& command, Clock::time_point started) : command_(command) {
@@ -139,7 +139,7 @@ Answer answer_of(const Reply& reply, const MigrationCommand& command, const Sche
   const std::string_view outcome = reply.text(0, "outcome");
   if (outcome != "completed" && outcome != "replayed")
     return refusal_of(outcome, reply, command, limit_for(command, facts));
-  if (reply.is_null(0, "o_group_id")) { // replayed, and another program has deleted the group since
+  if (reply.is_null(0, "o_group_id")) { // replayed, but another program has deleted the group since
     Refusal refusal = refusal_about(command, Refused::already_migrated);
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
     return refusal;
@@ -150,7 +150,7 @@ Answer answer_of(const Reply& reply, const MigrationCommand& command, const Sche
 }
 
 /// From BEGIN to COMMIT in one round trip; see transaction.hpp, and functions/migrate.sql for why a
-/// COMMIT that follows a refusal commits nothing.
+/// COMMIT after a refusal commits nothing.
 Task<Answer> attempt(const MigrationTools& tools, const MigrationCommand& command,
                      Clock::time_point started) {
   auto parameters = parameters_of(command, tools.facts, started);

@@ -11,7 +11,7 @@
 
 namespace regroup::db {
 
-/// What a migration is run with. All of it outlives the migration.
+/// What running a migration needs. All of it must outlive the migration.
 struct MigrationTools {
   Session& session;
   const SchemaFacts& facts;
@@ -19,22 +19,23 @@ struct MigrationTools {
   domain::Metrics& metrics;
 };
 
-/// One migration, with its retries, to an outcome that is true. Throws nothing but what is a
-/// defect.
+/// Runs one migration, including its retries, to an outcome that is true. Throws ConnectionLost
+/// (settlement.hpp); anything else is a defect.
 Task<domain::Answer> migrate(const MigrationTools& tools, const domain::MigrationPtr& command);
 
 /// A refusal with the details that its code documents.
 domain::Refusal refusal_about(const domain::MigrationCommand& command, domain::Refused reason);
 
-/// Out of a reply of regroup_migrate_v2 or regroup_settle_v1. Throws where it holds no such thing.
+/// From a reply of regroup_migrate_v2 or regroup_settle_v1. Throws if it holds none.
 domain::MigrationCompleted completed_from(const Reply& reply);
 
-/// An outcome of regroup_migrate_v2 or regroup_plan_v2, which has its details, as a caller is told
-/// of it; not for success. `limit`: of devices, as the function was told.
+/// The caller's refusal for an outcome of regroup_migrate_v2 or regroup_plan_v2 and its details;
+/// not for success. `limit`: the number of devices that was passed to the function.
 domain::Refusal refusal_of(std::string_view outcome, const Reply& reply,
                            const domain::MigrationCommand& command, std::int64_t limit);
 
-/// A migration's audit row, as its initiator or an administrator may see it; else `not_found`.
+/// A migration's audit row, if its initiator or an administrator asks for it; otherwise
+/// `not_found`.
 Task<domain::Answer> find_migration(Session& session, const domain::FindMigration& query);
 
 } // namespace regroup::db

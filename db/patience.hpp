@@ -7,40 +7,41 @@
 
 namespace regroup::db {
 
-/// How long a session waits for its server, and the end of that wait. A server that was stopped
-/// goes on acknowledging what it is sent, by its kernel, so nothing else ends it: neither TCP nor
-/// the timeouts that the server itself was told. Some other thread calls end_if_over() now and
-/// then; it shuts the socket, and the wait ends as on a connection that broke.
+/// Limits how long a session waits for its server. The kernel of a server whose processes were
+/// stopped goes on acknowledging what it receives, so neither TCP nor the timeouts that the server
+/// itself was given end the wait. The worker calls end_if_over() now and then; it shuts the socket
+/// down, and the wait ends as on a broken connection.
 class Patience {
 public:
   using Clock = std::chrono::steady_clock;
 
-  /// For a server, a network and a machine that are busy.
+  /// Allowance for a busy server, network or machine.
   static constexpr std::chrono::seconds margin{2};
 
-  /// `trip`: how long a server that works may take for its answer to what is sent at once.
+  /// `trip`: how long a working server may take to answer what is sent in one round trip.
   explicit Patience(std::chrono::milliseconds trip) : trip_(trip) {}
 
-  /// For a job: no wait lasts longer than to its deadline, nor than `at_most`, and a margin.
+  /// For the next job: a wait lasts no longer than until `deadline`, nor longer than `at_most`,
+  /// plus the margin.
   void allow(domain::Deadline deadline, std::chrono::milliseconds at_most);
   void allow(domain::Deadline deadline) { allow(deadline, trip_); }
 
-  /// Of the connection that is used from here on; until forget(). The number is libpq's, who closes
-  /// it when it reads the end of the connection; it is watched under another one. Throws
-  /// std::system_error when there is none to be had.
+  /// The socket of the connection that is used from here on, until forget(). libpq owns that
+  /// descriptor and closes it when it reads the end of the connection, so this watches a duplicate.
+  /// Throws std::system_error if it cannot be duplicated.
   void watch(int socket);
   void forget() noexcept;
-  /// That other number, until forget().
+  /// The duplicate, until forget().
   int socket() const;
 
   void begin() noexcept;
   void end() noexcept;
 
-  /// From any thread. `outdated`: whatever the limits are, the server was replaced by another one.
-  /// Whether a wait was ended by it.
+  /// From any thread. Ends the wait if it is over its limit, or in any case if `outdated` (the
+  /// server was replaced by another). Returns whether it ended a wait.
   bool end_if_over(bool outdated) noexcept;
 
-  /// Whether the connection that was watched last was given up because the server was silent.
+  /// Whether the connection that was watched last was given up because its server was silent.
   bool was_silent() const noexcept;
 
   class Wait {
@@ -56,7 +57,7 @@ public:
 
 private:
   const std::chrono::milliseconds trip_;
-  domain::Deadline deadline_ = domain::Deadline::max(); // these two are the session's thread's own
+  domain::Deadline deadline_ = domain::Deadline::max(); // these two: the current job's
   std::chrono::milliseconds at_most_ = trip_;
   mutable std::mutex mutex_;
   FileDescriptor socket_;

@@ -55,15 +55,16 @@ Task<Answer> check_health(Session& session) {
   co_return domain::Healthy{};
 }
 
-/// Sent again after an end that is unknown, it comes to the same. Not so the events of a replica's
-/// sender, which asks again by itself; operations settle their doubts (settlement.hpp).
+/// Whether the job may be sent again after an unknown end, with the same result. Not an event job:
+/// a replica's sender asks again by itself. Not an operation: it settles its doubt
+/// (settlement.hpp).
 bool can_be_repeated(const domain::Job& job) {
   return !std::holds_alternative<domain::EventJob>(job) && !domain::operation_of(job);
 }
 
 } // namespace
 
-/// What the jobs of a store run over. Each has it until its end.
+/// What a store's jobs use. Each running job shares its ownership.
 class PgStore::Jobs {
 public:
   Jobs(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
@@ -73,7 +74,7 @@ public:
 
   static Task<bool> connect(std::shared_ptr<Jobs> jobs);
 
-  /// Throws nothing: what the job throws is a defect, and answered as one.
+  /// Throws nothing: an exception from the job is a defect, and is answered as one.
   static Task<Worked> work(std::shared_ptr<Jobs> jobs, std::shared_ptr<const domain::Job> job,
                            bool doubted);
 
@@ -98,7 +99,7 @@ private:
 
 namespace {
 
-/// To a job that nothing more is known of. What became of an operation is not known then.
+/// The answer to a job after a defect. If it was an operation, its outcome is not known.
 Answer defect(const domain::Job& job) {
   if (const auto operation = domain::operation_of(job))
     return domain::no_outcome(domain::Settle{*operation, {}});
@@ -120,7 +121,7 @@ void PgStore::connect(std::function<void(bool)> done) noexcept {
     asio::co_spawn(
         loop_, Jobs::connect(jobs_),
         [done](const std::exception_ptr& why, bool connected) { done(!why && connected); });
-  } catch (const std::exception&) { // no memory
+  } catch (const std::exception&) { // out of memory
     done(false);
   }
 }
@@ -133,7 +134,7 @@ void PgStore::run(domain::Job job, bool doubted,
                    [shared, done](const std::exception_ptr& why, Worked how) {
                      done(why ? Worked{defect(*shared)} : std::move(how));
                    });
-  } catch (const std::exception&) { // no memory: nothing was begun
+  } catch (const std::exception&) { // out of memory: the job was not begun
     done({doubted ? defect(*shared) : Answer{Refusal{.reason = Refused::internal}}});
   }
 }
@@ -149,7 +150,7 @@ Task<bool> PgStore::Jobs::connect(std::shared_ptr<Jobs> jobs) {
     }
     co_await jobs->session_.connect();
     co_return true;
-  } catch (const std::exception&) { // what there is to say is in the log
+  } catch (const std::exception&) { // already logged
     jobs->session_.drop();
     co_return false;
   }
@@ -163,7 +164,7 @@ Task<bool> PgStore::Jobs::still_answers() {
   co_return std::holds_alternative<Reply>(outcome);
 }
 
-/// A probe has to be told of a server that is silent sooner than anybody else.
+/// A health probe must learn of a silent server sooner than any other job.
 void PgStore::Jobs::allow(const domain::Job& job) {
   const bool is_probe = std::holds_alternative<domain::CheckHealth>(job);
   session_.patience().allow(is_probe ? Clock::now() : domain::deadline_of(job));
@@ -184,7 +185,7 @@ Task<Worked> PgStore::Jobs::work(std::shared_ptr<Jobs> jobs, std::shared_ptr<con
   } catch (const std::exception& why) {
     jobs->log_.event(domain::LogLevel::error, "database.defect",
                      {{"error", std::string_view{why.what()}}});
-    session.drop(); // whatever it was, do not go on with a connection in an unknown state
+    session.drop(); // whatever happened, do not go on with a connection in an unknown state
     co_return left_with(defect(*job));
   }
 }

@@ -12,10 +12,10 @@
 
 namespace regroup::db {
 
-/// domain::Store on PostgreSQL: one connection.
+/// domain::Store on PostgreSQL, over one connection.
 class PgStore final : public domain::Store {
 public:
-  /// What is passed by reference outlives the store and its jobs.
+  /// The references must outlive the store and its jobs.
   PgStore(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
           Connector& connector, const SchemaFacts& facts, domain::Log& log,
           domain::Metrics& metrics);
@@ -29,7 +29,7 @@ public:
 private:
   class Jobs;
 
-  std::shared_ptr<Jobs> jobs_; // what is under way has it as well
+  std::shared_ptr<Jobs> jobs_; // shared with the jobs that are running
   asio::any_io_executor loop_;
 };
 

@@ -18,7 +18,7 @@ bool is_success(const Result& result) {
 
 Failure failure_of(const Result& result, const PGconn* connection) {
   const char* sqlstate = result ? PQresultErrorField(result.get(), PG_DIAG_SQLSTATE) : nullptr;
-  if (sqlstate == nullptr) // libpq's own word of it, or none
+  if (sqlstate == nullptr) // libpq's own message, or none
     return {{}, result ? PQresultErrorMessage(result.get()) : PQerrorMessage(connection), false};
   return {
       sqlstate, PQresultErrorMessage(result.get()),
@@ -73,7 +73,7 @@ bool Pipeline::finish() {
     return in_step_;
   while (read_ < sent_.size())
     next();
-  const auto mark = next_result(); // a connection that broke has none
+  const auto mark = next_result(); // none if the connection broke
   in_step_ = mark && PQresultStatus(mark.get()) == PGRES_PIPELINE_SYNC &&
              PQexitPipelineMode(connection_.handle()) != 0;
   return in_step_;
@@ -137,7 +137,7 @@ Pipeline::Answer Pipeline::next() {
   return {Reply{result}, {}, warned_};
 }
 
-/// The one result of a statement, and the nothing that stands behind it.
+/// The one result of a statement; also takes the null that follows it.
 Result Pipeline::take() {
   auto result = next_result();
   if (result)
@@ -157,7 +157,8 @@ Result Pipeline::next_result() {
   return next.result;
 }
 
-/// Notices are heard in their place between the results, as these are read.
+/// libpq passes notices to the receiver as results are read, so they belong to the result just
+/// read.
 Pipeline::Arrived Pipeline::from_libpq() {
   auto result = owned(PQgetResult(connection_.handle()));
   const bool warned = connection_.warned();

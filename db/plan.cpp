@@ -41,7 +41,7 @@ Answer plan_from(const Reply& reply, const domain::MigrationCommand& command, st
   if (plan.obstacle && plan.obstacle->reason == Refused::unauthorized)
     return *plan.obstacle;
   if (command.into_group) {
-    // That group's, unless another is in the way (already_migrated).
+    // The group's own name and slug, unless another group is in the way (already_migrated).
     const bool is_its_own = !reply.is_null(0, "o_slug");
     plan.authenticated_group_id = command.authenticated_group_id;
     plan.name = is_its_own ? reply.text(0, "o_name") : "";
@@ -63,7 +63,7 @@ Task<Answer> plan(Session& session, const SchemaFacts& facts,
   const std::int64_t limit = std::min(command.max_devices, facts.most_devices);
   const std::string slug = domain::cut_slug(command.slug, facts.slug_width);
   auto parameters = parameters_of(command, slug, limit);
-  // A STABLE function: PostgreSQL lets it write nothing, so there is nothing to roll back.
+  // The function is STABLE, so PostgreSQL lets it write nothing and there is nothing to roll back.
   const Reply reply = co_await run_in_one_trip(session, statements::plan, std::move(parameters));
   co_return decoded(reply,
                     [&](const Reply& found) { return plan_from(found, command, slug, limit); });

@@ -6,7 +6,7 @@
 
 namespace regroup::db {
 
-/// What a migration would do, or what would stop it: a `MigrationPlan`, or `unauthorized`.
+/// What a migration would do, or what would prevent it: a `MigrationPlan`, or `unauthorized`.
 Task<domain::Answer> plan(Session& session, const SchemaFacts& facts,
                           const domain::MigrationCommand& command);
 

@@ -34,7 +34,7 @@ std::string stable_name(const std::string& text) {
   throw std::runtime_error{"cannot use " + folder.string() + " as a folder: " + errno_text()};
 }
 
-/// By descriptor and without following links: as root, what is chowned is what was opened.
+/// By descriptor and without following links, so that as root we chown what we opened.
 struct stat open_folder(const fs::path& folder, const std::optional<Account>& owner) {
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
     throw std::runtime_error{"cannot make the folder " + folder.string() + ": " + errno_text()};
@@ -42,7 +42,7 @@ struct stat open_folder(const fs::path& folder, const std::optional<Account>& ow
   struct stat status {};
   if (!opened)
     refuse(folder);
-  // In this order: whoever fills the folder beside us has changed its owner before.
+  // In this order: a process that fills the folder at the same time has changed its owner before.
   std::error_code why;
   const bool empty = fs::is_empty(folder, why);
   if (::fstat(opened.get(), &status) != 0)

@@ -35,7 +35,7 @@ std::set<fs::path> candidate_folders() {
   return folders;
 }
 
-/// What `postgres --version` says: "postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)".
+/// Parses `postgres --version`: "postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)".
 std::optional<PostgresPrograms> programs_in(const fs::path& folder) {
   PostgresPrograms found{folder / "initdb", folder / "postgres", 0, {}};
   if (::access(found.initdb.c_str(), X_OK) != 0 || ::access(found.postgres.c_str(), X_OK) != 0)
@@ -44,7 +44,7 @@ std::optional<PostgresPrograms> programs_in(const fs::path& folder) {
   std::string name, product;
   if (!(said >> name >> product >> found.version) || product != "(PostgreSQL)")
     return std::nullopt;
-  std::istringstream{found.version} >> found.major; // 0 where it is no number: fits nobody
+  std::istringstream{found.version} >> found.major; // 0 if it is not a number: never fits
   return found;
 }
 

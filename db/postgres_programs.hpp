@@ -12,9 +12,9 @@ struct PostgresPrograms {
   std::string version; // "15.20"
 };
 
-/// The newest installed PostgreSQL (15 or later), or the newest of one major version, since a data
-/// folder can be read by the major version alone that made it. Looked for on the PATH, where
-/// `pg_config` says, and where Debian installs it. Throws std::runtime_error with one line.
+/// The newest installed PostgreSQL (15 or later), or the newest of one major version, since only
+/// the major version that made a data folder can read it. Searches the PATH, the folder that
+/// `pg_config` names, and where Debian installs it. Throws std::runtime_error with one line.
 PostgresPrograms find_postgres_programs();
 PostgresPrograms find_postgres_programs(int major);
 

@@ -18,16 +18,16 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kFastShutdown = 30s;      // then SIGQUIT: the next start recovers from the log
+constexpr auto kFastShutdown = 30s;      // then SIGQUIT: the next start recovers from the WAL
 constexpr auto kImmediateShutdown = 10s; // the postmaster itself kills its children after 5 s
 constexpr std::uintmax_t kLogLimitBytes = 16u << 20;
 
-/// Nothing of ours leaks in: PGPORT, PGDATA and the like would change the server's defaults.
+/// A clean environment: PGPORT, PGDATA and the like would change the server's defaults.
 std::vector<std::string> environment() {
   return {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC"};
 }
 
-/// The server's log, open for appending, and how to quote what was said since.
+/// The server's log, open for appending; quotes what was logged since.
 class Log {
 public:
   explicit Log(const fs::path& path) : path_{path} {
@@ -43,13 +43,13 @@ public:
 
   int descriptor() const { return file_.get(); }
 
-  /// What went wrong, followed by what the server says of it.
+  /// Throws `what`, followed by the server's own complaint.
   [[noreturn]] void fail(const std::string& what) const {
     const auto complaint = last_complaint(log_since(path_, from_));
     throw std::runtime_error{what + (complaint.empty() ? "" : "; its log says: " + complaint)};
   }
 
-  /// Anywhere, not in the last line alone: what is left of a killed server writes here as well.
+  /// Searches all lines, not only the last: the remains of a killed server log here as well.
   bool says(const std::string& words) const {
     return log_since(path_, from_).find(words) != std::string::npos;
   }
@@ -60,7 +60,7 @@ private:
   std::uintmax_t from_ = 0;
 };
 
-/// A value of a libpq connection string.
+/// Quoted for a libpq connection string.
 std::string quoted(const std::string& text) {
   std::string result = "'";
   for (const char character : text) {
@@ -102,7 +102,7 @@ ChildProcess::Options postmaster(const ServerPlace& place, const PostgresProgram
   return options;
 }
 
-/// Whether it answered; false when it ended before. Throws when it does neither in time.
+/// True once it answers; false if it ended before. Throws if neither happens in time.
 bool came_up(ChildProcess& process, const ServerPlace& place, Clock::time_point deadline,
              const Log& log) {
   while (!process.wait(10ms)) {
@@ -139,7 +139,7 @@ void initialise_data(const ServerPlace& place, const PostgresPrograms& programs,
   if (status != 0)
     log.fail("initdb " + std::string{status ? "failed" : "did not end in time"} + " in " +
              unfinished.string());
-  // One syncfs instead of initdb's fsync of each of a thousand files: 0.2 s where that took 4 s.
+  // One syncfs instead of initdb's fsync of each of a thousand files: 0.2 s instead of 4 s.
   const FileDescriptor parent{::open(place.data.parent_path().c_str(), O_DIRECTORY | O_CLOEXEC)};
   if (::syncfs(parent.get()) != 0)
     log.fail("cannot write " + unfinished.string() + " to disk: " + errno_text());
@@ -155,7 +155,7 @@ PostgresServer::PostgresServer(const ServerPlace& place, const PostgresPrograms&
     process_ = std::make_unique<ChildProcess>(postmaster(place, programs, settings, log));
     if (came_up(*process_, place, deadline, log))
       return;
-    // After a kill of the postmaster alone its children need a moment to notice.
+    // After a kill of the postmaster alone, its children need a moment to notice.
     if (!log.says("still in use") || Clock::now() > deadline)
       log.fail("the server on " + place.data.string() + " did not start");
     std::this_thread::sleep_for(100ms);
@@ -167,7 +167,7 @@ PostgresServer::~PostgresServer() {
   if (process_->wait(kFastShutdown))
     return;
   process_->signal(SIGQUIT);
-  process_->wait(kImmediateShutdown); // what is still there then, ~ChildProcess kills
+  process_->wait(kImmediateShutdown); // ~ChildProcess kills what is still there then
 }
 
 bool stop_server(pid_t postmaster, const fs::path& data) {

@@ -66,10 +66,10 @@ Task<Answer> publish_running(Session& session, const domain::PublishRunning& job
 
 namespace {
 
-/// The settlement of a migration that was refused after its 202: its failed row.
+/// Parameters that settle a migration refused after its 202, by a failed audit row.
 Parameters refusal_parameters(const domain::EndRunning& job) {
   const auto& migration = *job.migration;
-  std::optional<Clock::time_point> started; // not all come to a worker
+  std::optional<Clock::time_point> started; // not every migration reaches a worker
   if (migration.progress && migration.progress->has_run())
     started = migration.received + std::chrono::microseconds{migration.progress->queue_us};
   return settlement_of(job.migration, "none", job.error_code, job.error_message, started);

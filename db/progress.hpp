@@ -8,16 +8,16 @@
 
 namespace regroup::db {
 
-/// A replica that has published nothing of its migrations for this long may be dead (it does so
-/// once a second at least: http/progress_publisher.hpp).
+/// A replica that has not published its migrations for this long may be dead (it publishes at least
+/// once a second: http/progress_publisher.hpp).
 inline constexpr std::chrono::milliseconds kSilentReplica{10'000};
 
 Task<domain::Answer> note_running(Session& session, const domain::NoteRunning& job);
 Task<domain::Answer> publish_running(Session& session, const domain::PublishRunning& job);
 Task<domain::Answer> end_running(Session& session, const domain::EndRunning& job);
 
-/// A migration that runs, on whatever replica; nothing when none does, and then the audit tells.
-/// Settles what a dead replica left (functions/running.sql).
+/// A migration that is running on any replica; nothing if it is not running, and then the audit has
+/// its outcome. Settles what a dead replica left (functions/running.sql).
 Task<std::optional<domain::Answer>> find_running(Session& session,
                                                  const domain::FindMigration& query);
 

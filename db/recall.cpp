@@ -17,7 +17,7 @@ using domain::Refusal;
 using domain::Refused;
 using domain::Uuid;
 
-/// Only those whom it concerns are told what became of the registration group.
+/// Only users whom the migration concerns learn what became of the registration group.
 Refusal refusal_from(const Reply& reply, std::size_t row,
                      const std::string& registration_group_id) {
   if (reply.text(row, "is_active") != "t")

@@ -5,7 +5,7 @@
 
 namespace regroup::db {
 
-/// `MigrationRecalled`. Throws NotKept; it changes nothing, so it may be sent again.
+/// `MigrationRecalled`. Throws NotKept. Changes nothing, so it may be sent again.
 Task<domain::Answer> recall_migration(Session& session, const domain::RecallMigration& query);
 
 } // namespace regroup::db

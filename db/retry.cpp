@@ -30,11 +30,12 @@ Task<void> pause_before_retry(int attempt, domain::Deadline deadline) {
 
 namespace {
 
-/// What PostgreSQL promises not to have committed, and what may be otherwise a moment later.
+/// SQLSTATEs with which PostgreSQL promises that nothing was committed, and which may not occur a
+/// moment later.
 bool is_passing(std::string_view sqlstate) {
   return sqlstate == "40001"     // serialization failure
          || sqlstate == "40P01"  // deadlock
-         || sqlstate == "RG001"  // another writer was first: the next look sees it
+         || sqlstate == "RG001"  // another writer was first: the next attempt sees it
          || sqlstate == "25006"; // a standby, while a failover is under way
 }
 
@@ -52,7 +53,7 @@ Refused refusal_for(const NotKept& why) {
   const bool passing = why.ended() == Ended::unsent || is_passing(sqlstate) ||
                        sqlstate == "55P03"            // lock_timeout
                        || sqlstate == "57014"         // statement_timeout
-                       || sqlstate == "RG002"         // settled as one that never happens
+                       || sqlstate == "RG002"         // fenced by its settlement
                        || sqlstate.starts_with("53"); // disk, memory, connections
   return passing ? Refused::database_unavailable : Refused::internal;
 }

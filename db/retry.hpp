@@ -8,18 +8,18 @@
 
 namespace regroup::db {
 
-/// How often a transaction is begun at most, the first time included.
+/// The maximum number of attempts, the first included.
 inline constexpr int kMostAttempts = 4;
 
-/// Between two attempts: jitter, so that those who collided once do not collide again. Not past the
-/// deadline.
+/// Waits between two attempts, with jitter, so that those that collided do not collide again. Not
+/// past the deadline.
 Task<void> pause_before_retry(int attempt, domain::Deadline deadline);
 
-/// Whether an attempt that certainly changed nothing may well work a moment later, and there is
-/// time and reason for another. `attempts`: begun up to now.
+/// Whether an attempt that certainly changed nothing may well succeed a moment later, and there is
+/// time for another. `attempts`: started so far.
 bool is_worth_another_attempt(const NotKept& why, int attempts, domain::Deadline deadline);
 
-/// What a caller is told of a transaction that was certainly not kept; nothing was changed.
+/// The caller's answer to a transaction that was certainly not kept; nothing was changed.
 domain::Refused refusal_for(const NotKept& why);
 
 } // namespace regroup::db

@@ -14,7 +14,7 @@ std::string imagined_row(pqxx::work& work, const std::string& table, const Value
            work,
            "SELECT a.attname, quote_ident(a.attname), "
            "coalesce(pg_get_expr(d.adbin, d.adrelid), 'NULL'), "
-           // Of a domain the type below: its own CHECKs are none of the table's.
+           // A domain's base type: its own CHECKs are not the table's.
            "format_type(coalesce(nullif(t.typbasetype, 0), t.oid), "
            "  CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END), "
            "EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = a.attrelid "
@@ -36,7 +36,7 @@ std::string imagined_row(pqxx::work& work, const std::string& table, const Value
 
 namespace {
 
-/// Whether `expression` is false for the row that the SELECT list gives; NULL is no refusal.
+/// Whether `expression` is false for the row of the SELECT list; NULL passes a CHECK.
 bool is_false(pqxx::subtransaction& trial, const std::string& expression, const std::string& row) {
   return trial.exec("SELECT (" + expression + ") IS FALSE FROM (SELECT " + row + ") new_row")
       .at(0)
@@ -63,7 +63,7 @@ std::vector<std::string> broken_checks(pqxx::work& work, const std::string& tabl
       if (is_false(trial, check[1].c_str(), row))
         broken.emplace_back(check[0].c_str());
     } catch (const pqxx::sql_error&) {
-      continue; // it calls what this role may not, or reads a column that is computed
+      continue; // it calls what this role may not, or reads a generated column
     }
   return broken;
 }

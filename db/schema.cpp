@@ -25,15 +25,16 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 using When = SchemaChange::When;
 
-/// For another replica that makes the changes: an index on a large table takes its time.
+/// How long to wait for another replica that makes the changes: an index on a large table takes
+/// time.
 constexpr auto kLongestWait = 1h;
 
-/// For a table that others write to: a change that waits keeps everybody behind it waiting as well,
-/// so it waits for a moment only, lets them through, and tries again.
+/// For a table that others write to: everyone queues behind a change that waits for a lock, so it
+/// waits only for a moment, lets them through, and tries again.
 constexpr const char* kLockTimeout = "1s";
 constexpr auto kLongestTry = 2min;
 
-/// A change that needs another look afterwards is made in the first round; two would do.
+/// A change that needs a second inspection is made in the first round; two would do.
 constexpr int kMostRounds = 3;
 
 std::string in_one_line(std::string text) {
@@ -53,10 +54,10 @@ void pause(std::chrono::milliseconds span) {
   std::this_thread::sleep_for(std::chrono::milliseconds{between(generator)});
 }
 
-/// Whoever holds it changes the schema, alone. It is held by a transaction of its own that does
-/// nothing else: building an index CONCURRENTLY waits for every transaction that has a snapshot
-/// open, and this one has none. For the same reason the others do not wait for it in a statement:
-/// they try, end their transaction, and try again.
+/// Its holder alone changes the schema. A transaction of its own holds it and does nothing else:
+/// building an index CONCURRENTLY waits for every transaction with an open snapshot, and this one
+/// has none. For the same reason the other replicas do not wait for the lock in a statement: they
+/// try, end their transaction, and try again.
 class SchemaLock {
 public:
   explicit SchemaLock(const config::Settings::Database& settings)
@@ -66,7 +67,7 @@ public:
     work_.emplace(connection_);
     work_->exec("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
                 "SET LOCAL idle_in_transaction_session_timeout = 0");
-    // Any constant will do that no registration group's key is likely to be: "regroup" in ASCII.
+    // Any constant that is unlikely to be a registration group's key: "regroup" in ASCII.
     if (work_->exec("SELECT pg_catalog.pg_try_advisory_xact_lock(32196575270896000)")
             .at(0)
             .front()
@@ -76,10 +77,11 @@ public:
     return false;
   }
 
-  /// Throws where the lock was lost with its connection.
+  /// Throws if the lock was lost with its connection.
   void check() { work_->exec("SELECT"); }
 
-  /// Whether somebody builds an index here: of one that held the lock and lost it, perhaps.
+  /// Whether some session is building an index here, perhaps of a replica that held the lock and
+  /// lost it.
   bool somebody_builds() {
     return work_
         ->exec("SELECT EXISTS (SELECT FROM pg_stat_progress_create_index "
@@ -160,7 +162,7 @@ private:
         if (!is_worth_another_try(why) || Clock::now() > until)
           fail(*current, why);
       }
-      pause(500ms); // those who queued up behind it go first
+      pause(500ms); // those who queued behind it go first
     }
   }
 
@@ -173,7 +175,7 @@ private:
                                .at(0)
                                .front()
                                .as<bool>();
-      if (limited) // of the role or the database: an index may take longer
+      if (limited) // set by the role or the database: an index may take longer
         session.exec("SET statement_timeout = 0; SET lock_timeout = 0");
       session.exec(change.sql);
       if (limited)
@@ -228,7 +230,7 @@ void log_warnings(const Inspection& inspection, domain::Log& log) {
                 {{"code", std::string_view{each.code}}, {"what", std::string_view{each.what}}});
 }
 
-/// Waits for `condition`, which gives nothing to others to wait for meanwhile.
+/// Polls `condition`, which must hold nothing that others wait for.
 void wait_for(const char* what, domain::Log& log, const std::function<bool()>& condition) {
   const auto until = Clock::now() + kLongestWait;
   bool told = false;
@@ -260,7 +262,7 @@ std::vector<std::string> apply_schema(const config::Settings::Database& settings
       wait_for("another replica to change the schema", log, [&] { return lock.try_take(); });
       for (int round = 0; round < kMostRounds; ++round) {
         inspection = inspect_schema(settings);
-        if (drops_an_index(inspection)) { // or is it only not yet valid?
+        if (drops_an_index(inspection)) { // or is it only not valid yet?
           wait_for("an index that is being built", log, [&] { return !lock.somebody_builds(); });
           inspection = inspect_schema(settings);
         }
@@ -280,7 +282,7 @@ std::vector<std::string> apply_schema(const config::Settings::Database& settings
 
 bool advisory_lock_excludes(const config::Settings::Database& settings) {
   try {
-    // A key of this try's own, so that replicas that start together do not exclude each other.
+    // The key is this call's own, so that replicas that start together do not exclude each other.
     const auto try_lock = [](pqxx::work& work, const std::string& key) {
       return versions::exec_params(
                  work, "SELECT pg_catalog.pg_try_advisory_xact_lock(hashtextextended($1, 0))", key)
@@ -301,7 +303,7 @@ bool advisory_lock_excludes(const config::Settings::Database& settings) {
     }
     holder.abort();
     pqxx::work other{second};
-    return try_lock(other, key); // and the end of the transaction gives it back
+    return try_lock(other, key); // the end of the transaction released it
   } catch (const pqxx::failure& why) {
     explain(why);
   }

@@ -15,11 +15,11 @@
 namespace regroup::db {
 namespace {
 
-/// The most that limits.max_devices_per_group can be.
+/// The upper limit of limits.max_devices_per_group.
 constexpr std::int64_t kMostDevices = 1000000;
 
 std::size_t slug_width(pqxx::work& work, std::size_t ours) {
-  // A varchar's width is its type modifier less the 4 bytes of a header; text has none.
+  // A varchar's width is its type modifier minus the 4 bytes of a header; text has none.
   const auto width =
       work.exec("SELECT min(CASE WHEN atttypmod > 0 THEN atttypmod - 4 END) FROM pg_attribute "
                 "WHERE (attrelid, attname) IN (('devices'::regclass, 'group_id'), "
@@ -29,9 +29,9 @@ std::size_t slug_width(pqxx::work& work, std::size_t ours) {
   return width.is_null() ? ours : std::min(ours, width.as<std::size_t>());
 }
 
-/// A query for the values of `groups.max_devices` that every CHECK on it lets in; PostgreSQL itself
-/// evaluates them, on a row that has the defaults of its other columns. Empty where there is no
-/// CHECK. Gives the numbers from $1 to $2 with `fine`.
+/// A query for which numbers from $1 to $2 every CHECK on `groups.max_devices` accepts, in the
+/// column `fine`. PostgreSQL itself evaluates the CHECKs, on a row with the defaults of the other
+/// columns. Empty if there is no CHECK.
 std::string checked_numbers(pqxx::work& work) {
   const auto checks = work.exec(
       "SELECT pg_get_expr(c.conbin, c.conrelid) FROM pg_constraint c "
@@ -59,8 +59,8 @@ std::optional<std::int64_t> first_number(pqxx::work& work, const std::string& nu
   return found.empty() ? std::nullopt : std::optional{found.front().front().as<std::int64_t>()};
 }
 
-/// The default of `groups.max_devices`, and how many devices a group can have beyond it: the run of
-/// numbers that begins there, and ends where a CHECK or the column's type does.
+/// The default of `groups.max_devices`, and the largest group that it allows: the run of accepted
+/// numbers that begins at the default, up to where a CHECK or the column's type ends it.
 void read_max_devices(pqxx::work& work, SchemaFacts& facts) {
   const auto column =
       work.exec("SELECT pg_get_expr(d.adbin, d.adrelid), "
@@ -83,7 +83,7 @@ void read_max_devices(pqxx::work& work, SchemaFacts& facts) {
   if (facts.default_max_devices < 1 ||
       first_number(work, numbers, "NOT fine", facts.default_max_devices,
                    facts.default_max_devices)) {
-    // No default, or one that the CHECK refuses: the smallest that it lets in.
+    // No default, or one that a CHECK refuses: take the smallest accepted number.
     const auto smallest = first_number(work, numbers, "fine", 1, end);
     facts.default_max_devices = static_cast<int>(smallest.value_or(0));
   }

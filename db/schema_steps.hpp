@@ -10,17 +10,17 @@ struct SchemaStep {
   std::string_view sql;
 };
 
-// The definitions are made by cmake/embed_sql.cmake.
+// cmake/embed_sql.cmake generates the definitions.
 
-/// db/schema/NNN_what.sql: what makes types, tables and indexes, in the order of the numbers. Each
-/// is recorded in `regroup_schema` once it was applied.
+/// db/schema/NNN_what.sql: types, tables and indexes, in the order of the numbers. Each is recorded
+/// in `regroup_schema` once it was applied.
 const std::vector<SchemaStep>& schema_steps();
 
-/// db/schema/functions/*.sql: functions and triggers, each of which is replaced in a database that
-/// has another text of it (`regroup_functions`). In the order in which they are made.
+/// db/schema/functions/*.sql: functions and triggers, in the order in which they are made. Each is
+/// replaced in a database that has another text of it (the checksum is in its comment).
 const std::vector<SchemaStep>& schema_functions();
 
-/// deploy/grants.sql: what the role of the service may do, held against the database by doctor.
+/// deploy/grants.sql: the rights of the service's role; doctor compares the database with it.
 const std::vector<SchemaStep>& schema_grants();
 
 } // namespace regroup::db

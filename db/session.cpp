@@ -21,7 +21,7 @@ Parameters limits_of(const config::Settings::Database& settings) {
           std::to_string(settings.idle_in_transaction_timeout.count())};
 }
 
-/// Throws where the connection broke.
+/// Throws if the connection broke.
 std::optional<History> history_of(Connection& connection) {
   const Patience::Wait wait{connection.patience()};
   const Result result{PQexec(connection.handle(), kAskForHistory), &PQclear};
@@ -45,7 +45,7 @@ Session::~Session() { drop(); }
 void Session::drop() noexcept {
   rollback_.reset();
   if (socket_)
-    socket_->release(); // the number is the patience's
+    socket_->release(); // patience_ owns the descriptor
   socket_.reset();
   if (!connection_)
     return;
@@ -76,7 +76,7 @@ Task<void> Session::connect() {
   socket_.emplace(connector_.loop(), patience_.socket());
 }
 
-/// On the connector's thread.
+/// Runs on the connector's thread.
 void Session::connect_to_first() {
   std::string why;
   for (const auto server : servers_->order()) {
@@ -113,11 +113,11 @@ Task<void> Session::answers_of(Pipeline& pipeline) {
   using namespace asio::experimental::awaitable_operators;
   using Wait = asio::posix::descriptor_base;
   while (true) {
-    const Patience::Wait wait{patience_}; // anew when something has come
+    const Patience::Wait wait{patience_}; // starts again whenever something has arrived
     const bool has_left = pipeline.has_left();
     if (pipeline.has_arrived())
       co_return;
-    // An error of the wait is one of the socket, which libpq meets as well.
+    // A socket that broke ends the wait without an error; libpq then meets the failure.
     if (has_left)
       co_await socket_->async_wait(Wait::wait_read, asio::use_awaitable);
     else
@@ -139,8 +139,8 @@ Task<NotKept> Session::not_kept(std::optional<Pipeline>& pipeline, const Failure
   co_return NotKept{otherwise, failure.sqlstate, failure.what};
 }
 
-/// After a failure between BEGIN and COMMIT the transaction is open still, and good for nothing.
-/// One that is not there any more was on another session, which a pooler has lost.
+/// After a failure between BEGIN and COMMIT the transaction is still open, but aborted. If it is
+/// gone, it was on another session, which a pooler has lost.
 Task<bool> Session::leave_transaction() {
   PGconn* connection = connection_->handle();
   if (PQtransactionStatus(connection) == PQTRANS_IDLE)

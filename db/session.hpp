@@ -21,61 +21,61 @@
 
 namespace regroup::db {
 
-/// One worker's connection: opened by connect() alone, and thrown away when it breaks or when its
-/// server was replaced by another. When to try again the owner decides. Used by one job at a time,
-/// but for end_silence(); what waits is a coroutine on the event loop.
+/// One worker's connection. Only connect() opens one; the session drops it when it breaks or its
+/// server was replaced by another. The owner decides when to connect again. One job at a time uses
+/// a session, except for end_silence(); waiting is done by coroutines on the event loop.
 class Session {
 public:
-  /// Does not connect yet. What is passed by reference outlives the session.
+  /// Does not connect yet. The references must outlive the session.
   Session(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
           Connector& connector, domain::Log& log, domain::Metrics& metrics);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Throws the connection away: its backend's transaction, if any, is rolled back.
+  /// Closes the connection; its backend then rolls back an open transaction.
   void drop() noexcept;
 
-  /// Opens a connection to the first server that will have it, in place of the one that there may
-  /// be. Throws NotKept (`unsent`).
+  /// Replaces the connection, if any, by one to the first server that accepts it. Throws NotKept
+  /// (`unsent`).
   Task<void> connect();
 
   /// Whether there is a connection, as far as is known.
   bool is_connected() const { return connection_ != nullptr; }
 
-  /// Whether open() would have one.
+  /// Whether open() would find a usable connection, as far as is known without waiting.
   bool is_ready() const;
 
-  /// Makes the connection ready for a transaction. Throws NotKept (`unsent`) where there is none,
-  /// or it has died while it was idle.
+  /// Makes the connection ready for a transaction. Throws NotKept (`unsent`) if there is none, it
+  /// died while idle, or its server was replaced.
   Task<void> open();
 
-  /// As open() left it.
+  /// Valid after open() has returned.
   Connection& connection() { return *connection_; }
 
-  /// Sends all of the pipeline, and returns when its answers can be read without waiting, or the
+  /// Sends the whole pipeline. Returns when its answers can be read without waiting, or when the
   /// connection broke.
   Task<void> answers_of(Pipeline& pipeline);
 
-  /// How a transaction ended of which some statement, perhaps COMMIT, has failed: `refused` where
-  /// an ERROR came, all that was sent is answered and the transaction is left; else `otherwise`,
-  /// and the connection is dropped. Ends the pipeline, whose answers have come.
+  /// How a transaction ended in which a statement, perhaps COMMIT, failed. `refused` if PostgreSQL
+  /// answered with an ERROR, everything sent was answered, and the transaction was left; otherwise
+  /// `otherwise`, and the connection is dropped. Finishes the pipeline, whose answers must have
+  /// arrived.
   Task<NotKept> not_kept(std::optional<Pipeline>& pipeline, const Failure& failure,
                          Ended otherwise);
 
-  /// Rolls back the transaction that is open, behind its user's back: the next open() takes the
-  /// answer.
+  /// Sends a ROLLBACK of the open transaction and does not wait: the next open() reads the answer.
   void roll_back() noexcept;
 
-  /// For how long the next job may wait for its server's answers.
+  /// Limits how long the current job waits for the server's answers.
   Patience& patience() { return patience_; }
 
   bool was_silent() const noexcept { return patience_.was_silent(); }
 
-  /// From any thread: see Patience.
+  /// From any thread: see Patience::end_if_over().
   void end_silence() noexcept { patience_.end_if_over(era_ != servers_->era()); }
 
-  /// What statements::set_local is told in each transaction.
+  /// The parameters of statements::set_local.
   const Parameters& limits() const { return limits_; }
 
   /// Whether named prepared statements are used (database.prepared_statements).
@@ -97,15 +97,15 @@ private:
   domain::Log& log_;
   domain::Metrics& metrics_;
   Patience patience_;
-  std::atomic<std::uint64_t> era_{0}; // of the connection, by Servers
+  std::atomic<std::uint64_t> era_{0}; // the connection's, see Servers
   std::unique_ptr<Connection> connection_;
-  std::optional<asio::posix::stream_descriptor> socket_; // by the number that the patience has
-  std::optional<Pipeline> rollback_;                     // sent, and its answer not read
+  std::optional<asio::posix::stream_descriptor> socket_; // on the descriptor that patience_ owns
+  std::optional<Pipeline> rollback_;                     // sent; its answer is not read yet
   domain::MigrationProgress* progress_ = nullptr;
 };
 
-/// For as long as it lives, what the session's statements say of their progress goes there. `to`
-/// may be null, and outlives it.
+/// While it lives, progress notices of the session's statements are written to `to`, which may be
+/// null and must outlive it.
 class ProgressWatch {
 public:
   ProgressWatch(Session& session, domain::MigrationProgress* to) : session_(session) { set(to); }

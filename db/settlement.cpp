@@ -28,7 +28,7 @@ constexpr std::string_view kCancelled = "migration/cancelled";
 constexpr const char* kUnavailable = "server/database-unavailable";
 constexpr const char* kNeverHappens = "The database was not available; nothing was changed";
 
-/// An id that is older is not settled by a question any more: what it names may have been on record
+/// An older id is no longer settled when someone asks for it: what it names may have been on record
 /// and be gone.
 constexpr std::chrono::hours kAskedAbout{24};
 
@@ -45,7 +45,7 @@ struct Settlement {
   Answer answer;
 };
 
-/// `otherwise`: why a fence refuses that no administrator has written.
+/// `otherwise`: the reason if the fence was not written by an administrator.
 Settlement settled(const Operation& operation, const Reply& reply, Refused otherwise) {
   if (reply.text(0, "outcome") == "committed")
     return {true, success_of(operation, reply)};
@@ -83,7 +83,7 @@ void log_settled(domain::Log& log, const Operation& operation, const char* outco
              {"attempts", std::int64_t{attempts}}});
 }
 
-/// One line for an attempt of an operation that is not tried again.
+/// Logs an operation that is not tried again: one line.
 void log_failure(domain::Log& log, const Operation& operation, const NotKept& why, int attempts) {
   const std::string id = id_of(operation).text();
   const auto* migration = std::get_if<MigrationPtr>(&operation);
@@ -96,7 +96,7 @@ void log_failure(domain::Log& log, const Operation& operation, const NotKept& wh
                                                 : undo    ? (*undo)->registration_group_id
                                                           : std::string{})},
        {"trace_id", domain::if_any(trace_of(operation))},
-       // 08007, transaction_resolution_unknown: whatever was said of it is no word of its end
+       // 08007, transaction_resolution_unknown: no SQLSTATE that came says how it ended
        {"sqlstate", why.ended() == Ended::unknown  ? std::string_view{"08007"}
                     : why.ended() == Ended::unsent ? std::string_view{"08006"}
                                                    : std::string_view{why.sqlstate()}},
@@ -104,8 +104,8 @@ void log_failure(domain::Log& log, const Operation& operation, const NotKept& wh
        {"attempts", std::int64_t{attempts}}});
 }
 
-/// Whether the connection is lost. One to a standby that was the primary is: another server is to
-/// be looked for.
+/// Whether the connection is lost. One to a server that is now a standby (25006, read-only
+/// transaction) is dropped, so that another server is looked for.
 bool is_lost(Session& session, const NotKept& why) {
   if (why.sqlstate() == "25006")
     session.drop();
@@ -154,7 +154,7 @@ Task<Answer> settle(const OperationTools& tools, const domain::Settle& what) {
     }
     if (is_lost(tools.session, std::get<NotKept>(outcome)))
       throw ConnectionLost{{what}};
-    // A backend holds the lock, say: it stays in doubt.
+    // For example, a backend still holds the lock: the operation stays in doubt.
 
     co_await pause_before_retry(std::min(attempts, kMostAttempts), what.deadline);
   }

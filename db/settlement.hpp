@@ -14,54 +14,55 @@
 
 namespace regroup::db {
 
-/// What an operation is run and settled with. All of it outlives the operation.
+/// What running and settling an operation needs. All of it must outlive the operation.
 struct OperationTools {
   Session& session;
   domain::Log& log;
   domain::Metrics& metrics;
 };
 
-/// Thrown by a job whose connection is lost.
+/// Thrown by a job that has lost its connection.
 struct ConnectionLost {
   domain::Left left;
 };
 
-/// "Did it commit, or shall it never?" (contract, "In doubt"; functions/settle.sql): asks until the
-/// answer is certain or the deadline has passed; throws ConnectionLost. The operation's own success
-/// where it had committed; `database_unavailable` (nothing was changed, nor will be) or `cancelled`
-/// where it was made impossible; `timeout`, with the operation's id, where it is not known.
+/// Settles an operation in doubt: "did it commit, or shall it never?" (contract, "In doubt";
+/// functions/settle.sql). Repeats until the answer is certain or the deadline has passed; throws
+/// ConnectionLost if the connection is lost. Returns the operation's own success if it had
+/// committed; `database_unavailable` (nothing was changed, nor will be) or `cancelled` if it was
+/// made impossible; `timeout` with the operation's id if it is still not known.
 Task<domain::Answer> settle(const OperationTools& tools, const domain::Settle& what);
 
-/// Runs attempts of an operation for as long as one is worth it (retry.hpp, or `is_passing`, where
-/// it is given). One whose end is unknown is never sent again: it is settled. A NotKept that
-/// is returned is certain: nothing was changed. Where the session has no connection any more it
-/// throws ConnectionLost: with the operation itself where it certainly changed nothing, else with
+/// Runs attempts of an operation as long as another is worth it (retry.hpp, or `is_passing` if
+/// given). After an attempt whose end is unknown it settles the operation and never sends it again.
+/// A returned NotKept is certain: nothing was changed. If the session has lost its connection it
+/// throws ConnectionLost: with the operation itself if it certainly changed nothing, otherwise with
 /// its settlement. A connection to a server that cannot write counts as lost.
 Task<std::variant<domain::Answer, NotKept>>
 run_operation(const OperationTools& tools, const domain::Operation& operation,
               std::function<Task<domain::Answer>()> attempt,
               std::function<bool(const NotKept&)> is_passing = {});
 
-/// Leaves the record of a migration that has certainly failed, where it can be written, and returns
-/// what its caller is told: `reason`, or what is on record under its id already (an administrator
-/// has cancelled it). `started`: when a worker took it up.
+/// Writes the audit row of a migration that has certainly failed, if that is possible, and returns
+/// the caller's answer: `reason`, or what is already on record under its id (an administrator has
+/// cancelled it). `started`: when a worker began it.
 Task<domain::Answer> record_failure(const OperationTools& tools,
                                     const domain::MigrationPtr& migration, domain::Refused reason,
                                     std::chrono::steady_clock::time_point started);
 
-/// The parameters of statements::settle for a fence that says `code` and `message`. `lock`: as
-/// functions/settle.sql has it.
+/// The parameters of statements::settle for a fence with `code` and `message`. `lock`: see
+/// functions/settle.sql.
 Parameters settlement_of(const domain::Operation& operation, const char* lock, std::string code,
                          std::string message,
                          std::optional<std::chrono::steady_clock::time_point> started);
 
-/// Settles what is known by its id alone, for the user who asks about it: where nothing is on
-/// record of an id that its replica has given up, it becomes one that failed. True where it is that
-/// now. Throws NotKept.
+/// Settles an operation of which only the id is known, for the user who asks about it: if nothing
+/// is on record under an id that its replica has given up, records it as failed. Returns true if it
+/// is recorded so now. Throws NotKept.
 Task<bool> settle_abandoned(Session& session, const domain::Uuid& id, const domain::Uuid& user,
                             std::chrono::milliseconds final_after);
 
-/// What became of an undo or a change of devices. Throws NotKept.
+/// The outcome of an undo or of a change of devices. Throws NotKept.
 Task<domain::Answer> find_operation(Session& session, const domain::FindOperation& query);
 
 } // namespace regroup::db

@@ -1,26 +1,25 @@
 #pragma once
-// Every statement that the service sends, but for the schema's own (db/schema/). The functions
-// that a migration and a registration call are described in functions/migrate.sql and
-// functions/devices.sql.
+// The statements of the serving code, except those in the other *_statements.hpp files and the
+// schema's own (db/schema/). The functions that a migration and a registration call are described
+// in functions/migrate.sql and functions/devices.sql.
 
 namespace regroup::db {
 
 struct Statement {
-  const char* name; // of the prepared statement, where those are on
+  const char* name; // of the prepared statement, if those are on
   const char* sql;
 };
 
 namespace statements {
 
-/// transaction.cpp: around every transaction of the service. READ COMMITTED by name:
-/// the function of a migration relies on a snapshot for each statement, and the database's default
-/// may be another.
+/// transaction.cpp: the start of every transaction. READ COMMITTED by name: the migration's
+/// function relies on a new snapshot for each statement, and the database's default may be another.
 inline constexpr Statement begin{"regroup_begin",
                                  "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"};
-/// The timeouts in milliseconds, for this transaction alone. Each statement is planned once a
-/// session, perhaps while the tables are empty: so no sequential scans, which it would keep while
-/// they fill; and no plan for these very values, which the planner believes to be better wherever
-/// an array is among them, each time anew.
+/// The timeouts in milliseconds, for this transaction only. A statement is planned once per
+/// session, perhaps while the tables are empty: so no sequential scans, which its plan would keep
+/// while they fill; and always the generic plan, because the planner otherwise believes a plan for
+/// the actual values to be better whenever an array is among them, and makes a new one each time.
 inline constexpr Statement set_local{
     "regroup_set_local",
     "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true), "
@@ -30,7 +29,7 @@ inline constexpr Statement set_local{
 inline constexpr Statement commit{"regroup_commit", "COMMIT"};
 inline constexpr Statement rollback{"regroup_rollback", "ROLLBACK"};
 
-/// pg_store.cpp: does its server still answer?
+/// pg_store.cpp: does the server still answer?
 inline constexpr Statement prove{"regroup_prove", "SELECT"};
 
 /// migration.cpp, in one round trip with BEGIN and COMMIT. Takes every lock of a migration; see
@@ -43,7 +42,7 @@ inline constexpr Statement migrate{
     "FROM regroup_migrate_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
     "$16, $17)"};
 
-/// settlement.cpp, in one round trip with BEGIN and COMMIT; progress.cpp within a transaction. May
+/// settlement.cpp, in one round trip with BEGIN and COMMIT; progress.cpp inside a transaction. May
 /// wait for the registration group's lock, up to lock_timeout; see functions/settle.sql.
 inline constexpr Statement settle{
     "regroup_settle",
@@ -56,8 +55,8 @@ inline constexpr Statement settle{
 inline constexpr Statement settle_abandoned{
     "regroup_settle_abandoned", "SELECT regroup_settle_abandoned_v1($1, $2, $3, $4) AS fenced"};
 
-/// settlement.cpp: an undo or a change of devices ($1), for a user ($2) or an administrator (NULL);
-/// a row also where there is none. Takes no lock.
+/// settlement.cpp: an undo or a change of devices ($1), for a user ($2) or an administrator (NULL).
+/// Returns a row even if there is no such operation. Takes no lock.
 inline constexpr Statement find_operation{
     "regroup_find_operation",
     "SELECT $2::uuid IS NULL OR EXISTS (SELECT FROM users u WHERE u.id = $2 AND u.is_active) "
@@ -80,8 +79,9 @@ inline constexpr Statement find_migration{
     "to_char(rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
     "AS rolled_back_at FROM migration_audit_logs WHERE id = $1"};
 
-/// recall.cpp: the full migration on record, and what each of the users may know of it. No row when
-/// there is none. Takes no lock: what it reads has committed, so it is true of that moment.
+/// recall.cpp: the recorded full migration, and what each of the users may know of it. No row if
+/// there is none. Takes no lock: it reads only what has committed, so the answer is true for that
+/// moment.
 inline constexpr Statement recall_migration{
     "regroup_recall_migration",
     "SELECT asker.id AS user_id, coalesce(u.is_active, false) AS is_active, a.id AS migration_id, "
@@ -96,8 +96,9 @@ inline constexpr Statement recall_migration{
     "  AND m.user_id = asker.id "
     "WHERE a.registration_group_id = $1 AND a.status = 'success'"};
 
-/// progress.cpp, before its note and its end, which promise nothing: they are on this server's
-/// disk, and wait for no standby, so that a COMMIT that does wait can be told of.
+/// progress.cpp, before it writes or deletes a row of what runs. Those rows promise nothing: they
+/// need only be on this server's disk and wait for no standby, so that a migration whose COMMIT
+/// does wait can still be reported.
 inline constexpr Statement promise_nothing{
     "regroup_promise_nothing", "SELECT pg_catalog.set_config('synchronous_commit', 'local', true)"};
 
@@ -105,14 +106,14 @@ inline constexpr Statement promise_nothing{
 inline constexpr Statement note_running{
     "regroup_note_running", "SELECT regroup_note_running_v1($1, $2, $3, $4, $5, $6) AS total"};
 
-/// progress.cpp, for all migrations that this replica runs. Locks their rows, which nobody else
-/// writes while the replica is heard of; see functions/running.sql.
+/// progress.cpp, for all migrations that this replica runs. Locks their rows, which no other
+/// replica writes while this one publishes; see functions/running.sql.
 inline constexpr Statement publish_running{
     "regroup_publish_running",
     "SELECT regroup_publish_running_v1($1, $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], "
     "$6::text[], $7::bigint[], $8::bigint[], $9::boolean[])"};
 
-/// progress.cpp: it has ended, and the audit says how.
+/// progress.cpp: the migration has ended, and the audit says how.
 inline constexpr Statement forget_running{"regroup_forget_running",
                                           "DELETE FROM regroup_running WHERE migration_id = $1"};
 
@@ -128,7 +129,7 @@ inline constexpr Statement plan{
                     "o_device_ids, o_remaining, o_ignored, o_device_count, o_linked, o_owned "
                     "FROM regroup_plan_v2($1, $2, $3, $4, $5, $6, $7, $8)"};
 
-/// undo.cpp: also of a group that was undone. Takes no lock.
+/// undo.cpp: also finds a group that was undone. Takes no lock.
 inline constexpr Statement find_origin{
     "regroup_find_origin", "SELECT registration_group_id FROM migration_audit_logs "
                            "WHERE authenticated_group_id = $1 AND status IN ('success', 'partial') "
@@ -169,7 +170,7 @@ inline constexpr Statement find_registration_group{
     "WHERE d.owner_user_id = $1 AND d.active AND ($2::uuid IS NULL OR d.device_id = $2) "
     "ORDER BY d.is_primary DESC, d.linked_at DESC NULLS LAST, d.device_id LIMIT 1"};
 
-/// callers.cpp: is there such a group, and is the user a member? Takes no lock.
+/// callers.cpp: does the group exist, and is the user a member? Takes no lock.
 inline constexpr Statement find_membership{
     "regroup_find_membership",
     "SELECT m.user_id IS NOT NULL AS is_member FROM groups g "
@@ -181,7 +182,7 @@ inline constexpr Statement count_group_devices{
     "regroup_count_group_devices",
     "SELECT count(*) FROM device_group_memberships WHERE group_id = $1"};
 
-/// devices.cpp: a page, in ascending device id. Takes no lock.
+/// devices.cpp: a page, by ascending device id. Takes no lock.
 inline constexpr Statement list_group_devices{
     "regroup_list_group_devices",
     "SELECT d.device_id, d.display_name, d.platform, d.owner_user_id, d.active, "
@@ -191,7 +192,7 @@ inline constexpr Statement list_group_devices{
     "FROM device_group_memberships m JOIN devices d ON d.device_id = m.device_id "
     "WHERE m.group_id = $1 ORDER BY m.device_id LIMIT $2 OFFSET $3"};
 
-/// callers.cpp: reads of a user who may have been deactivated. Takes no lock.
+/// callers.cpp: for reads; the user may have been deactivated. Takes no lock.
 inline constexpr Statement user_is_active{"regroup_user_is_active",
                                           "SELECT FROM users WHERE id = $1 AND is_active"};
 
@@ -200,11 +201,12 @@ inline constexpr Statement find_api_key{
     "regroup_find_api_key", "SELECT id, is_admin FROM api_keys WHERE key_hash = $1 AND is_active "
                             "AND (expires_at IS NULL OR expires_at > now())"};
 
-/// pg_store.cpp: the database answers and has the schema's newest step.
+/// pg_store.cpp: does the database answer and have the schema's newest step?
 inline constexpr Statement check_health{"regroup_check_health",
                                         "SELECT max(step) AS step FROM regroup_schema"};
 
-/// admin.cpp: `regroup demo`. Whether a registration group was migrated, and what it consists of.
+/// admin.cpp (`regroup demo`): whether a registration group was migrated, and the rows that make
+/// one.
 inline constexpr Statement was_migrated{
     "regroup_was_migrated",
     "SELECT EXISTS (SELECT FROM migration_audit_logs "

@@ -6,12 +6,12 @@
 namespace regroup::db {
 namespace {
 
-/// The answers of one trip, in their order: those before the statement's, the statement's,
-/// COMMIT's.
+/// The answers of one round trip: first those before the statement's (BEGIN and the limits), then
+/// the statement's, then COMMIT's.
 struct Answers {
-  std::optional<Reply> reply; // all was answered as it should be
+  std::optional<Reply> reply; // set if every answer was a success
   Failure failure;
-  bool warned = false; // COMMIT's
+  bool warned = false; // PostgreSQL warned at COMMIT
 };
 
 Answers read(Pipeline& pipeline, int before, bool commits) {
@@ -46,7 +46,7 @@ Task<Reply> Transaction::run_and_commit(const Statement& statement, Parameters&&
   return trip(statement, std::move(parameters), true);
 }
 
-/// Whether the connection took all of it; `left`: some of it may have been sent.
+/// Returns false if the connection did not take everything. `left`: some of it may have been sent.
 bool Transaction::send(Pipeline& pipeline, const Statement& statement, const Parameters& parameters,
                        bool commits, bool& left) {
   if (state_ == State::fresh && !pipeline.add(statements::begin))

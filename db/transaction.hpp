@@ -8,22 +8,23 @@
 
 namespace regroup::db {
 
-/// The one way to run statements for a job. BEGIN goes with the first of them in one round trip,
-/// COMMIT with the last: where that is the same, PostgreSQL goes from BEGIN to COMMIT without
-/// waiting for us, and what the statement locks is held for no longer than it takes, also by a
-/// replica that freezes. COMMIT is then on its way before the statement's outcome is known, so the
-/// statement has to raise an error whenever what it wrote must not stay.
+/// Runs the statements of one transaction; every job uses it. BEGIN goes in one round trip with the
+/// first statement, COMMIT with the last. If one statement is both, PostgreSQL goes from BEGIN to
+/// COMMIT without waiting for us, and holds the statement's locks for no longer than that takes,
+/// even if this replica freezes. COMMIT is then on its way before the statement's outcome is known,
+/// so the statement must raise an error whenever what it wrote must not stay.
 ///
-/// Every member throws NotKept; then the session is in step, or dropped. Before COMMIT was sent
-/// what broke is `unsent`, after it `unknown`.
+/// Every member function throws NotKept and leaves the session in step or dropped. A failure other
+/// than `refused` is `unsent` as long as nothing of the round trip with COMMIT can have been sent,
+/// and `unknown` afterwards.
 ///
-/// With GCC 12 an expression that is awaited must make no temporary by braces or by `?:` (it is
-/// destroyed twice): name it before (tests/unit/layering_test.cpp looks for such).
+/// With GCC 12, an awaited expression must not create a temporary by braces or `?:` (it is
+/// destroyed twice): give it a name first (tests/unit/layering_test.cpp looks for these).
 class Transaction {
 public:
   /// Sends nothing yet.
   explicit Transaction(Session& session) : session_(session) {}
-  /// Rolls back what was not committed, without waiting.
+  /// Rolls back a transaction that is still open, without waiting for the answer.
   ~Transaction();
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
@@ -31,9 +32,10 @@ public:
   Task<Reply> run(const Statement& statement, Parameters&& parameters);
   Task<Reply> run(const Statement& statement) { return trip(statement, {}, false); }
 
-  /// `unknown` also where PostgreSQL committed with a warning: a wait for the synchronous standby
-  /// that was cancelled "succeeds" so, though the row may be nowhere else (manual, 20.5.1 and
-  /// 27.2.8). Regroup never cancels a COMMIT, and statement_timeout does not bound that wait.
+  /// Also throws `unknown` if PostgreSQL committed with a warning: cancelling the wait for the
+  /// synchronous standby "succeeds" that way, though the row may exist on that one server only
+  /// (manual, 20.5.1 and 27.2.8). Regroup never cancels a COMMIT, and statement_timeout does not
+  /// bound that wait.
   Task<Reply> run_and_commit(const Statement& statement, Parameters&& parameters);
 
 private:
@@ -47,8 +49,8 @@ private:
   State state_ = State::fresh;
 };
 
-/// Reads an answer out of a reply that was kept. What `decode` throws makes the end unknown: it is
-/// there, but cannot be told.
+/// Decodes the reply of a transaction that was kept. An exception from `decode` makes the end
+/// `unknown`: the change is there, but we cannot say what it was.
 template <class Decode> auto decoded(const Reply& reply, const Decode& decode) {
   try {
     return decode(reply);
@@ -57,7 +59,7 @@ template <class Decode> auto decoded(const Reply& reply, const Decode& decode) {
   }
 }
 
-/// A transaction of one statement; see Transaction. Throws NotKept.
+/// Runs a transaction of one statement; see Transaction. Throws NotKept.
 Task<Reply> run_in_one_trip(Session& session, const Statement& statement, Parameters&& parameters);
 
 } // namespace regroup::db

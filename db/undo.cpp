@@ -18,7 +18,7 @@ using domain::Refusal;
 using domain::Refused;
 using domain::UndoCommand;
 
-/// Another program's table refers to the group, and will not let it go: it is in use.
+/// Another program's table refers to the group and keeps it from being deleted: it is in use.
 constexpr std::string_view kForeignKey = "23503";
 
 Refusal group_modified(const UndoCommand& command) {
@@ -70,7 +70,7 @@ Answer answer_from(const Reply& reply, const UndoCommand& command) {
   return done;
 }
 
-/// From BEGIN to COMMIT in one round trip, as a migration.
+/// From BEGIN to COMMIT in one round trip, like a migration.
 Task<Answer> attempt(Session& session, const UndoCommand& command) {
   Parameters parameters{command.undo_id.text(),
                         command.authenticated_group_id.text(),

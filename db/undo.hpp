@@ -5,14 +5,14 @@
 
 namespace regroup::db {
 
-/// Which registration group an authenticated group was made from: `GroupOrigin`, or `not_found`.
-/// Also of a group that was undone. Who may know or do what is decided later, under the lock.
+/// The registration group that an authenticated group was made from: `GroupOrigin`, or `not_found`.
+/// Also works for a group that was undone. The rights are checked later, under the lock.
 Task<domain::Answer> find_origin(Session& session, const domain::FindOrigin& query);
 
-/// One undo, with its retries and its settlement, to an outcome that is true.
+/// Runs one undo, including retries and settlement, to an outcome that is true.
 Task<domain::Answer> undo(const OperationTools& tools, const domain::UndoPtr& command);
 
-/// Out of a reply of regroup_undo_v1 or regroup_settle_v1. Throws where it holds no such thing.
+/// From a reply of regroup_undo_v1 or regroup_settle_v1. Throws if it holds none.
 domain::MigrationUndone undone_from(const domain::UndoCommand& command, const Reply& reply);
 
 } // namespace regroup::db

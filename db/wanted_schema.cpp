@@ -17,7 +17,7 @@ constexpr std::string_view kRecord =
 bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
 bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
-/// The end of what begins at `at`: a comment, a quoted or dollar-quoted text, else one character.
+/// The end of the token at `at`: a comment, a quoted or dollar-quoted text, or one character.
 std::size_t end_of_piece(std::string_view sql, std::size_t at) {
   const auto after = [&](std::string_view closing, std::size_t from) {
     const auto found = sql.find(closing, from);
@@ -47,8 +47,7 @@ std::string trimmed(std::string_view text) {
   return std::string{text};
 }
 
-/// Split where `separator` stands outside of quotes and parentheses; comments outside of quotes are
-/// left out.
+/// Splits at each `separator` outside of quotes and parentheses; drops comments outside of quotes.
 std::vector<std::string> split(std::string_view sql, char separator) {
   std::vector<std::string> parts;
   std::string part;
@@ -72,7 +71,7 @@ std::vector<std::string> split(std::string_view sql, char separator) {
   return parts;
 }
 
-/// What is in the parentheses that `text` begins with; empty where it begins with none.
+/// What is in the parentheses that `text` begins with; empty if it does not begin with any.
 std::string inside(std::string_view text) {
   int depth = 0;
   for (std::size_t at = 0; at < text.size(); at = end_of_piece(text, at)) {
@@ -83,12 +82,12 @@ std::string inside(std::string_view text) {
   return {};
 }
 
-/// A pattern in which a space is any white space.
+/// A pattern in which a space stands for any white space.
 std::regex words(const std::string& pattern) {
   return std::regex{std::regex_replace(pattern, std::regex{" "}, "\\s+")};
 }
 
-/// A text's beginning, as a pattern has it: its groups from 1 on, and what follows it.
+/// A match at a text's beginning: the pattern's groups from 1 on, and the rest of the text.
 struct Beginning {
   std::smatch found;
   std::string operator[](std::size_t group) const { return found[group].str(); }
@@ -105,10 +104,10 @@ void read_reference(const std::string& column, const std::string& text, wanted::
     table.references.push_back({column, to[1], to[2], to.rest() == "ON DELETE CASCADE"});
 }
 
-/// Its type, default and constraints. Keys and references go to `table`.
+/// Reads the column's type, default and constraints. Keys and references go to `table`.
 wanted::Column read_column(const std::string& text, wanted::Table& table) {
-  // Clause by clause: a key word (the first is the column's name), and what comes before the next.
-  // What is quoted or in parentheses is passed over as a whole.
+  // Clause by clause: a key word (the first is the column's name) and the text up to the next one.
+  // Quoted text and parentheses are skipped as a whole.
   static const auto clause = [] {
     const std::string key_word = "(?:NOT )?NULL|DEFAULT|PRIMARY KEY|UNIQUE|REFERENCES|CHECK";
     const std::string piece = R"('[^']*'|\((?:[^()']|'[^']*'|\([^()]*\))*\)|[^()'])";
@@ -146,7 +145,7 @@ wanted::Table read_table(const std::string& name, const std::string& items) {
   return table;
 }
 
-/// `ADD COLUMN IF NOT EXISTS …, ADD COLUMN IF NOT EXISTS …`; nothing when anything else is there.
+/// `ADD COLUMN IF NOT EXISTS …, ADD COLUMN IF NOT EXISTS …`; empty if there is anything else.
 std::vector<wanted::Column> read_added_columns(const std::string& actions) {
   static const auto add = words("ADD COLUMN (?:IF NOT EXISTS )?");
   std::vector<wanted::Column> columns;
@@ -168,7 +167,7 @@ std::vector<std::string> read_labels(const std::string& list) {
 }
 
 wanted::Function read_function(const std::string& name, const std::string& all) {
-  const std::string head = all.substr(0, all.find("AS $")); // its body comes last
+  const std::string head = all.substr(0, all.find("AS $")); // the body comes last
   const auto has = [&](const char* what) { return head.find(what) != std::string::npos; };
   return {name, has("IMMUTABLE"), has("RETURNS trigger"), has("SECURITY DEFINER")};
 }

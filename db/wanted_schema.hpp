@@ -9,11 +9,11 @@
 namespace regroup::db {
 
 /// What a statement of db/schema/ asks for, as far as it can be looked up in a database: an adopted
-/// one may have it already, or have something else in its place. The SQL stays the one declaration;
-/// this is what it says.
-/// PostgreSQL could say it too, of the objects made in a scratch schema and rolled back. But
-/// `status`, `doctor` and `serve` work for a role that may create nothing, on a standby, and where
-/// an event trigger refuses DDL.
+/// one may have it already, or something else in its place. The SQL is the only declaration; this
+/// is parsed from it.
+/// PostgreSQL could tell too, from objects made in a scratch schema and rolled back. But `status`,
+/// `doctor` and `serve` also work for a role that may create nothing, on a standby, and where an
+/// event trigger refuses DDL.
 namespace wanted {
 
 struct Reference {
@@ -26,7 +26,7 @@ struct Reference {
 struct Column {
   std::string name;
   std::string type;   // as it is written: "varchar(255)"
-  std::string preset; // the expression of its DEFAULT; empty: none
+  std::string preset; // the DEFAULT's expression; empty: none
   bool not_null = false;
 };
 
@@ -53,23 +53,23 @@ struct Index {
 struct Enum {
   std::string name;
   std::vector<std::string> labels;
-  bool added = false; // ALTER TYPE … ADD VALUE: the type itself is another statement's
+  bool added = false; // ALTER TYPE … ADD VALUE: another statement creates the type
 };
 
-/// A name that an earlier version of Regroup gave.
+/// A rename of an object that an earlier version of Regroup made.
 struct Renamed {
-  bool is_table = false; // else an index of the table that was renamed before
+  bool is_table = false; // otherwise an index of the table renamed before it
   std::string from;
   std::string to;
 };
 
-/// Carries the checksum of its text as a comment, and is replaced where that differs. In the text
-/// `{devices}` is the table of that name with its schema, as it is in the database, and `{schema}`
-/// the schema of devices.
+/// Has its text's checksum in its comment, and is replaced if that differs. In the text `{devices}`
+/// stands for the table of that name with its schema in the database, and `{schema}` for the schema
+/// of devices.
 struct Function {
   std::string name;
-  bool is_open = false;    // IMMUTABLE, it shows nothing: everybody may execute it
-  bool is_trigger = false; // nobody calls it
+  bool is_open = false;    // IMMUTABLE, it reveals nothing: PUBLIC may execute it
+  bool is_trigger = false; // only triggers call it
   bool is_definer = false; // runs with its owner's rights
 };
 struct Trigger {
@@ -77,7 +77,7 @@ struct Trigger {
   std::string table;
 };
 
-/// Of deploy/grants.sql.
+/// From deploy/grants.sql.
 struct Grant {
   struct Privilege {
     std::string name;                 // "SELECT"
@@ -87,23 +87,22 @@ struct Grant {
   std::vector<std::string> tables;
 };
 
-/// What cannot be looked up: it is run once, when its step is not recorded yet.
+/// Anything that cannot be looked up: it is run once, if its step is not recorded yet.
 struct Other {};
 
 struct Statement {
   const SchemaStep* step = nullptr; // null: the record's own, or a function or trigger
-  std::string sql;                  // without the comments around it, without `;`
+  std::string sql;                  // without comments outside of quotes, without `;`
   std::variant<Other, Table, AddedColumns, Index, Enum, Renamed, Function, Trigger, Grant> what;
 };
 
 } // namespace wanted
 
-/// The statement that makes the record of steps, `regroup_schema`; then the statements of all steps
-/// and of all functions, each in their order.
+/// The statement that creates the record of steps, `regroup_schema`, then those of all steps and of
+/// all functions, each in their order.
 const std::vector<wanted::Statement>& wanted_schema();
 
-/// The statements of one text. Throws std::logic_error where a quote or parenthesis is open at its
-/// end.
+/// The statements of one text. Throws std::logic_error if it ends inside a quote or parenthesis.
 std::vector<wanted::Statement> wanted_statements(std::string_view sql);
 
 } // namespace regroup::db

@@ -1,10 +1,10 @@
--- The tables of the contract. Other programs may have made any of them already, with more columns
--- than these: what is there stays as it is, what is missing is added.
+-- The tables of the contract. Other programs may have created any of them already, with more
+-- columns than these: what exists stays as it is, what is missing is added.
 --
--- The files of this folder are read (db/wanted_schema.cpp) and held against the database
--- (db/inspection.cpp): a statement is sent only where what it makes is not there. Of a table that is
--- there the missing columns are added, with their default; keys that ON CONFLICT and foreign keys
--- need and foreign keys that cascade as well. Indexes of such a table are built CONCURRENTLY.
+-- db/wanted_schema.cpp parses the files of this folder, and db/inspection.cpp compares them with
+-- the database: a statement is sent only if what it creates does not exist. An existing table gets
+-- its missing columns, with their defaults, the keys that ON CONFLICT and foreign keys need, and
+-- the foreign keys that cascade. Its indexes are built CONCURRENTLY.
 
 CREATE TYPE group_role AS ENUM ('owner', 'admin', 'member', 'viewer');
 CREATE TYPE migration_status AS ENUM ('success', 'failed', 'partial', 'rolled_back');
@@ -66,7 +66,7 @@ CREATE TABLE IF NOT EXISTS device_group_memberships (
   UNIQUE (device_id, group_id)
 );
 
--- The audit outlives what it tells of: it has no foreign keys.
+-- The audit outlives the rows that it refers to, so it has no foreign keys.
 CREATE TABLE IF NOT EXISTS migration_audit_logs (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   user_id uuid,
@@ -91,9 +91,9 @@ CREATE TABLE IF NOT EXISTS api_keys (
   expires_at timestamptz
 );
 
--- What this service adds to the audit: enough to answer the same 201 again, word for word, to a
--- caller's retry or to whoever asks for a migration's status. And how it came about: the times are all
--- by this server's clock, told from how long ago the replica says that it was.
+-- What this service adds to the audit: enough to repeat the same 201 word for word, for a caller's
+-- retry or a request for the migration's status. Also when it was received, started and locked: by
+-- this server's clock, minus the age that the replica reports.
 ALTER TABLE migration_audit_logs
   ADD COLUMN IF NOT EXISTS error_code varchar(64),
   ADD COLUMN IF NOT EXISTS duration_ms integer,

@@ -1,5 +1,5 @@
--- What belongs to a group's life beside its migration: the undo of one, the
--- rehearsal, and the progress of one that takes long.
+-- What belongs to a group's life besides its migration: the undo, the dry run, and the progress of
+-- a migration that takes long.
 
 ALTER TABLE migration_audit_logs
   ADD COLUMN IF NOT EXISTS rollback_id uuid, -- chosen before the undo began, to look it up by
@@ -11,16 +11,16 @@ ALTER TABLE migration_audit_logs
                                                           -- migration's
   ADD COLUMN IF NOT EXISTS excluded_device_ids uuid[]; -- what a partial migration left behind
 
--- What became of a group that is gone.
+-- The outcome for a group that was deleted.
 CREATE INDEX IF NOT EXISTS regroup_undone_group ON migration_audit_logs (undone_group_id)
   WHERE undone_group_id IS NOT NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS regroup_one_undo_of_a_key
   ON migration_audit_logs (rolled_back_by, rollback_key) WHERE rollback_key IS NOT NULL;
 
--- What runs, until it has ended. What a migration writes is seen by nobody before its COMMIT, so its
--- replica writes here, in transactions of their own, that it runs and how far it has come; status, the
--- live page and the cancel of every replica read it. Only what takes long is here (015), and the quick
--- ones pay nothing.
+-- The migrations that are running. No one sees what a migration writes before its COMMIT, so its
+-- replica writes here, in separate transactions, that it is running and how far it has come.
+-- Status, the live page and the cancel read it on every replica. Only migrations that take long are
+-- here (015); quick ones pay nothing.
 CREATE TABLE IF NOT EXISTS regroup_running (
   migration_id uuid PRIMARY KEY,
   user_id uuid NOT NULL,
@@ -28,6 +28,6 @@ CREATE TABLE IF NOT EXISTS regroup_running (
   devices_total bigint NOT NULL,
   devices_processed bigint NOT NULL DEFAULT 0,
   received_at timestamptz NOT NULL DEFAULT now(), -- the request
-  trace_id varchar(32), -- of its traceparent
-  told_at timestamptz NOT NULL DEFAULT now() -- when its replica was last heard of
+  trace_id varchar(32), -- of the request's traceparent
+  told_at timestamptz NOT NULL DEFAULT now() -- when its replica last reported
 );

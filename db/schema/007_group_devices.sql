@@ -1,16 +1,16 @@
--- Devices that are put into an authenticated group, or taken out of it, one by one.
+-- Adding devices to an authenticated group, and removing them, one by one.
 
 -- The groups of a user.
 CREATE INDEX IF NOT EXISTS regroup_memberships_of_user ON group_memberships (user_id);
 
--- What was changed, by whom: the audit, and what the same Idempotency-Key is answered with. It has no
--- foreign keys, as it outlives what it tells of.
+-- What was changed, and by whom: the audit, and the answer to the same Idempotency-Key. It outlives
+-- the rows that it refers to, so it has no foreign keys.
 CREATE TABLE IF NOT EXISTS regroup_device_changes (
   id uuid PRIMARY KEY,
   user_id uuid NOT NULL,
   group_id uuid NOT NULL,
   action varchar(10) NOT NULL CHECK (action IN ('add', 'remove')),
-  device_ids uuid[] NOT NULL, -- all that were asked for, in that order
+  device_ids uuid[] NOT NULL, -- all that were requested, in that order
   verdicts text[] NOT NULL,   -- of each: 'done', or why not
   idempotency_key varchar(255),
   request_hash varchar(64),

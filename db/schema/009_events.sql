@@ -1,4 +1,4 @@
--- Events: what other systems are told of migrations. An outbox, written in the migration's own
+-- Events: what other systems learn of migrations. An outbox, written in the migration's own
 -- transaction, so that there is an event exactly when there is a migration.
 
 CREATE TABLE IF NOT EXISTS regroup_webhook_endpoints (
@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS regroup_webhook_endpoints (
   is_active boolean NOT NULL DEFAULT true,
   created_at timestamptz NOT NULL DEFAULT now(),
   failures integer NOT NULL DEFAULT 0, -- in a row
-  open_until timestamptz,              -- the circuit breaker: not asked before
+  open_until timestamptz,              -- the circuit breaker: no requests before this
   last_success_at timestamptz,
   last_failure_at timestamptz,
   last_error text
@@ -18,9 +18,9 @@ CREATE TABLE IF NOT EXISTS regroup_webhook_endpoints (
 CREATE INDEX IF NOT EXISTS regroup_webhook_endpoints_active
   ON regroup_webhook_endpoints (id) WHERE is_active;
 
--- A row for each event and endpoint, until the endpoint has it. Without endpoints there is no row and
--- none is missing: an endpoint is told of what happens after it was made. Without a foreign key: each
--- migration would lock the endpoint's one row.
+-- A row for each event and endpoint, until the endpoint has received it. Without endpoints there
+-- are no rows, and none is missing: an endpoint gets the events since its creation. No foreign key,
+-- because each migration would lock the endpoint's row.
 CREATE TABLE IF NOT EXISTS regroup_migration_events (
   id bigserial PRIMARY KEY,
   endpoint_id uuid NOT NULL,
@@ -32,6 +32,6 @@ CREATE TABLE IF NOT EXISTS regroup_migration_events (
   due_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Whether an earlier event of the same group is still on its way, and an endpoint's events.
+-- Finds an earlier undelivered event of the same group, and an endpoint's events.
 CREATE INDEX IF NOT EXISTS regroup_migration_events_of_group
   ON regroup_migration_events (endpoint_id, registration_group_id, id);

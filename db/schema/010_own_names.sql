@@ -1,6 +1,6 @@
--- Tables whose names had no prefix, and could be another program's. Renamed before anything else is
--- compared, and only where an earlier version of Regroup has made them (db/comparison_names.cpp says
--- how that is told). A table of another program is left alone.
+-- Tables whose names had no prefix and could be another program's. They are renamed before anything
+-- else is compared, and only if an earlier version of Regroup made them (db/comparison_names.cpp
+-- says how it knows). A table of another program is left alone.
 ALTER TABLE webhook_endpoints RENAME TO regroup_webhook_endpoints;
 ALTER INDEX regroup_active_endpoints RENAME TO regroup_webhook_endpoints_active;
 ALTER TABLE migration_events RENAME TO regroup_migration_events;

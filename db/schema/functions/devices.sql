@@ -1,5 +1,5 @@
--- The active groups that a string stands for in devices.group_id: the one that it was migrated into as a
--- whole, and the one of which it is the slug. With the migration that made the group, if one did.
+-- The active groups that a string in devices.group_id stands for: the one that it was fully
+-- migrated into, and the one whose slug it is. With the migration that made the group, if one did.
 CREATE OR REPLACE FUNCTION regroup_group_behind(p_string text)
 RETURNS TABLE (group_id uuid, migration_id uuid)
 LANGUAGE sql STABLE
@@ -14,17 +14,17 @@ AS $$
   FROM groups g WHERE g.slug = p_string AND g.is_active
 $$;
 
--- Registers a device, or updates it when it is known. Called by db/devices.cpp inside a transaction, which
--- commits 'created', 'updated' and 'device_linked'. It waits for a migration of the registration group
--- (up to lock_timeout) instead of slipping a device into it unseen, and never takes a device out of an
--- authenticated group.
+-- Registers a device, or updates a known one. db/devices.cpp calls it inside a transaction, which
+-- commits 'created', 'updated' and 'device_linked'. It waits for a migration of the registration
+-- group (up to lock_timeout) instead of slipping a device into it unseen, and never takes a device
+-- out of an authenticated group.
 --
--- Without a user the caller has an API key, which many phones share: it does not speak for a device that
--- belongs to a user, of which only last_seen_at changes ('device_linked').
+-- Without a user the caller has an API key, which many phones share: it may not change a device
+-- that belongs to a user, except for last_seen_at ('device_linked').
 --
--- A string that was migrated as a whole, and the slug of a group, are what programs take for that group
--- where they read devices.group_id: nothing new comes in there but the group's own devices. What has
--- been there since before waits there.
+-- Programs that read devices.group_id take a string that was fully migrated, and the slug of a
+-- group, for that group: only the group's own devices can still register there. Devices that were
+-- there before stay there.
 CREATE OR REPLACE FUNCTION regroup_register_device_v2(
   p_device_id uuid,
   p_display_name text,
@@ -35,7 +35,7 @@ CREATE OR REPLACE FUNCTION regroup_register_device_v2(
   OUT outcome text,
   OUT o_group_id text, -- the string that the device is in
   OUT o_owner uuid,
-  -- With 'already_migrated', for those whom it concerns:
+  -- With 'already_migrated', for users whom it concerns:
   OUT o_migration_id uuid,
   OUT o_authenticated_group_id uuid,
   OUT o_name text
@@ -134,7 +134,7 @@ BEGIN
 END
 $$;
 
--- For replicas of an earlier version, which know no more outcomes than these.
+-- For replicas of an earlier version, which know only these outcomes.
 CREATE OR REPLACE FUNCTION regroup_register_device_v1(
   p_device_id uuid, p_display_name text, p_registration_group_id text, p_platform text,
   p_fcm_token text, p_user_id uuid, OUT outcome text, OUT o_group_id text, OUT o_owner uuid)

@@ -1,5 +1,5 @@
--- Other events than a migration's, which functions/migrate.sql writes itself; called under the registration
--- group's lock, so that ids are in the order of what happened to a group.
+-- Writes an event for each active endpoint. Called under the registration group's lock, so that the
+-- ids are in the order of what happened to a group.
 CREATE OR REPLACE FUNCTION regroup_record_event_v1(
   p_type text, p_migration_id uuid, p_registration_group_id text) RETURNS void
 LANGUAGE sql VOLATILE
@@ -9,20 +9,22 @@ AS $$
   FROM regroup_webhook_endpoints w WHERE w.is_active;
 $$;
 
--- What is due, at most p_most events; of each endpoint as many as it may have under way at once: 4 in
--- each replica, or one while its circuit was open. Endpoints of p_barred are left to other replicas.
--- An event waits for all earlier ones of its group to be gone, also for those that another replica has
--- taken: it is put out of the way (due at 'infinity') until the last of them goes. What is given out is
--- not due again until the lease is over, so that what a killed replica had taken is sent by another.
+-- The events that are due, at most p_most; per endpoint as many as it may have in delivery at once:
+-- 4 per replica, or one after its circuit has opened, until a delivery succeeds. Endpoints in
+-- p_barred are left to other replicas. An event waits until all earlier ones of its group are gone,
+-- also those that another replica has taken: it is put out of the way (due at 'infinity') until the
+-- last of them is gone. A claimed event is not due again until its lease is over, so that another
+-- replica sends what a killed one had taken.
 --
--- It waits for no lock. An event is put out of the way only while the earlier one is locked: whoever
--- settles that one comes after, and finds the event.
+-- Waits for no lock. An event is put out of the way only while the earlier one is locked: the
+-- replica that settles that one comes afterwards, and finds the event.
 CREATE OR REPLACE FUNCTION regroup_claim_events_v2(
   p_busy uuid[], p_barred uuid[], p_most integer, p_lease interval)
 RETURNS TABLE (id bigint, endpoint_id uuid, url text, secret text, type text, body text)
 LANGUAGE plpgsql VOLATILE
 -- By the indexes and in their order, whatever the statistics say: they may be of another outbox. (A
--- sort that is needed all the same is dear then, and would have JIT compile a query of ten rows.)
+-- sort that is needed all the same is then so expensive that JIT would compile a query of ten
+-- rows.)
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
 AS $$
 #variable_conflict use_column
@@ -105,20 +107,21 @@ BEGIN
 END
 $$;
 
--- What became of deliveries, each in a word:
+-- The outcomes of deliveries:
 --   delivered
 --   failed   no answer, or one that says nothing of the event
 --   refused  400 to 499: the endpoint does not want this event
 --   held     it asks for a pause of p_holds seconds for all of its events
 --   gone     410: it wants no event any more
 --   barred   this replica may not reach its address; another may
--- An event that failed or was refused is due again after 1, 2, 4 seconds and so on, up to 10 minutes. It
--- is given up (regroup_dead_events) after ten attempts where the endpoint refuses it or has taken others
--- meanwhile, and in any case after three days.
+-- An event that failed or was refused is due again after 1, 2, 4 seconds and so on, up to 10
+-- minutes. It is given up (regroup_dead_events) after ten attempts if the endpoint refuses it or
+-- has accepted others meanwhile, and in any case after three days.
 --
--- Five different events that fail in a row open the endpoint's circuit for half a minute, each failure
--- after that for twice as long, up to 10 minutes. One event that fails again and again does not: others
--- go past it. The endpoints' rows are locked in one order, since several replicas do this at once.
+-- Five different events that fail in a row open the endpoint's circuit for half a minute; each
+-- further failure opens it for twice as long, up to 10 minutes. One event that fails again and
+-- again does not open it: others are sent past it. The endpoints' rows are locked in one order,
+-- since several replicas do this at once.
 CREATE OR REPLACE FUNCTION regroup_settle_events_v2(
   p_ids bigint[], p_outcomes text[], p_errors text[], p_holds integer[]) RETURNS void
 LANGUAGE plpgsql VOLATILE
@@ -214,7 +217,7 @@ AS $$
   SELECT least(interval '10 minutes', interval '1 second' * 2 ^ least(p_attempts - 1, 12));
 $$;
 
--- Of replicas of an earlier version, for as long as they run beside newer ones.
+-- For replicas of an earlier version, while they run beside newer ones.
 CREATE OR REPLACE FUNCTION regroup_claim_events_v1(p_busy uuid[], p_lease interval)
 RETURNS TABLE (id bigint, endpoint_id uuid, url text, secret text, type text, body text)
 LANGUAGE sql VOLATILE
@@ -230,8 +233,8 @@ AS $$
     p_errors, NULL);
 $$;
 
--- Dead events are due again, the given ones or, where that is NULL, the oldest thousand. How many, or
--- nothing where there is no such endpoint.
+-- Makes dead events due again: the given ones, or the oldest thousand if p_ids is NULL. Returns how
+-- many, or NULL if there is no such endpoint.
 CREATE OR REPLACE FUNCTION regroup_redeliver_events_v1(p_endpoint_id uuid, p_ids bigint[])
 RETURNS integer
 LANGUAGE plpgsql VOLATILE
@@ -260,7 +263,7 @@ BEGIN
 END
 $$;
 
--- An endpoint is asked again as if nothing had been wrong with it.
+-- Clears an endpoint's failures, so that it gets events again.
 CREATE OR REPLACE FUNCTION regroup_enable_webhook_v1(p_id uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -309,7 +312,8 @@ AS $$
       THEN (SELECT 'evt_' || max(id) FROM shown) END)
 $$;
 
--- With the endpoint its events go, those included that a migration wrote while another endpoint went.
+-- Deletes the endpoint's events with it, and those that a migration wrote while another endpoint
+-- was deleted.
 CREATE OR REPLACE FUNCTION regroup_delete_webhook_v1(p_id uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 AS $$

@@ -1,5 +1,6 @@
--- The keys of the registration groups that a change to these devices concerns: the one that each is in,
--- and the one that it came from by this group's migration, and would return to. In ascending order.
+-- The keys of the registration groups that a change of these devices concerns: the one that each
+-- device is in, and the one that it left by this group's migration and would return to. In
+-- ascending order.
 CREATE OR REPLACE FUNCTION regroup_members_keys_of_change(p_group_id uuid, p_device_ids uuid[])
 RETURNS bigint[]
 LANGUAGE sql STABLE
@@ -14,8 +15,8 @@ AS $$
           AND a.device_ids && p_device_ids) s
 $$;
 
--- What a change does with each of p_device_ids, in their order: 'done', or why not; and how many devices
--- are in the group.
+-- The result of a change for each of p_device_ids, in their order: 'done', or why not; and the
+-- number of devices in the group.
 CREATE OR REPLACE FUNCTION regroup_verdicts_of_change(
   p_user_id uuid, p_role text, p_group_id uuid, p_action text, p_device_ids uuid[], p_limit bigint,
   OUT verdicts text[], OUT device_count bigint)
@@ -49,27 +50,27 @@ AS $$
     (SELECT count(*) AS in_group FROM device_group_memberships m WHERE m.group_id = p_group_id) c
 $$;
 
--- Puts devices into a group or takes them out of it. Sent by db/group_devices.cpp in one round trip with
--- BEGIN and COMMIT: every outcome but 'changed' has written nothing.
+-- Adds devices to a group or removes them. db/group_devices.cpp sends it in one round trip with
+-- BEGIN and COMMIT: every outcome except 'changed' has written nothing.
 --
--- Locks, in this order: the Idempotency-Key, so that the second of two that send it at once is answered
--- with the first; the members' locks of the devices' registration groups, shared, in ascending order of
--- their keys; the devices' rows in ascending device_id; the group's row. A migration takes the last
--- three kinds in the same order: a device that is added or taken out while its registration group is
--- being migrated waits for the migration's end, and then sees what it did. A change that is refused, as
--- far as a look can tell, takes none of these.
+-- Locks, in this order: the Idempotency-Key, so that the second of two concurrent requests with it
+-- gets the first one's answer; the members' locks of the devices' registration groups, shared, in
+-- ascending order of their keys; the devices' rows in ascending device_id; the group's row. A
+-- migration takes the last three kinds in the same order: a device that is added or removed while
+-- its registration group is being migrated waits for the end of the migration, and then sees what
+-- it did. A change that can be refused without locks takes none of the last three.
 CREATE OR REPLACE FUNCTION regroup_change_devices_v1(
   p_change_id uuid,
   p_user_id uuid,
   p_group_id uuid,
   p_action text,       -- 'add', 'remove'
   p_device_ids uuid[], -- no id twice
-  p_partial boolean,   -- do what can be done; else all or nothing
+  p_partial boolean,   -- do what is possible; otherwise all or nothing
   p_idempotency_key text, -- NULL: none
   p_request_hash text,
   OUT outcome text,
   OUT o_verdicts text[],      -- one for each of p_device_ids: 'done', or why not
-  OUT o_device_count bigint,  -- in the group, before
+  OUT o_device_count bigint,  -- in the group, before the change
   OUT o_limit bigint,
   OUT o_changed_at timestamptz
 ) LANGUAGE plpgsql VOLATILE

@@ -19,9 +19,10 @@ AS $$
     'created_at', regroup_utc_text(a.created_at))
 $$;
 
--- One migration with its timeline, all by the database's clock; of a row that another program wrote
--- less is known. created_at is the BEGIN of what was committed, and the end of what failed. duration_ms
--- is rounded, so with it alone a quick migration could seem to be committed before it had its locks.
+-- One migration with its timeline, all by the database's clock; less is known of a row that another
+-- program wrote. created_at is the BEGIN of a committed migration, and the end of a failed one.
+-- duration_ms is rounded: by it alone a quick migration could seem to be committed before it had
+-- its locks.
 CREATE OR REPLACE FUNCTION regroup_migration_json(a migration_audit_logs) RETURNS json
 LANGUAGE sql STABLE
 AS $$
@@ -45,9 +46,10 @@ AS $$
       WHERE e.at IS NOT NULL)))::json
 $$;
 
--- Everything about the rows from p_from (included) to p_to (not included), in one snapshot, in steps of
--- hour, day, week or month, in UTC. A migration that was undone had succeeded first. How long after its
--- first device's registration a group was migrated is looked up for the newest 10,000 at most.
+-- Everything about the rows from p_from (inclusive) to p_to (exclusive), in one snapshot, in steps
+-- of hour, day, week or month, in UTC. A migration that was undone counts as a success. The time
+-- from the registration of its first device to a group's migration is computed for the newest
+-- 10,000 at most.
 CREATE OR REPLACE FUNCTION regroup_analytics_v1(p_from timestamptz, p_to timestamptz, p_step text)
 RETURNS json
 LANGUAGE sql STABLE

@@ -1,12 +1,13 @@
--- Cancels a migration that runs somewhere. No signal is sent: pg_cancel_backend() names a process,
--- not a transaction, and between the look at what the process does and the signal it may have come to
--- a COMMIT, which Regroup never cancels. Instead the migration's own id is taken: a migration ends by
--- writing its audit row, and an id can be written once. So either this row is first, and the migration
--- cannot be committed any more (it fails at its last statement, or at lock_timeout where it waits); or
--- the migration's row is, committed or about to be, and this function changes nothing.
+-- Cancels a migration that is running somewhere. It sends no signal: pg_cancel_backend() names a
+-- process, not a transaction, and between the look at what the process does and the signal it may
+-- have come to a COMMIT, which Regroup never cancels. Instead it takes the migration's own id: a
+-- migration ends by writing its audit row, and an id can be written only once. Either this row is
+-- first, and the migration can no longer commit (it fails at its last statement, or at lock_timeout
+-- if it is waiting); or the migration's row is first, committed or about to be, and this function
+-- changes nothing.
 CREATE OR REPLACE FUNCTION regroup_cancel_migration_v1(p_migration_id uuid) RETURNS text
 LANGUAGE plpgsql VOLATILE
-SET lock_timeout = '250ms' -- for a row that is there and not committed: its COMMIT is under way
+SET lock_timeout = '250ms' -- for an existing uncommitted row: its COMMIT is under way
 AS $$
 DECLARE
   live regroup_running;
@@ -29,15 +30,15 @@ EXCEPTION WHEN lock_not_available THEN
 END
 $$;
 
--- What runs now. Of each migration that a replica publishes: who holds its registration group's lock,
--- since when, and what that session waits for. Nothing in it changes from one call to the next but by
--- what happens, so that two answers can be compared.
+-- What is running now. For each migration that a replica publishes: who holds its registration
+-- group's lock, since when, and what that session waits for. Its answer changes only when something
+-- happens, so two answers can be compared.
 --   queued      no session holds the lock: it waits for a connection, or for its lock
 --   waiting     its session waits for a lock that `blocked_by` holds
 --   running     its session works
 --   committing  its COMMIT is under way, or waits for a standby
 CREATE OR REPLACE FUNCTION regroup_live_v1() RETURNS json
-LANGUAGE sql VOLATILE -- the sessions' state is of now, not of the transaction's beginning
+LANGUAGE sql VOLATILE -- the sessions' state now, not at the transaction's start
 AS $$
   SELECT coalesce(json_agg(json_build_object(
     'migration_id', r.migration_id, 'registration_group_id', r.registration_group_id,

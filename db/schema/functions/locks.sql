@@ -1,9 +1,10 @@
 -- The advisory lock of a registration group (contract, guarantee 3): the first 8 bytes, big-endian,
 -- signed, of SHA-256 of 'regroup:migrate:v1:' and the id in UTF-8. Public: other programs on this
--- database may take the same lock. 64 bits, since `hashtext` gives 32, and ids really collide there.
+-- database may take the same lock. 64 bits, since `hashtext` gives 32, and ids really collide
+-- there.
 -- Test vector: regroup_lock_key('camping-2025') = -5918583588527051083.
--- In plpgsql, which keeps its plan: convert_to() is not immutable, so that a function in SQL would
--- not be inlined, and be parsed and planned in each query.
+-- In plpgsql, which keeps its plan: convert_to() is not immutable, so a SQL function would not be
+-- inlined, but parsed and planned in each query.
 CREATE OR REPLACE FUNCTION regroup_lock_key(registration_group_id text) RETURNS bigint
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$
@@ -13,9 +14,10 @@ BEGIN
 END
 $$;
 
--- A second lock guards who is in a registration group: whoever puts a device into the group holds
--- it shared, a migration exclusively. It is not the same lock, because a migration only tries that
--- one, and a phone that registers would then make it say "in progress" when nobody is migrating.
+-- A second lock guards who is in a registration group: a session that puts a device into the group
+-- holds it shared, a migration exclusively. It is a different lock because a migration only tries
+-- the first one: a phone that registers would make it answer "in progress" when no migration is
+-- running.
 CREATE OR REPLACE FUNCTION regroup_members_key(registration_group_id text) RETURNS bigint
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 AS $$

@@ -1,14 +1,17 @@
--- A device that loses the membership that a migration made (taken out, or its group deleted, by
--- whomever) is in its registration group again: devices.group_id is either that or the slug of a group
--- that it is in, and would else be the name of one that it has left, which others share. Not where
--- group_id is another string by now: somebody has moved the device since.
+-- A device that loses the membership that a migration made (it was taken out, or its group deleted,
+-- by any program) is in its registration group again: devices.group_id becomes either that or the
+-- slug of a group that it is still in. Otherwise it would be the name of a group that it has left,
+-- which others share. Not if group_id is another string by now: then another program has moved the
+-- device since.
 -- A trigger, since other programs delete groups and memberships as well; with its owner's rights,
 -- since they need not have any on the audit.
 --
--- So nothing here is looked up by a name that somebody else can give a meaning. The tables are written
--- with their schema, which db/comparison_functions.cpp puts in. The operators have both sides of one
--- type of pg_catalog's, which is searched first, or are qualified: `varchar = varchar` and an enum's `=`
--- could be somebody's. search_path is for the other triggers of devices, which run inside this one. It serves one table, and PUBLIC may not execute it, which is what it takes
+-- So it looks nothing up by a name to which another role can give a meaning. The tables are written
+-- with their schema, which db/comparison_functions.cpp inserts. The operators have the same
+-- pg_catalog type on both sides, and pg_catalog is searched first, or they are qualified: an enum's
+-- `=` and `varchar = varchar` could be another role's. search_path is for the other triggers of
+-- devices, which run inside this one. The trigger serves one table, and PUBLIC may not execute its
+-- function, which is needed to make a trigger of it.
 -- to make a trigger of it.
 CREATE OR REPLACE FUNCTION regroup_membership_ended() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

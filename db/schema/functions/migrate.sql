@@ -1,7 +1,7 @@
--- A new id for a row of a group: it begins as the group's, which is time-ordered (RFC 9562, version
--- 7), so that what is written together stands together in its index. Random ids of
--- memberships would each go into a page of their own, which a large database has to fetch first, and
--- to write to its log as a whole.
+-- A new id for a row of a group. It begins like the group's id, which is time-ordered (RFC 9562,
+-- version 7), so that rows that are written together are close together in the index. Random ids of
+-- memberships would each go to a page of their own, which a large database must fetch first and
+-- write to its log as a whole.
 CREATE OR REPLACE FUNCTION regroup_new_id(p_group_id uuid) RETURNS uuid
 LANGUAGE sql VOLATILE PARALLEL SAFE
 AS $$
@@ -9,10 +9,10 @@ AS $$
                 || substring(uuid_send(gen_random_uuid()) FROM 8), 'hex')::uuid
 $$;
 
--- How many devices of a registration group are the user's, and of those that vote on whose it is
--- (migration.require_owner): all, and the user's. A device votes when it has been linked, and in the
--- group, for long enough: what was linked somewhere else long ago and brought along today has no vote
--- today.
+-- How many devices of a registration group are the user's; and of those that vote on whose it is
+-- (migration.require_owner), how many there are and how many are the user's. A device votes once it
+-- has been linked, and in the group, for long enough: one that was linked elsewhere long ago and
+-- brought along today has no vote today.
 CREATE OR REPLACE FUNCTION regroup_votes(
   p_registration_group_id text, p_user_id uuid, p_link_age_ms bigint,
   OUT owned bigint, OUT votes bigint, OUT owned_votes bigint)
@@ -30,29 +30,31 @@ AS $$
           AND NOT regroup_is_migrated(d.device_id)) l
 $$;
 
--- One whole migration. Called by db/migration.cpp, which sends it in one round trip together with BEGIN
--- and COMMIT. COMMIT is on its way whatever comes out: so every outcome but 'completed' has written
--- nothing, and what must not stay leaves by an error.
+-- One whole migration. db/migration.cpp sends it in one round trip with BEGIN and COMMIT. COMMIT is
+-- on its way whatever the outcome: so every outcome except 'completed' has written nothing, and
+-- what must not stay is undone by raising an error.
 --
--- Why a function: a migration needs the lock in one statement and the reading in a later one that
--- depends on it. Sent one by one from outside, each would hold the lock across a round trip more. Inside, each statement
--- of a VOLATILE function takes a fresh snapshot under READ COMMITTED, which is what the second
--- statement needs to see the commit of a migration that has just let go of the lock.
+-- Why a function: a migration must take the lock in one statement and read in a later one that
+-- depends on it. Sent one by one by the client, they would hold the lock for one more round trip
+-- each. Inside, each statement of a VOLATILE function takes a fresh snapshot under READ COMMITTED,
+-- which the second statement needs to see the commit of a migration that has just released the
+-- lock.
 --
--- Locks, in this order: the registration group's advisory lock (tried, never waited for), its
--- members' lock (waited for: a phone that registers holds it for a moment), the devices' rows in
--- ascending device_id (none, where a look shows that the migration is refused), the row of the group that they are to go into where that is there already, the
--- slug and the audit row by their unique indexes. Everybody who takes two of these takes them in this
--- order, so there is no cycle to wait in.
+-- Locks, in this order: the registration group's advisory lock (tried, never waited for); its
+-- members' lock (waited for: a phone that registers holds it for a moment); the devices' rows in
+-- ascending device_id (none if a look without locks shows that the migration is refused); the row
+-- of the group that they are to go into, if it exists already; the slug and the audit row by their
+-- unique indexes. Everything that takes two of these takes them in this order, so there can be no
+-- deadlock.
 --
--- Planning anew each time was a sixth of what a migration cost the server, so each statement is planned
--- once a session (db/statements.hpp, set_local): perhaps while the tables are empty. Each is written so that only one index can answer
--- it, whatever the planner believes of sizes: an EXISTS with OFFSET 0 stays a look-up for each row
--- instead of a join over whole tables, and uuid_send() gives the order of the uuid itself without the
--- offer to walk through all devices in that order.
+-- Planning anew each time was a sixth of a migration's cost to the server, so each statement is
+-- planned once per session (db/statements.hpp, set_local), perhaps while the tables are empty. Each
+-- is written so that only one index can answer it, whatever sizes the planner assumes: an EXISTS
+-- with OFFSET 0 stays a look-up per row instead of a join over whole tables, and uuid_send() gives
+-- the uuid's own order without tempting the planner to walk through all devices in that order.
 CREATE OR REPLACE FUNCTION regroup_migrate_v2(
   p_migration_id uuid,
-  p_group_id uuid,           -- of the new group; with p_into_group of one that is there
+  p_group_id uuid,           -- of the new group; with p_into_group, of an existing one
   p_user_id uuid,
   p_registration_group_id text,
   p_name text,
@@ -63,11 +65,11 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v2(
   p_idempotency_key text,    -- NULL: none
   p_request_hash text,
   p_require_owner text DEFAULT 'any', -- migration.require_owner; 'majority', 'all_linked'
-  p_into_group boolean DEFAULT false, -- into a group that is there: its owner or admin must ask
+  p_into_group boolean DEFAULT false, -- into an existing group: its owner or admin must ask
   p_trace_id text DEFAULT NULL,    -- of the request
   p_received_us bigint DEFAULT 0,  -- how long ago its replica received it,
-  p_started_us bigint DEFAULT 0,   -- and a worker took it up
-  p_link_age_ms bigint DEFAULT 0,  -- migration.link_age: for how long a device that votes is there
+  p_started_us bigint DEFAULT 0,   -- and a worker began it
+  p_link_age_ms bigint DEFAULT 0,  -- migration.link_age: how long a voting device has been there
   OUT outcome text,
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
@@ -77,9 +79,9 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v2(
   OUT o_remaining bigint,
   OUT o_ignored uuid[],
   OUT o_device_count bigint,
-  OUT o_linked bigint, -- devices of the registration group that belong to somebody and vote,
-  OUT o_owned bigint,  -- and to the caller
-  OUT o_locked_at timestamptz -- when all locks were held; NULL: it did not come to that
+  OUT o_linked bigint, -- devices of the registration group that have an owner and a vote,
+  OUT o_owned bigint,  -- and are the caller's
+  OUT o_locked_at timestamptz -- when all locks were held; NULL: it did not get that far
 ) LANGUAGE plpgsql VOLATILE
 AS $$
 #variable_conflict use_column
@@ -349,9 +351,9 @@ BEGIN
 END
 $$;
 
--- Why a migration is refused, as far as a look can tell, in the order of regroup_migrate_v2, which looks
--- again once it has the rows. NULL: it is to be tried. Who owns nothing is refused without a look at each
--- device.
+-- Why a migration is refused, as far as can be seen without locks, in the order of
+-- regroup_migrate_v2, which checks again once it has locked the rows. NULL: try it. A caller who
+-- owns no device is refused without looking at each device.
 CREATE OR REPLACE FUNCTION regroup_migration_obstacle(
   p_group_id uuid, p_user_id uuid, p_registration_group_id text, p_slug text, p_device_ids uuid[],
   p_max_devices bigint, p_require_owner text, p_into_group boolean, p_link_age_ms bigint,
@@ -431,7 +433,8 @@ BEGIN
 END
 $$;
 
--- For replicas of an earlier version, which run on while a newer one has brought its functions.
+-- For replicas of an earlier version, which are still running after a newer one installed its
+-- functions.
 CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   p_migration_id uuid, p_group_id uuid, p_user_id uuid, p_registration_group_id text, p_name text,
   p_slug text, p_device_ids uuid[], p_max_devices bigint, p_default_max_devices int,
@@ -449,10 +452,10 @@ AS $$
     p_into_group, p_trace_id, p_received_us, p_started_us)
 $$;
 
--- The devices' part of a migration, some at a time: of a large group, and of one into a group that is
--- there already, which may have one of the devices by hand. Says how far it has come to whoever called
--- it, at once: the one thing that leaves a transaction before its end (db/connection.cpp hears it). INFO is
--- sent whatever client_min_messages is, and logged by no usual log_min_messages.
+-- Moves the devices of a migration in slices: for a large group, and for an existing group, to
+-- which one of the devices may have been added by hand. Reports its progress to the client at once,
+-- the only thing that leaves a transaction before its end (db/connection.cpp receives it). INFO is
+-- sent whatever client_min_messages is, and no usual log_min_messages logs it.
 CREATE OR REPLACE FUNCTION regroup_move_devices(
   p_group_id uuid, p_user_id uuid, p_slug text, p_device_ids uuid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE

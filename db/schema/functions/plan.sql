@@ -1,8 +1,8 @@
--- What regroup_migrate_v2 would say at this moment, without a lock and without a write: a rehearsal must
--- not wait for anybody, and nobody for a rehearsal. Called by db/plan.cpp. STABLE: everything is read at
--- one moment. The checks are the migration's, in its order; tests/db/plan_test.cpp holds the two
--- together. An Idempotency-Key is not looked at. Before a migration a caller is shown the ids of
--- their own devices: the others are counted.
+-- What regroup_migrate_v2 would answer at this moment, without a lock and without a write: a dry
+-- run must not wait for anything, and nothing must wait for a dry run. Called by db/plan.cpp.
+-- STABLE: it reads everything at one moment. The checks are the migration's, in its order;
+-- tests/db/plan_test.cpp keeps the two in agreement. It does not look at an Idempotency-Key. Before
+-- a migration a caller sees only the ids of their own devices: the others are counted.
 CREATE OR REPLACE FUNCTION regroup_plan_v2(
   p_user_id uuid,
   p_registration_group_id text,
@@ -12,13 +12,13 @@ CREATE OR REPLACE FUNCTION regroup_plan_v2(
   p_require_owner text,
   p_into_group_id uuid, -- NULL: into a new one
   p_link_age_ms bigint,
-  OUT outcome text, -- 'ready', or as a migration's
+  OUT outcome text, -- 'ready', or as for a migration
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
-  OUT o_name text, -- of the group that is there; of a new one the caller knows it
+  OUT o_name text, -- of the existing group; a new one's name the caller knows
   OUT o_slug text,
-  OUT o_to_migrate bigint, -- NULL where it is none of the caller's business
-  OUT o_device_ids uuid[], -- of those, the caller's own
+  OUT o_to_migrate bigint, -- NULL if it is none of the caller's business
+  OUT o_device_ids uuid[], -- the caller's own among those
   OUT o_remaining bigint,
   OUT o_ignored uuid[],
   OUT o_device_count bigint,
@@ -133,7 +133,7 @@ BEGIN
 END
 $$;
 
--- For replicas of an earlier version, as regroup_migrate_v1 is: they show what they are told.
+-- For replicas of an earlier version, like regroup_migrate_v1: they show what they receive.
 CREATE OR REPLACE FUNCTION regroup_plan_v1(
   p_user_id uuid, p_registration_group_id text, p_slug text, p_device_ids uuid[],
   p_max_devices bigint, p_require_owner text, p_into_group_id uuid,

@@ -1,6 +1,6 @@
--- The one note of what runs (regroup_running): written here, read here and in live.sql.
+-- The record of what is running (regroup_running): written here, read here and in live.sql.
 
--- db/progress.cpp: a 202 is about to be sent. Returns how many devices there are to migrate.
+-- db/progress.cpp: a 202 is about to be sent. Returns the number of devices to migrate.
 CREATE OR REPLACE FUNCTION regroup_note_running_v1(
   p_migration_id uuid, p_user_id uuid, p_registration_group_id text, p_device_ids uuid[],
   p_trace_id text DEFAULT NULL, p_received_us bigint DEFAULT 0) -- how long ago
@@ -27,13 +27,13 @@ BEGIN
 END
 $$;
 
--- db/progress.cpp, a few times a second while anything runs for longer than most does: what a replica
--- runs, how far it is, and with it what it runs no longer. A migration that was not answered 202 and
--- whose replica ended without a word goes after a minute. Nothing waits for these commits to be on the
--- disk: what a crash takes is published again.
+-- db/progress.cpp, a few times a second while anything runs for longer than most migrations do.
+-- Publishes what a replica runs and how far each migration has come, and deletes what it no longer
+-- runs. A migration that was not answered 202 and whose replica died is deleted after a minute.
+-- These commits do not wait for the disk: what a crash loses is published again.
 CREATE OR REPLACE FUNCTION regroup_publish_running_v1(
   p_replica text, p_migration_ids uuid[], p_user_ids uuid[], p_groups text[], p_ages_ms bigint[],
-  p_trace_ids text[], -- an empty one: none
+  p_trace_ids text[], -- empty: none
   p_totals bigint[], -- negative: not counted yet
   p_processed bigint[],
   p_answered_202 boolean[])
@@ -68,7 +68,7 @@ AS $$
     OR r.devices_processed < excluded.devices_processed;
 $$;
 
--- What replicas of the version before call; how far a migration is they write by themselves.
+-- Called by replicas of the previous version; they write a migration's progress themselves.
 CREATE OR REPLACE FUNCTION regroup_publish_live_v1(
   p_replica text, p_migration_ids uuid[], p_user_ids uuid[], p_groups text[], p_ages_ms bigint[],
   p_trace_ids text[])
@@ -81,12 +81,13 @@ AS $$
     array_fill(false, ARRAY[cardinality(p_migration_ids)]));
 $$;
 
--- db/progress.cpp: what is known of a migration that has no audit row. 'running', or 'none' and 'settled':
--- the audit has the last word, in the second case one that was written here. Where its replica has been
--- silent and no session holds the registration group's lock, the migration is settled (settle.sql).
+-- db/progress.cpp: what is known of a migration without an audit row. 'running', or 'none' or
+-- 'settled': then the audit has the last word, in the case of 'settled' one that was written here.
+-- If its replica has been silent and no session holds the registration group's lock, the migration
+-- is settled (settle.sql).
 CREATE OR REPLACE FUNCTION regroup_find_running_v1(
   p_migration_id uuid,
-  p_silent_ms bigint, -- a replica that has said nothing for this long may be dead
+  p_silent_ms bigint, -- a replica that has not reported for this long may be dead
   OUT outcome text,
   OUT o_user_id uuid,
   OUT o_registration_group_id text,

@@ -1,29 +1,30 @@
--- The one settlement: "did it commit, or shall it never?" of an operation that is in doubt. Sent by
--- db/settlement.cpp in one round trip with BEGIN and COMMIT, and called by functions/running.sql and
--- functions/live.sql. In one transaction it finds what was committed under the operation's id, or it
--- inserts that id as a failure, the fence: an operation ends by inserting its own id, which can be there
--- once, so one that is run later, from bytes that lay unread in a socket or in a pooler, fails and leaves
--- nothing. Only when this transaction's own COMMIT was kept is either answer true.
+-- The only settlement: "did it commit, or shall it never?" for an operation in doubt.
+-- db/settlement.cpp sends it in one round trip with BEGIN and COMMIT; functions/running.sql and
+-- functions/live.sql call it. In one transaction it finds what was committed under the operation's
+-- id, or inserts that id as a failure, the fence. An operation ends by inserting its own id, which
+-- is unique: one that runs later, from bytes that lay unread in a socket or a pooler, fails and
+-- leaves nothing. Either answer is true only once this transaction's own COMMIT was kept.
 --
--- p_lock: 'wait' takes the registration group's advisory lock first, so that a backend that is in the
--- middle of the operation comes to its end; 'try' answers 'locked' when somebody holds it; 'none' is for
--- what has not got a registration group, for a failure that is certain, and for an administrator, who
--- must not wait for the very migration that is to be cancelled. Even then the id's unique index makes
--- the insert wait for an operation that has inserted it and not yet committed, up to lock_timeout.
+-- p_lock: 'wait' takes the registration group's advisory lock first, so that a backend in the
+-- middle of the operation comes to its end. 'try' answers 'locked' if another session holds it.
+-- 'none' is for operations without a registration group, for a failure that is certain, and for an
+-- administrator, who must not wait for the very migration that is to be cancelled. Even then the
+-- id's unique index makes the insert wait for an operation that has inserted the id and not yet
+-- committed, up to lock_timeout.
 CREATE OR REPLACE FUNCTION regroup_settle_v1(
   p_kind text, -- 'migration', 'undo', 'device_change'; NULL: one of the last two
   p_id uuid,
   p_user_id uuid,
-  p_registration_group_id text, -- '' where it is not known
-  p_group_id uuid,              -- of an undo or a change of devices, where it is known
+  p_registration_group_id text, -- '' if it is not known
+  p_group_id uuid,              -- of an undo or a change of devices, if known
   p_lock text,
   p_error_code text,    -- what the fence says
   p_error_message text, --
   p_trace_id text DEFAULT NULL,     -- of the request
   p_received_us bigint DEFAULT NULL, -- how long ago its replica received it,
-  p_started_us bigint DEFAULT NULL,  -- and a worker took it up
+  p_started_us bigint DEFAULT NULL,  -- and a worker began it
   OUT outcome text,       -- 'committed', 'fenced', 'locked'
-  OUT is_new boolean,     -- the fence was written now
+  OUT is_new boolean,     -- the fence was written just now
   OUT o_error_code text,  -- of the fence
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
@@ -104,11 +105,11 @@ BEGIN
 END
 $$;
 
--- The same for an id that is known by itself alone: a caller asks what became of it, and the replica that
--- chose it has given it up. It becomes one that never happens, of whatever kind it was, so that asking at
--- the wrong place says nothing untrue either. False: the id names something else, or is at work.
--- A row that this writes says '' for the registration group, and NULL for the kind: histories leave it
--- out, and any user who knows the id may see it, since the one who asked first need not be its owner.
+-- The same if only the id is known: a caller asks for its outcome, and the replica that chose it
+-- has given it up. The id is fenced for every kind of operation, so that a request to the wrong
+-- endpoint gets no untrue answer either. False: the id names something else, or is running.
+-- Its rows have '' as the registration group, or NULL as the kind: histories leave them out, and
+-- any user who knows the id may see them, since the user who asked first need not be its owner.
 CREATE OR REPLACE FUNCTION regroup_settle_abandoned_v1(
   p_id uuid, p_user_id uuid, p_error_code text, p_error_message text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE

@@ -1,8 +1,10 @@
--- Whether a group is as its migration made it, which is told by `xmin`, the transaction that wrote a row's
--- newest version: it is the same for all rows that one migration wrote, and another one for a row
--- that was changed or added since. A migration pays nothing for it, and no column is forgotten. A
--- dump that was restored looks changed, which refuses what could have been allowed, never the reverse.
--- (Of the devices only where they are counts: phones say that they were seen all the time.)
+-- Whether a group is as its migration made it. This is read from `xmin`, the transaction that wrote
+-- a row's newest version: all rows that one migration wrote have the same, and a row that was
+-- changed or added since has another. This costs a migration nothing, and covers every column. A
+-- restored dump looks changed, which refuses an undo that could have been allowed, never the
+-- reverse.
+-- (The devices are only counted, in the right group: phones update their last_seen_at all the
+-- time.)
 CREATE OR REPLACE FUNCTION regroup_is_untouched(p_migration_id uuid) RETURNS boolean
 LANGUAGE sql STABLE
 AS $$
@@ -20,14 +22,15 @@ AS $$
   FROM migration_audit_logs a WHERE a.id = p_migration_id
 $$;
 
--- A whole undo, sent as a migration is (functions/migrate.sql): in one round trip with BEGIN and COMMIT. So
--- every outcome but 'rolled_back' has written nothing.
+-- One whole undo, sent like a migration (functions/migrate.sql) in one round trip with BEGIN and
+-- COMMIT. So every outcome except 'rolled_back' has written nothing.
 --
 -- Locks, in this order: the registration group's advisory lock (tried, never waited for), its
--- members' lock, the devices' rows in ascending device_id, the group's row. With that one locked FOR
--- UPDATE nobody can give the group a member or a device any more (a foreign key's check locks it FOR
--- KEY SHARE), so what the statement after it sees is what will be undone. Whoever may not undo it is
--- refused before any row is locked, and so is an undo of a group that was changed.
+-- members' lock, the devices' rows in ascending device_id, the group's row. While that row is
+-- locked FOR UPDATE no other transaction can add a member or a device to the group (a foreign key's
+-- check locks it FOR KEY SHARE), so what the next statement sees is what will be undone. A caller
+-- who may not undo it is refused before any row is locked, and so is an undo of a group that was
+-- changed.
 CREATE OR REPLACE FUNCTION regroup_undo_v1(
   p_undo_id uuid,
   p_group_id uuid,
