@@ -128,14 +128,14 @@ void PgStore::connect(std::function<void(bool)> done) noexcept {
 
 void PgStore::run(domain::Job job, bool doubted,
                   std::function<void(domain::Worked)> done) noexcept {
-  const auto shared = std::make_shared<const domain::Job>(std::move(job));
   try {
+    const auto shared = std::make_shared<const domain::Job>(std::move(job));
     asio::co_spawn(loop_, Jobs::work(jobs_, shared, doubted),
                    [shared, done](const std::exception_ptr& why, Worked how) {
                      done(why ? Worked{defect(*shared)} : std::move(how));
                    });
   } catch (const std::exception&) { // out of memory: the job was not begun
-    done({doubted ? defect(*shared) : Answer{Refusal{.reason = Refused::internal}}});
+    done({Refusal{.reason = doubted ? Refused::timeout : Refused::internal}});
   }
 }
 
