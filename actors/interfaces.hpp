@@ -61,8 +61,7 @@ using DispatcherActor = caf::typed_actor<
 
 /// The messages that the dispatcher sends to itself as well.
 using DispatcherSelf =
-    DispatcherActor::extend<caf::reacts_to<refill_atom>, // from itself, once refill_pause is over:
-                                                         // a pool slot is empty
+    DispatcherActor::extend<caf::reacts_to<refill_atom>, // from itself, after a pause: fill a slot
                             caf::reacts_to<tick_atom>>;  // from itself, while jobs or workers wait
 
 /// Goes on settling operations that were answered with a 504, until the replica ends.
