@@ -4,7 +4,7 @@
 
 namespace regroup::config {
 
-/// Replaces a secret.
+/// Shown in place of a secret.
 inline constexpr std::string_view kMask = "***";
 
 /// Makes a libpq connection string (a URI or key=value pairs) fit for display: masks the values of
