@@ -56,7 +56,8 @@ using WorkerSelf = WorkerActor::extend<
 /// The way to the database: gives a job to a worker that is connected and idle, queues it, or
 /// refuses it as `overloaded` at once.
 using DispatcherActor = caf::typed_actor<
-    // from a group (a migration or an undo), from health, and from `http/` (everything else)
+    // from a group, from health, from the settler, from a lane or a dispatcher that has no
+    // connection, and from `http/` (everything else)
     caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
 
 /// The messages that the dispatcher sends to itself as well.

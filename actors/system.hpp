@@ -32,8 +32,8 @@ DispatcherActor spawn_dispatcher(caf::actor_system& system, WorkerFactory make_w
                                  DispatcherSettings settings, domain::Metrics& metrics,
                                  DispatcherActor otherwise = {});
 
-/// A throttle in front of a dispatcher, for callers whose key is not known yet, of whom there may
-/// be any number: one job at a time, and none sooner than `pause` after the one before. A job that
+/// A throttle in front of a dispatcher, for callers whose key is not known yet and who may come in
+/// any number: one job at a time, and none sooner than `pause` after the one before. A job that
 /// finds the queue full is answered `overloaded`. Ends at once on an exit message.
 struct LaneSettings {
   std::chrono::milliseconds pause{2};

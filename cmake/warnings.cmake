@@ -11,7 +11,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   endif()
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND REGROUP_SANITIZE STREQUAL "thread")
-  # asio has a fence that TSan does not see. It is in the server, which no test under TSan starts.
+  # GCC warns of asio's atomic fence, which TSan does not see.
   target_compile_options(regroup_warnings INTERFACE -Wno-tsan)
 endif()
 if(REGROUP_WERROR)

@@ -43,8 +43,9 @@ struct Settings {
     bool prepared_statements = false;
     bool allow_recorded_duplicates = false;
     std::string application_name = "regroup"; // no key: `serve` adds the replica's name
-    /// Connections beside the pool, opened when needed. The first is for dry runs and notes of long
-    /// migrations, the other two are for administrators and events.
+    /// Connections beside the pool, opened when needed. The first is for dry runs, for notes of
+    /// long migrations and for streams of their status, the other two are for administrators and
+    /// events.
     static constexpr unsigned aside_connections = 1;
     static constexpr unsigned back_office_connections = 2;
     static constexpr unsigned beside_the_pool = aside_connections + back_office_connections;

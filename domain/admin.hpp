@@ -21,8 +21,8 @@ struct ReadHistory {
   std::optional<Uuid> user_id{};
   std::optional<std::string> status{}; // a value of migration_status
   std::optional<std::string> registration_group_id{};
-  std::optional<std::string> from{}; // RFC 3339; included
-  std::optional<std::string> to{};   // not included
+  std::optional<std::string> from{}; // RFC 3339, inclusive
+  std::optional<std::string> to{};   // exclusive
   std::optional<HistoryPosition> after{};
   std::int64_t limit = 50;
 };
@@ -32,8 +32,8 @@ struct ReadMigration {
 };
 
 struct ReadAnalytics {
-  std::string from; // RFC 3339; included
-  std::string to;   // not included
+  std::string from; // RFC 3339, inclusive
+  std::string to;   // exclusive
   std::string granularity = "day";
 };
 

@@ -224,8 +224,8 @@ struct PublishRunning {
   Deadline deadline;
 };
 
-/// A migration that was noted has an outcome. A refusal has no row of its own, so it gets one here,
-/// and a caller that was answered 202 finds it.
+/// A migration that was noted has an outcome. A refusal has no row in the audit log, so it gets one
+/// here, and a caller that was answered 202 finds it.
 struct EndRunning {
   MigrationPtr migration;
   std::string error_code; // empty: the audit log has the outcome

@@ -9,7 +9,7 @@ struct Finding {
   enum class Severity : std::uint8_t {
     good,
     note,    // nothing is wrong, but worth knowing
-    warning, // it works, and may not for long or not as promised
+    warning, // it works, but perhaps not for long or not as promised
     error,   // a guarantee does not hold here, or the service cannot work
   };
   Severity severity = Severity::good;

@@ -139,7 +139,7 @@ struct GroupOrigin {
 };
 
 struct MigrationRecalled {
-  std::vector<Refusal> answers; // one for each user asked for; none: no full migration is on record
+  std::vector<Refusal> answers; // one per user asked for; none: no full migration is on record
 };
 
 struct DeviceRegistered {
@@ -233,7 +233,6 @@ struct MyDevice {
   std::optional<std::string> last_seen_at;
 };
 
-/// What is known of a migration.
 struct MigrationReport {
   enum class Status : std::uint8_t { in_progress, completed, failed, rolled_back };
   Status status = Status::completed;
