@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by the scripts. Source it: it sets `root` (the repository) and defines functions only.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

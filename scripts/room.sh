@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # An empty Debian to try things in. Source it after lib.sh; it defines functions only.
 #
 # The Debian is a folder, removed at the end of the script. What runs in it has its own namespaces
