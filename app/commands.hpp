@@ -30,7 +30,7 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments);
 /// `how.take_over` may be empty: serve() sets it itself.
 int serve(const config::Settings& settings, const Reload& how, domain::Log& log);
 /// `regroup serve --check-config`: prints the effective settings, and starts nothing. Throws for
-/// everything that would stop the start and can be found without a database.
+/// settings that would stop the start, as far as that shows without a database.
 int check_config(const config::Loaded& loaded);
 int schema(const CommandLine& line, const config::Settings& settings, domain::Log& log);
 int doctor(const CommandLine& line, const config::Settings& settings);

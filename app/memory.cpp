@@ -5,9 +5,9 @@
 
 #include <string>
 
-// Read by jemalloc before main() (manual, "TUNING"). Few arenas: threads share what they free, so
-// that memory is kept for reuse only a few times over. Freed pages go back after a second or so in
-// the threads' own calls; give_memory_back() is for threads that have gone quiet.
+// Read by jemalloc before main() (manual, "TUNING"). With few arenas threads share what they free,
+// and little memory is kept for reuse. Freed pages go back after a second or so in the threads' own
+// calls; give_memory_back() is for threads that have gone quiet.
 const char* malloc_conf = "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0";
 
 void regroup::app::give_memory_back() {

@@ -74,7 +74,7 @@ struct RevokeApiKey {
   std::int64_t id = 0;
 };
 
-/// Sends to an endpoint again that answered 410, or that is left alone because it fails.
+/// Resumes deliveries to an endpoint that answered 410, or that is left alone because it fails.
 struct EnableWebhook {
   Uuid id;
 };

@@ -246,8 +246,8 @@ struct MigrationReport {
   std::string error_message;  // when failed: safe to show to the caller
 };
 
-/// What is known of an undo or of a change of a group's devices. Both are short: one that has not
-/// ended is not known.
+/// What is known of an undo or of a change of a group's devices. Both are short, so nothing is
+/// known of one that has not ended.
 struct OperationReport {
   Uuid operation_id;
   std::string kind; // kind_of(); empty: it never began
