@@ -43,10 +43,10 @@ using WorkerActor = caf::typed_actor<
     // from the dispatcher, to a worker that is connected and idle; true: the job may have been done
     // already
     caf::replies_to<execute_atom, domain::Job, bool>::with<domain::Worked>,
-    // from the dispatcher, every dispatcher_tick: has your server been silent for too long?
+    // from the dispatcher, at each of its ticks: has your server been silent for too long?
     caf::reacts_to<listen_atom>>;
 
-/// The messages that the worker sends to itself as well.
+/// The worker with its internal messages as well.
 using WorkerSelf = WorkerActor::extend<
     // from its store, on the event loop: whether it has connected
     caf::reacts_to<done_atom, bool>,
@@ -60,7 +60,7 @@ using DispatcherActor = caf::typed_actor<
     // connection, and from `http/` (everything else)
     caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
 
-/// The messages that the dispatcher sends to itself as well.
+/// The dispatcher with its internal messages as well.
 using DispatcherSelf =
     DispatcherActor::extend<caf::reacts_to<refill_atom>, // from itself, after a pause: fill a slot
                             caf::reacts_to<tick_atom>>;  // from itself, while jobs or workers wait
@@ -70,7 +70,7 @@ using SettlerActor = caf::typed_actor<
     // from an exchange: the outcome was not known in time
     caf::reacts_to<settle_atom, domain::Operation>>;
 
-/// The messages that the settler sends to itself as well.
+/// The settler with its internal messages as well.
 using SettlerSelf =
     SettlerActor::extend<caf::reacts_to<tick_atom>>; // from itself: some operations are due again
 
@@ -98,7 +98,7 @@ using DirectoryActor = caf::typed_actor<
     // from an idle group: its id, and how many requests it has taken from its mailbox
     caf::reacts_to<idle_atom, std::string, std::uint64_t>>;
 
-/// The messages that the directory sends to itself as well.
+/// The directory with its internal messages as well.
 using DirectorySelf =
     DirectoryActor::extend<caf::reacts_to<tick_atom>>; // from itself: idle checks are due
 

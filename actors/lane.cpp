@@ -12,7 +12,7 @@ using domain::Job;
 using domain::Refusal;
 using domain::Refused;
 
-/// The messages that the lane sends to itself as well.
+/// The lane with its internal messages as well.
 using LaneSelf =
     DispatcherActor::extend<caf::reacts_to<tick_atom>>; // from itself: the next job may go
 
