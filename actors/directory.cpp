@@ -19,7 +19,7 @@ using TimePoint = DirectoryState::TimePoint;
 
 Answer shutting_down() { return Refusal{.reason = Refused::shutting_down}; }
 
-/// In order with what was routed before: everything in its mailbox is answered first.
+/// Arrives after everything routed before it: the group answers all that is in its mailbox first.
 void retire(Self self, DirectoryState::Entry& entry) {
   if (!std::exchange(entry.retiring, true))
     self->send(entry.actor, retire_atom::value);
@@ -38,7 +38,7 @@ void delegate(DirectoryState::Request& request, const GroupActor& to) {
     request.promise.delegate(to, undo_atom::value, std::get<UndoPtr>(request.work));
 }
 
-/// Forgets a group whose actor has ended. Returns the requests that waited for that.
+/// Forgets a group whose actor has ended. Returns the requests that waited for it to end.
 std::vector<DirectoryState::Request> forget(DirectoryState& state, caf::actor_id actor) {
   const auto name = state.names.find(actor);
   if (name == state.names.end())
@@ -50,7 +50,8 @@ std::vector<DirectoryState::Request> forget(DirectoryState& state, caf::actor_id
   return waiting;
 }
 
-/// Makes sure that a tick comes when the first check is due, but no two of them within `apart`.
+/// Arms a tick for the time when the first check is due, but no sooner than `apart` after the last
+/// tick.
 void arm_tick(Self self, caf::timespan apart) {
   auto& state = self->state;
   if (state.checks.empty())
@@ -66,7 +67,7 @@ void check_groups(Self self, caf::timespan apart) {
   auto& state = self->state;
   const auto now = self->clock().now();
   if (now < state.next_tick)
-    return; // armed for later, when nothing was due sooner
+    return; // stale: nothing is due before next_tick
   state.last_tick = now;
   state.next_tick = TimePoint::max();
   const auto last = state.checks.upper_bound(now);
@@ -110,7 +111,7 @@ DirectorySelf::behavior_type directory(Self self, DispatcherActor dispatcher,
   });
   self->set_down_handler([=](const caf::down_msg& down) {
     auto& state = self->state;
-    if (down.source == dispatcher.address()) { // what it was asked has no outcome any more
+    if (down.source == dispatcher.address()) { // no request that it had will get an outcome
       for (auto& [id, entry] : state.groups)
         self->send_exit(entry.actor, caf::exit_reason::unhandled_exception);
       return;
@@ -142,7 +143,7 @@ DirectorySelf::behavior_type directory(Self self, DispatcherActor dispatcher,
       },
       [=](idle_atom, const std::string& id, std::uint64_t served) {
         const auto found = self->state.groups.find(id);
-        // A request that crossed the notice makes the counts differ: the group will say so again.
+        // If a request crossed this notice the counts differ, and the group will report again.
         if (found != self->state.groups.end() && found->second.routed == served)
           retire(self, found->second);
       },

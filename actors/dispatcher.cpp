@@ -31,7 +31,7 @@ void hire(Self self) {
     self->monitor(worker);
     state.pool.add(worker.id());
     state.places.emplace(worker.id(), Place{.worker = worker, .task = {}});
-  } catch (const std::exception&) { // no thread is to be had at the moment
+  } catch (const std::exception&) { // no memory, say: try again later
     refill_later(self);
   }
 }
@@ -44,7 +44,7 @@ void too_late(const DispatcherState& state, Task& task) {
   task.promise.deliver(Answer{domain::no_outcome(task.job)});
 }
 
-/// What cannot be run is answered truly: what is not in doubt has changed nothing.
+/// For a job that cannot run. "Nothing was changed" is answered only to a job that is not in doubt.
 void refuse(Task& task, Refused reason) {
   task.promise.deliver(task.doubted || is_settlement(task) ? Answer{domain::no_outcome(task.job)}
                                                            : Answer{Refusal{.reason = reason}});
@@ -66,8 +66,8 @@ void run(Self self, caf::actor_id id, Task task) {
             [=](const caf::error&) { lost(self, id); });
 }
 
-/// No connection, and none is to be had now: the other dispatcher may have one, and who has waited
-/// for long enough is refused.
+/// There is no connection, and none can be opened now: jobs go to the other dispatcher, which may
+/// have one; without another, those that have waited long enough are refused.
 void do_without_connection(Self self) {
   auto& state = self->state;
   const auto before = self->clock().now() - patience_without_connection;
@@ -90,7 +90,7 @@ void tried(Self self, caf::actor_id id, bool connected) {
   feed(self);
 }
 
-/// A worker opens its connection, or proves that it still has one.
+/// The worker opens its connection, or probes the one that it has.
 void connect(Self self, caf::actor_id id) {
   self->request(self->state.places.at(id).worker, caf::infinite, connect_atom::value)
       .then([=](bool connected) { tried(self, id, connected); },
@@ -109,8 +109,8 @@ void tick_later(Self self) {
   self->delayed_send(self, pause, tick_atom::value);
 }
 
-/// Feeds the connected workers from the front of the queue; what is too late is answered on the
-/// way. While jobs wait, one more connection is opened at a time.
+/// Gives queued jobs to connected workers, oldest first, and answers those past their deadline.
+/// While jobs wait, connections are opened one at a time.
 void feed(Self self) {
   auto& state = self->state;
   const auto now = self->clock().now();
@@ -137,7 +137,8 @@ void feed(Self self) {
   measure(state);
 }
 
-/// When nothing is left to do, idle workers end.
+/// While stopping, with an empty queue: ends idle workers, and the dispatcher after the last of
+/// them.
 void end_if_stopping(Self self) {
   auto& state = self->state;
   if (!state.stopping || !state.queue.empty())
@@ -149,7 +150,7 @@ void end_if_stopping(Self self) {
     self->quit();
 }
 
-/// The worker's connection broke under the task: another one takes up what is left.
+/// The worker's connection broke under the task: another worker runs what is left of it.
 void take_up(Self self, Task task, domain::Left left) {
   task.job = std::move(left.job);
   task.doubted = task.doubted || left.doubted;
@@ -163,7 +164,7 @@ void worked(Self self, caf::actor_id id, Worked how) {
   auto& state = self->state;
   const auto found = state.places.find(id);
   if (found == state.places.end())
-    return; // its end was seen first, and another worker looks for the outcome
+    return; // its end was seen first: another worker settles the job
   auto task = *std::exchange(found->second.task, std::nullopt);
   found->second.proven = true;
   state.pool.put_back(id, how.connected);
@@ -178,8 +179,8 @@ void worked(Self self, caf::actor_id id, Worked how) {
   end_if_stopping(self);
 }
 
-/// An operation that was lost may have committed: another worker settles it before anything else. A
-/// settlement that was lost as well is the settler's affair, behind the answer.
+/// An operation whose worker was lost may have committed: another worker settles it before any
+/// other job. If a settlement is lost as well, the settler goes on after the answer.
 void answer_lost_task(Self self, Task task) {
   const auto operation = domain::operation_of(task.job);
   if (operation && !is_settlement(task) && !self->state.stopping) {
@@ -190,12 +191,12 @@ void answer_lost_task(Self self, Task task) {
   }
 }
 
-/// The worker ended, or answered with an error: either way it is not trusted with another job.
+/// The worker ended or answered with an error: either way it gets no other job.
 void lost(Self self, caf::actor_id id) {
   auto& state = self->state;
   const auto found = state.places.find(id);
   if (found == state.places.end())
-    return; // seen before: both an error and its end are reported
+    return; // handled already: CAF reports both an error and the end
   auto place = std::move(found->second);
   state.places.erase(found);
   state.pool.remove(id, self->clock().now());
@@ -215,7 +216,7 @@ void lost(Self self, caf::actor_id id) {
   end_if_stopping(self);
 }
 
-/// What is queued is refused; what runs comes to its outcome, and its worker ends after it.
+/// Refuses queued jobs. Running ones get their outcome, and their workers end after that.
 void stop(Self self) {
   auto& state = self->state;
   state.stopping = true;
@@ -258,7 +259,7 @@ DispatcherSelf::behavior_type dispatcher(Self self, WorkerFactory make_worker,
         auto& state = self->state;
         if (state.stopping)
           return Answer{Refusal{.reason = Refused::shutting_down}};
-        feed(self); // what is too late takes no room
+        feed(self); // jobs past their deadline take no room
         if (state.queue.size() >= settings.queue_limit + state.pool.without_job())
           return Answer{Refusal{.reason = Refused::overloaded}};
         auto promise = self->make_response_promise<Answer>();

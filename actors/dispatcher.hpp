@@ -10,20 +10,20 @@
 
 namespace regroup::actors {
 
-/// How long a place of the pool stays empty after a worker that never answered a job, so that
+/// How long a pool slot stays empty after its worker ended without having answered a job, so that
 /// workers that die at once do not keep a processor busy.
 inline constexpr std::chrono::milliseconds refill_pause{500};
 
-/// How often workers that wait for their server are asked whether it is silent, and the queue is
-/// looked through for what is too late.
+/// How often the dispatcher has workers that wait for the server check for silence, and drops jobs
+/// past their deadline from the queue.
 inline constexpr std::chrono::milliseconds dispatcher_tick{250};
 
-/// For how long a job waits at least when there is no connection and none can be opened: it
-/// survives a PostgreSQL that restarts, and is refused soon where there is none.
+/// The least time that a job waits when there is no connection and none can be opened: it survives
+/// a restart of PostgreSQL, and is refused soon where there is none.
 inline constexpr std::chrono::milliseconds patience_without_connection{500};
 
-/// How often a job is begun at most, the first time included, when connections break under it. What
-/// is in doubt is settled for as long as there is time.
+/// How often a job is started at most, counting the first time, when connections break under it. An
+/// operation in doubt is settled for as long as its deadline allows.
 inline constexpr int most_beginnings = 4;
 
 struct DispatcherState {
@@ -34,27 +34,27 @@ struct DispatcherState {
     domain::Job job;
     caf::typed_response_promise<domain::Answer> promise;
     caf::actor_clock::time_point queued;
-    bool doubted = false; // as domain::Left has it
-    int begun = 0;        // how often
+    bool doubted = false; // see domain::Left
+    int begun = 0;        // number of times
   };
   struct Place {
     WorkerActor worker;
-    bool proven = false;      // has answered a job
-    std::optional<Task> task; // the one that runs
+    bool proven = false;      // has answered a job before
+    std::optional<Task> task; // the job that it runs
   };
   WorkerFactory make_worker;
-  std::unordered_map<caf::actor_id, Place> places; // of the pool, by their worker
-  Pool pool;                                       // which of them can do what
-  std::deque<Task> queue;                          // not empty only while none can take a job
+  std::unordered_map<caf::actor_id, Place> places; // pool slots, by worker id
+  Pool pool;                                       // state of each slot's connection
+  std::deque<Task> queue;                          // has jobs only while no worker can take one
   bool stopping = false;
   bool ticking = false;
   DispatcherActor otherwise;
   domain::Metrics* metrics = nullptr;
 };
 
-/// Makes the whole pool at the start, so that no request pays for a thread. Connections are opened
-/// when jobs wait, one at a time, and the worker that became idle last is asked first, so a quiet
-/// replica holds few. No job goes to a worker that has none.
+/// Spawns all workers at the start. Connections are opened when jobs wait, one at a time, and jobs
+/// go to the worker that became idle last, so a quiet replica holds few connections. A worker
+/// without a connection gets no job.
 DispatcherSelf::behavior_type dispatcher(DispatcherSelf::stateful_pointer<DispatcherState> self,
                                          WorkerFactory make_worker, DispatcherSettings settings,
                                          domain::Metrics* metrics, DispatcherActor otherwise);

@@ -22,7 +22,7 @@ using Request = GroupState::Request;
 using Running = GroupState::Running;
 using Self = GroupActor::stateful_pointer<GroupState>;
 
-/// Whether the outcome says that a full migration is on record.
+/// Whether the outcome means that a full migration is on record.
 bool tells_of_full_migration(const Job& job, const Answer& answer) {
   if (std::holds_alternative<domain::MigrationCompleted>(answer))
     return !std::get<MigrationPtr>(job)->device_ids;
@@ -30,7 +30,7 @@ bool tells_of_full_migration(const Job& job, const Answer& answer) {
   return refusal && refusal->reason == Refused::already_migrated && !refusal->migrated_in_parts;
 }
 
-/// What goes into the next read: the first of those that wait.
+/// Takes the oldest waiting requests, up to what one read can answer.
 std::vector<Request> take_waiting(GroupState& state) {
   const auto count = std::min(state.waiting.size(), most_recalled);
   const auto last = state.waiting.begin() + static_cast<std::ptrdiff_t>(count);
@@ -49,15 +49,15 @@ RecallMigration recall_for(const std::string& id, const std::vector<Request>& re
   return job;
 }
 
-/// The same answer for all: there is none of their own.
+/// For an answer that is the same for all of them.
 void deliver_to_all(std::vector<Request>& requests, const Answer& answer) {
   for (auto& request : requests)
     request.promise.deliver(answer);
   requests.clear();
 }
 
-/// What was asked for cannot be taken back: one check at a time, and again for what remains of the
-/// time.
+/// A delayed check cannot be cancelled: so only one is armed at a time, and check_idle() arms it
+/// again for the rest of the time.
 void arm_idle_check(Self self, caf::timespan delay) {
   if (!std::exchange(self->state.check_armed, true))
     self->send(self->state.directory, later_atom::value, delay);
@@ -67,7 +67,7 @@ void check_idle(Self self) {
   auto& state = self->state;
   state.check_armed = false;
   if (state.busy())
-    return; // what ends last arms the next one
+    return; // the job that ends last arms the next check
   const caf::timespan quiet = self->clock().now() - state.last_active;
   if (quiet < state.idle_timeout)
     arm_idle_check(self, state.idle_timeout - quiet);
@@ -96,7 +96,7 @@ void ran(Self self, const Answer& answer) {
   ended(self);
 }
 
-/// One at a time: while anything runs, in progress is the answer.
+/// Runs one job at a time: while one runs, the answer is `in_progress`.
 void run(Self self, Running running) {
   auto& state = self->state;
   if (state.running) {
@@ -126,7 +126,7 @@ void recalled(Self self, const Answer& answer) {
   } else if (found->answers.size() == asked.size()) {
     for (std::size_t i = 0; i < asked.size(); ++i)
       asked[i].promise.deliver(Answer{found->answers[i]});
-  } else { // undone since: now it is to be migrated again
+  } else { // undone since: these requests migrate it again
     state.on_record = false;
     std::move(state.waiting.begin(), state.waiting.end(), std::back_inserter(asked));
     state.waiting.clear();
@@ -137,7 +137,7 @@ void recalled(Self self, const Answer& answer) {
   ended(self);
 }
 
-/// Nothing when a read is under way: those that wait came after it began.
+/// Does nothing while a read runs: the waiting requests arrived after it began.
 void recall(Self self) {
   auto& state = self->state;
   if (!state.recalling.empty() || state.waiting.empty())
@@ -151,7 +151,8 @@ void recall(Self self) {
 
 void admit(Self self, Request request) {
   auto& state = self->state;
-  // A retry with a key may have earned a 201, which a migration's own transaction finds.
+  // A retry with an idempotency key may be entitled to a 201: only a migration's transaction finds
+  // it.
   if (state.on_record && !request.migration->idempotency) {
     state.waiting.push_back(std::move(request));
     recall(self);
@@ -160,7 +161,7 @@ void admit(Self self, Request request) {
   }
 }
 
-/// A promise that is dropped tells the caller nothing, so each is kept even here.
+/// CAF reports nothing to the caller of a dropped promise, so each is delivered even here.
 void exit(Self self, const caf::error& reason) {
   auto& state = self->state;
   if (auto& running = state.running)

@@ -7,7 +7,7 @@
 
 namespace regroup::actors {
 
-/// How many checks may be without an answer before the next one is refused unasked.
+/// How many checks may be unanswered before the next one is refused without asking the database.
 inline constexpr std::size_t most_silent_checks = 2;
 
 struct HealthState {
@@ -15,20 +15,20 @@ struct HealthState {
       default; // not an aggregate: CAF 0.17 would initialise the first field from `self`
   static inline const char* name = "regroup.health";
 
-  /// One CheckHealth at the dispatcher, and all who hear its answer.
+  /// One CheckHealth sent to the dispatcher, and all callers that wait for its answer.
   struct Check {
     std::uint64_t number;
     domain::Deadline deadline;
     std::vector<caf::typed_response_promise<domain::Answer>> callers;
   };
   DispatcherActor dispatcher;
-  std::vector<Check> checks; // the youngest last; all but that one have passed their deadline
+  std::vector<Check> checks; // youngest last; all others are past their deadline
   std::uint64_t asked = 0;
 };
 
-/// Stands before the dispatcher for CheckHealth alone. While the database says nothing a check
-/// keeps its connection, so callers share one: probes never take more than `most_silent_checks` of
-/// the pool, however many come and however long it is silent.
+/// Stands in front of the dispatcher for CheckHealth alone. A check holds its connection while the
+/// database is silent, so callers share one check: probes never hold more than `most_silent_checks`
+/// connections of the pool, however many come and however long the silence lasts.
 HealthActor::behavior_type health(HealthActor::stateful_pointer<HealthState> self,
                                   DispatcherActor dispatcher);
 

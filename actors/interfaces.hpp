@@ -1,5 +1,5 @@
 #pragma once
-// The page to read first: every message that actors exchange, and who sends it when.
+// Read this file first: every message that actors exchange, who sends it and when.
 #include "domain/command.hpp"
 #include "domain/outcome.hpp"
 #include "domain/store.hpp"
@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string>
 
-// What travels between actors. Nothing crosses a process, so nothing is serialised.
+// The types of messages. No message leaves the process, so nothing is serialised.
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::Job)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::MigrationPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(regroup::domain::UndoPtr)
@@ -37,67 +37,68 @@ using settle_atom = caf::atom_constant<caf::atom("settle")>;
 
 /// Runs one job at a time against the database. Only the dispatcher has its handle.
 using WorkerActor = caf::typed_actor<
-    // from the dispatcher, to a worker without a job: open your connection; where there is one,
-    // find out whether its server still answers. Whether there is one then
+    // from the dispatcher, to a worker without a job: open your connection or, if you have one,
+    // find out whether its server still answers. Returns whether there is a working connection
     caf::replies_to<connect_atom>::with<bool>,
     // from the dispatcher, to a worker that is connected and idle; true: the job may have been done
-    // before
+    // already
     caf::replies_to<execute_atom, domain::Job, bool>::with<domain::Worked>,
-    // from the dispatcher, now and then: is it silent for too long?
+    // from the dispatcher, at each of its ticks: has your server been silent for too long?
     caf::reacts_to<listen_atom>>;
 
-/// The worker as it knows itself.
+/// The worker with its internal messages as well.
 using WorkerSelf = WorkerActor::extend<
-    // from the event loop: its store has connected, or has not
+    // from its store, on the event loop: whether it has connected
     caf::reacts_to<done_atom, bool>,
-    // from the event loop: its store has done the job
+    // from its store, on the event loop: the job has ended
     caf::reacts_to<done_atom, domain::Worked>>;
 
-/// The way to the database: hands a job to a worker that is connected and idle, queues it, or
+/// The way to the database: gives a job to a worker that is connected and idle, queues it, or
 /// refuses it as `overloaded` at once.
 using DispatcherActor = caf::typed_actor<
-    // from a group (a migration or an undo), from health, and from `http/` (everything else)
+    // from a group, from health, from the settler, from a lane or a dispatcher that has no
+    // connection, and from `http/` (everything else)
     caf::replies_to<execute_atom, domain::Job>::with<domain::Answer>>;
 
-/// The dispatcher as it knows itself.
-using DispatcherSelf = DispatcherActor::extend<
-    caf::reacts_to<refill_atom>, // from itself, after a pause: a place of the pool is empty
-    caf::reacts_to<tick_atom>>;  // from itself, while there is something to wait for
+/// The dispatcher with its internal messages as well.
+using DispatcherSelf =
+    DispatcherActor::extend<caf::reacts_to<refill_atom>, // from itself, after a pause: fill a slot
+                            caf::reacts_to<tick_atom>>;  // from itself, while jobs or workers wait
 
-/// Goes on settling operations that were answered with a 504, for as long as the replica lives.
+/// Goes on settling operations that were answered with a 504, until the replica ends.
 using SettlerActor = caf::typed_actor<
-    // from an exchange: what became of it was not known in time
+    // from an exchange: the outcome was not known in time
     caf::reacts_to<settle_atom, domain::Operation>>;
 
-/// The settler as it knows itself.
+/// The settler with its internal messages as well.
 using SettlerSelf =
-    SettlerActor::extend<caf::reacts_to<tick_atom>>; // from itself: some are due again
+    SettlerActor::extend<caf::reacts_to<tick_atom>>; // from itself: some operations are due again
 
-/// Whether the database answers; the way in for every probe.
+/// Checks whether the database answers; every probe goes through it.
 using HealthActor = caf::typed_actor<
     // from `http/`
     caf::replies_to<check_atom, domain::CheckHealth>::with<domain::Answer>>;
 
 /// One per registration group. Only the directory has its handle.
 using GroupActor = caf::typed_actor<
-    // from the directory, in the name of the caller
+    // from the directory, which delegates the caller's request
     caf::replies_to<migrate_atom, domain::MigrationPtr>::with<domain::Answer>,
     caf::replies_to<undo_atom, domain::UndoPtr>::with<domain::Answer>,
     // from the directory
     caf::reacts_to<idle_check_atom>, // has it been quiet for long enough?
-    caf::reacts_to<retire_atom>>;    // nothing more comes to you, end
+    caf::reacts_to<retire_atom>>;    // nothing more is routed to you: end
 
-/// The way in for every migration, and for every undo of one.
+/// The entry point for every migration and every undo.
 using DirectoryActor = caf::typed_actor<
     // from `http/`
     caf::replies_to<migrate_atom, domain::MigrationPtr>::with<domain::Answer>,
     caf::replies_to<undo_atom, domain::UndoPtr>::with<domain::Answer>,
-    // from a group: send me an idle check when this time has passed
+    // from a group: send me an idle check after this time
     caf::reacts_to<later_atom, caf::timespan>,
-    // from a group: its id, and how many requests it has taken from its mailbox
+    // from an idle group: its id, and how many requests it has taken from its mailbox
     caf::reacts_to<idle_atom, std::string, std::uint64_t>>;
 
-/// The directory as it knows itself.
+/// The directory with its internal messages as well.
 using DirectorySelf =
     DirectoryActor::extend<caf::reacts_to<tick_atom>>; // from itself: idle checks are due
 

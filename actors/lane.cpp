@@ -12,7 +12,7 @@ using domain::Job;
 using domain::Refusal;
 using domain::Refused;
 
-/// The lane as it knows itself.
+/// The lane with its internal messages as well.
 using LaneSelf =
     DispatcherActor::extend<caf::reacts_to<tick_atom>>; // from itself: the next job may go
 
@@ -26,7 +26,7 @@ struct LaneState {
   };
   std::deque<Task> queue;
   bool busy = false;   // a job is with the dispatcher
-  bool paused = false; // or was not long ago
+  bool paused = false; // the last job was sent less than `pause` ago
 };
 
 using Self = LaneSelf::stateful_pointer<LaneState>;

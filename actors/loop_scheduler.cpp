@@ -11,7 +11,7 @@
 namespace regroup::actors {
 namespace {
 
-/// CAF's own clock has a thread, which sleeps until the next delayed message is due.
+/// CAF's clock has a thread of its own, which sleeps until the next delayed message is due.
 class LoopScheduler final : public caf::scheduler::abstract_coordinator {
 public:
   LoopScheduler(caf::actor_system& system, domain::EventLoop& loop)
@@ -33,8 +33,8 @@ public:
     abstract_coordinator::start();
   }
 
-  /// All actors have ended, but the last of them may be on the way out of a thread of the loop's,
-  /// through here.
+  /// All actors have ended, but the last one may still be returning through here on a thread of the
+  /// loop.
   void stop() override {
     stop_actors();
     clock_.cancel_dispatch_loop();
@@ -44,7 +44,7 @@ public:
   }
 
 private:
-  /// What an actor knows of the thread that it runs on: here all threads are the same to it.
+  /// The execution unit that actors see: the same one for all threads of the loop.
   class Unit final : public caf::execution_unit {
   public:
     explicit Unit(LoopScheduler& scheduler)
@@ -57,19 +57,19 @@ private:
 
   void resume(caf::resumable* job) {
     const auto result = job->resume(&unit_, max_throughput());
-    // Whoever spawns an actor leaves its thread a hold of the system's logger, which the system's
-    // destructor would wait for.
+    // Spawning an actor leaves this thread a reference to the system's logger, and the system's
+    // destructor would wait for that.
     caf::logger::set_current_actor_system(nullptr);
     if (result == caf::resumable::resume_later)
       enqueue(job);
-    else // done, or waiting for a message: whoever sends one takes hold of it again
+    else // done, or waiting for a message: its sender takes a new reference
       intrusive_ptr_release(job);
-    under_way_.fetch_sub(1, std::memory_order_release); // and nothing of this is touched any more
+    under_way_.fetch_sub(1, std::memory_order_release); // `this` is not touched after it
   }
 
   domain::EventLoop& loop_;
   Unit unit_;
-  std::atomic<std::size_t> under_way_{0}; // jobs that the loop has been given
+  std::atomic<std::size_t> under_way_{0}; // jobs posted to the loop that have not returned
   caf::detail::thread_safe_actor_clock clock_;
   std::thread clock_thread_;
 };

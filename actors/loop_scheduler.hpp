@@ -5,10 +5,10 @@
 
 namespace regroup::actors {
 
-/// Has the actors of the system run on the loop instead of on threads of CAF's: a request then goes
-/// from the socket through all its actors without a thread that wakes another. CAF takes a
-/// scheduler that it finds loaded in place of its own (`actor_system`'s constructor). `loop`
-/// runs until the system has ended.
+/// Runs the system's actors on the event loop instead of on CAF's threads: a request then passes
+/// from the socket through all its actors without one thread waking another. CAF uses a loaded
+/// scheduler module in place of its own (`actor_system`'s constructor). `loop` must run until the
+/// system has ended.
 void schedule_on(domain::EventLoop& loop, caf::actor_system_config& config);
 
 } // namespace regroup::actors

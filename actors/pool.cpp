@@ -7,7 +7,7 @@
 namespace regroup::actors {
 namespace {
 
-/// So that replicas that were refused together do not come together again.
+/// So that replicas that were refused together do not all come back at the same time.
 std::chrono::milliseconds jittered(std::chrono::milliseconds span) {
   thread_local std::minstd_rand generator{std::random_device{}()};
   std::uniform_int_distribution<std::int64_t> between{span.count() / 2, span.count()};

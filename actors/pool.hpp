@@ -9,11 +9,11 @@
 
 namespace regroup::actors {
 
-/// Which places of the pool have a connection, which of them may have a job, and which one may try
-/// to connect now. Knows what it is told, and has no clock. Its owner is the dispatcher.
+/// Tracks which slots of the pool have a connection, which may have a job, and which one may try to
+/// connect now. The dispatcher owns it and reports every change; it has no clock.
 ///
-/// One place at a time tries to connect, and after a failure none for a while that grows: a server
-/// that has no room or is away is asked by the pool, not by each of its places.
+/// One slot at a time tries to connect, and after a failure none does until a growing back-off has
+/// passed: a server that is full or away gets the attempts of one pool, not those of each slot.
 class Pool {
 public:
   using Id = std::uint64_t;
@@ -22,36 +22,36 @@ public:
   static constexpr std::chrono::milliseconds first_pause{50};
   static constexpr std::chrono::milliseconds longest_pause{1000};
 
-  /// A place that has no connection yet.
+  /// Adds a slot without a connection.
   void add(Id place);
-  /// A place whose worker has ended.
+  /// Removes a slot whose worker has ended.
   void remove(Id place, Time now);
 
-  /// For a job: of the places that are connected and idle the last that became so, since it is
-  /// warm. Nothing: the job has to wait.
+  /// A slot for a job: of those connected and idle the one that became idle last, since it is warm.
+  /// std::nullopt: the job has to wait.
   std::optional<Id> take();
-  /// The job of `place` has ended.
+  /// After the job of `place` has ended.
   void put_back(Id place, bool connected);
 
-  /// The place that is to try and connect now, for jobs that wait; nothing: not now.
+  /// The slot that shall try to connect now, because jobs wait; std::nullopt: none may.
   std::optional<Id> begin_connecting(Time now);
-  /// How such a try, or a proof, has ended.
+  /// After an attempt to connect, or a probe (doubt_idle()), has ended.
   void tried(Id place, bool connected, Time now);
-  /// When begin_connecting() is worth another call, where it is a matter of time alone.
+  /// When begin_connecting() is worth calling again, if only the back-off is in its way.
   std::optional<Time> next_try(Time now) const;
 
-  /// Some server has fallen silent: no idle connection is used again before it has proved that its
-  /// own still answers. Those that have to, and tell by tried().
+  /// A server has fallen silent: no idle connection is used again before a probe has shown that its
+  /// own server still answers. Returns the slots to probe; tried() reports each result.
   std::vector<Id> doubt_idle();
 
-  /// Whether a job that waits may get a connection without a try that succeeds.
+  /// Whether a waiting job may get a connection without a new one being opened.
   bool has_connection() const;
 
   std::size_t size() const { return places_.size(); }
   std::size_t busy() const { return count(State::busy); }
   std::size_t idle() const { return idle_.size(); }
   std::size_t without_job() const { return size() - busy(); }
-  /// Those that wait for their server: with a job, or to connect.
+  /// Slots that wait for their server: with a job, a probe, or an attempt to connect.
   bool is_waiting(Id place) const {
     const State state = places_.at(place);
     return state != State::idle && state != State::unconnected;
@@ -67,9 +67,9 @@ private:
   void failed(Time now);
 
   std::unordered_map<Id, State> places_;
-  std::array<std::size_t, 6> counts_{}; // of places, by their state
-  std::vector<Id> idle_;                // the last one that became so at the end,
-  std::vector<Id> unconnected_;         // of these as well
+  std::array<std::size_t, 6> counts_{}; // number of slots in each state
+  std::vector<Id> idle_;                // the latest at the end
+  std::vector<Id> unconnected_;         // here too
   std::chrono::milliseconds pause_{0};
   Time not_before_{};
 };

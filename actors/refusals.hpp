@@ -4,8 +4,8 @@
 
 namespace regroup::actors {
 
-/// The actor that ran the job is gone, and with it the outcome. A caller of an operation is never
-/// told then that nothing was changed (contract, "In doubt").
+/// The actor that ran the job has ended, and its outcome is lost. The caller of an operation never
+/// gets "nothing was changed" in that case (contract, "In doubt").
 domain::Answer outcome_lost(const domain::Job& job);
 
 } // namespace regroup::actors

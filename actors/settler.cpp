@@ -16,7 +16,7 @@ void measure(const SettlerState& state) {
   state.metrics->unsettled(state.open.size() + state.asking);
 }
 
-/// Everything but "it is settled" leaves it open.
+/// Whether the operation is still not settled after this answer.
 bool is_open(const Answer& answer) {
   using domain::Refused;
   const auto* refusal = std::get_if<domain::Refusal>(&answer);

@@ -7,11 +7,11 @@
 
 namespace regroup::actors {
 
-/// An operation is asked about again after 1, 2, 4 … seconds, up to this.
+/// The back-off between two attempts at one operation: 1, 2, 4 … seconds, up to this.
 inline constexpr std::chrono::seconds longest_settle_pause{30};
 
-/// How many are asked about at once, so that requests find connections; and for how long one may
-/// ask.
+/// How many operations are settled at once, so that requests still find connections; and how long
+/// one attempt may take.
 inline constexpr std::size_t most_settled_at_once = 2;
 inline constexpr std::chrono::seconds settle_patience{10};
 
@@ -21,16 +21,16 @@ struct SettlerState {
 
   struct Open {
     domain::Operation operation;
-    std::chrono::seconds pause{1}; // before the next question
+    std::chrono::seconds pause{1}; // before the next attempt
   };
-  std::multimap<caf::actor_clock::time_point, Open> open; // by when they are due
+  std::multimap<caf::actor_clock::time_point, Open> open; // by due time
   std::size_t asking = 0;
   bool ticking = false;
   domain::Metrics* metrics = nullptr;
 };
 
-/// Ends at once when it is sent an exit message: what is open then, another replica settles when
-/// its status is asked for.
+/// Ends at once on an exit message. What is open then is settled by another replica when a client
+/// asks for its status.
 SettlerSelf::behavior_type settler(SettlerSelf::stateful_pointer<SettlerState> self,
                                    DispatcherActor dispatcher, domain::Metrics* metrics);
 

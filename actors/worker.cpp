@@ -11,7 +11,7 @@ using domain::Job;
 using domain::Worked;
 using Self = WorkerSelf::stateful_pointer<WorkerState>;
 
-/// What a store calls when it is done. It keeps no worker alive that has ended.
+/// The callback that a store calls when it is done. It does not keep a worker alive that has ended.
 template <class Result> std::function<void(Result)> to_worker(Self self) {
   return [worker = caf::actor_cast<caf::weak_actor_ptr>(self)](Result result) {
     if (const auto there = worker.lock())
@@ -19,7 +19,7 @@ template <class Result> std::function<void(Result)> to_worker(Self self) {
   };
 }
 
-/// Whether there is a store; the next one who needs it tries again.
+/// Makes the store at first use. False: it cannot be made now; the next message tries again.
 bool has_store(WorkerState& state, const domain::StoreFactory& make_store) {
   try {
     if (!state.store)

@@ -19,7 +19,7 @@
 namespace regroup::app {
 namespace {
 
-/// A duration from now, or a time.
+/// The value of `--expires`: a duration from now, or a time.
 std::string expiry(const std::string& text) {
   const auto now = std::chrono::system_clock::now();
   auto at = http::parse_time(text);

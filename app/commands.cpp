@@ -16,7 +16,7 @@
 namespace regroup::app {
 namespace {
 
-/// Flags of subcommands; everything else that begins with `--` and has a dot is a setting.
+/// The flags of subcommands. Every other flag is a setting.
 constexpr std::array<std::string_view, 5> kFlagsWithValue{"--user", "--ttl", "--name", "--replicas",
                                                           "--expires"};
 constexpr std::array<std::string_view, 5> kFlagsAlone{"--admin", "--check-config", "--help",

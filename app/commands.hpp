@@ -8,7 +8,7 @@
 
 namespace regroup::app {
 
-/// A command line taken apart: what is said to the subcommand, and the flags that are settings.
+/// A parsed command line: the words and options of the subcommand, and the flags that are settings.
 struct CommandLine {
   std::vector<std::string> words; // "schema", "status"
   bool has(const std::string& flag) const;
@@ -21,15 +21,16 @@ struct CommandLine {
   std::string config_file;                                  // empty: none
 };
 
-/// Throws std::runtime_error with one line for what is no subcommand, flag or value.
+/// Throws std::runtime_error with one line when a flag lacks its value. Does not check the names of
+/// subcommands and settings.
 CommandLine parse_command_line(const std::vector<std::string>& arguments);
 
-// The subcommands. Each returns the process's exit status, and throws std::runtime_error with one
+// The subcommands. Each returns the process's exit status, or throws std::runtime_error with one
 // line for the terminal.
-/// `how` without its take_over, which serve() knows itself.
+/// `how.take_over` may be empty: serve() sets it itself.
 int serve(const config::Settings& settings, const Reload& how, domain::Log& log);
-/// `regroup serve --check-config`: prints the settings in force, and starts nothing. Throws for
-/// what would stop the start without a database's help.
+/// `regroup serve --check-config`: prints the effective settings, and starts nothing. Throws for
+/// settings that would stop the start, as far as that shows without a database.
 int check_config(const config::Loaded& loaded);
 int schema(const CommandLine& line, const config::Settings& settings, domain::Log& log);
 int doctor(const CommandLine& line, const config::Settings& settings);

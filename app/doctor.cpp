@@ -49,7 +49,8 @@ Finding keys(const config::Settings& settings) {
   }
 }
 
-/// RFC 8725, 3.12: a provider signs tokens for others too, and its key alone does not tell which.
+/// A provider signs tokens for other services too, and its key does not tell them apart (RFC 8725,
+/// 3.12).
 Finding audience(const config::Settings& settings) {
   const char* code = "keys/audience";
   if (makes_own_secret(settings))

@@ -6,8 +6,8 @@
 
 namespace regroup::app {
 
-/// Lets this process have as many open files as `wanted`, or as many as it may: many systems start
-/// a service with 1,024 and allow it far more. How many it has then.
+/// Raises this process's limit of open files to `wanted`, or as far as the system allows: many
+/// systems start a service with 1,024 and allow it far more. Returns the limit now in force.
 inline std::size_t raise_file_limit(std::size_t wanted) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -18,7 +18,7 @@ inline std::size_t raise_file_limit(std::size_t wanted) {
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
       limit = raised;
   }
-  return limit.rlim_cur; // RLIM_INFINITY is the largest number there is
+  return limit.rlim_cur; // RLIM_INFINITY is the largest value
 }
 
 } // namespace regroup::app

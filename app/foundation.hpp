@@ -8,21 +8,20 @@
 
 namespace regroup::app {
 
-/// What the embedded default adds to the settings: a PostgreSQL that is running and the HS256
-/// secret beside it. With a `database.url` it is nothing.
+/// What the embedded default adds to the settings: a running PostgreSQL and an HS256 secret beside
+/// it. With a `database.url` it adds nothing.
 class Foundation {
 public:
-  /// Starts the embedded PostgreSQL (or uses the running one of `regroup serve`) where no
-  /// `database.url` is set. To be called from the main thread. Throws std::runtime_error with one
-  /// line.
+  /// Starts the embedded PostgreSQL (or uses that of a running `regroup serve`) if no
+  /// `database.url` is set. Call it from the main thread. Throws std::runtime_error with one line.
   explicit Foundation(config::Settings settings);
 
-  /// Restarts the embedded PostgreSQL when its programs were replaced under it, as an upgrade of
-  /// their package does: connections that it opened since could call no function. To be called
-  /// every few seconds from the main thread.
+  /// Restarts the embedded PostgreSQL when its programs were replaced under it, as a package
+  /// upgrade does: connections opened since then could call no function. Call it every few seconds
+  /// from the main thread.
   void renew(domain::Log& log) noexcept;
 
-  /// With `database.url` and the `auth` keys filled in.
+  /// The settings, with `database.url` and the `auth` keys filled in.
   const config::Settings& settings() const { return settings_; }
 
 private:
@@ -33,11 +32,11 @@ private:
 /// The part of the settings that tokens need.
 http::JwtSettings jwt_settings(const config::Settings& settings);
 
-/// Whether the embedded default keeps the secret for tokens, since the settings name no key.
+/// Whether the embedded default makes the secret for tokens, because the settings name no key.
 bool makes_own_secret(const config::Settings& settings);
 
-/// As `settings`, with the secret that the embedded default keeps where it says nothing of tokens;
-/// it is made when it is not there. Starts nothing. Throws std::runtime_error with one line.
+/// `settings`, with the embedded default's secret if they name no key for tokens; the secret is
+/// made if there is none yet. Starts nothing. Throws std::runtime_error with one line.
 config::Settings with_embedded_secret(config::Settings settings);
 
 } // namespace regroup::app

@@ -40,7 +40,7 @@ config::Loaded load_settings(const CommandLine& line, config::Flaws flaws) {
     names.push_back(text.substr(0, text.find('=')));
   }
   const auto environment = [](const std::string& name) -> std::optional<std::string> {
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet, and nobody changes it
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet, and it changes no variable
     const char* value = std::getenv(name.c_str());
     return value ? std::optional{std::string{value}} : std::nullopt;
   };
@@ -64,7 +64,7 @@ int run(const std::vector<std::string>& arguments) {
     std::cout << kUsage << config::help_text();
     return line.has("--help") || command == "help" ? 0 : 2;
   }
-  // The doctor says of itself what is wrong with the keys.
+  // The doctor reports flaws of the keys itself.
   const auto flaws = command == "doctor" ? config::Flaws::leave : config::Flaws::refuse;
   const config::Loaded loaded = load_settings(line, flaws);
   const config::Settings& settings = loaded.settings;

@@ -5,13 +5,13 @@
 
 #include <string>
 
-// Read by jemalloc before main() (manual, "TUNING"). Few arenas: threads share what they free, and
-// what is kept for later is kept only a few times. Freed pages go back after a second or so by the
-// threads' own calls; give_memory_back() is for those that have fallen silent.
+// Read by jemalloc before main() (manual, "TUNING"). With few arenas threads share what they free,
+// and little memory is kept for reuse. Freed pages go back after a second or so in the threads' own
+// calls; give_memory_back() is for threads that have gone quiet.
 const char* malloc_conf = "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0";
 
 void regroup::app::give_memory_back() {
-  // A thread's cache is its own to flush: only this one's is.
+  // A thread can flush only its own cache, so this flushes the calling thread's alone.
   mallctl("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
   const std::string purge = "arena." + std::to_string(MALLCTL_ARENAS_ALL) + ".purge";
   mallctl(purge.c_str(), nullptr, nullptr, nullptr, 0);

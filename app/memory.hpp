@@ -2,8 +2,9 @@
 
 namespace regroup::app {
 
-/// Gives to the kernel what was freed and is kept for later: after a storm that is a good part of
-/// the resident memory. For quiet moments, since it waits for the allocator's locks.
+/// Returns freed memory that the allocator keeps for reuse to the kernel: after a peak of load that
+/// is a good part of the resident memory. For quiet moments, since it waits for the allocator's
+/// locks.
 void give_memory_back();
 
 } // namespace regroup::app

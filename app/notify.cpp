@@ -16,7 +16,7 @@
 namespace regroup::app {
 namespace {
 
-/// The value of an environment variable, which is gone then.
+/// Reads an environment variable, and removes it.
 std::string take_variable(const char* name) {
   // NOLINTBEGIN(concurrency-mt-unsafe): there is one thread yet
   const char* value = std::getenv(name);
@@ -53,7 +53,7 @@ void Notifier::tell(std::string_view state) const noexcept {
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, socket_.data(), socket_.size());
   const db::FileDescriptor socket{::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
-  // Whoever does not listen does not want to know.
+  // Errors are ignored: a manager that does not listen does not want to know.
   static_cast<void>(
       ::sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
                reinterpret_cast<const sockaddr*>(&address),

@@ -6,19 +6,19 @@
 
 namespace regroup::app {
 
-/// What a service manager wants to know (systemd, sd_notify(3): datagrams to $NOTIFY_SOCKET).
-/// Nothing where nobody asked.
+/// Reports to the service manager (systemd, sd_notify(3): datagrams to $NOTIFY_SOCKET). Does
+/// nothing if there is none.
 class Notifier {
 public:
-  /// Takes the variables out of the environment: children have nothing to tell. To be made while
-  /// there is one thread.
+  /// Removes the variables from the environment: children must not report. Construct it while there
+  /// is one thread.
   Notifier();
 
-  /// "READY=1", or several lines.
+  /// Sends "READY=1", or several such lines.
   void tell(std::string_view state) const noexcept;
   void tell_reloading() const noexcept;
 
-  /// How often it wants to hear "WATCHDOG=1"; nothing when it does not.
+  /// How often to send "WATCHDOG=1"; std::nullopt: never.
   std::optional<std::chrono::milliseconds> heartbeat() const { return heartbeat_; }
 
 private:

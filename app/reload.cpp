@@ -24,7 +24,7 @@ config::Settings reload(const config::Settings& in_force, const Reload& how,
     if (key.reloads)
       key.copy(fresh, now);
   }
-  // Said by the more talkative of the two levels.
+  // Logged at the more verbose of the two levels.
   how.set_log_level(std::min(in_force.log.level, now.log.level));
   log.event(domain::LogLevel::info, "reload.done",
             {{"changed", std::string_view{changed}},

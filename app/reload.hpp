@@ -7,19 +7,19 @@
 
 namespace regroup::app {
 
-/// What SIGHUP does to a running service, and how.
+/// What SIGHUP does to a running service.
 struct Reload {
-  /// The settings, read anew. Throws std::runtime_error with one line.
+  /// Reads the settings anew. Throws std::runtime_error with one line.
   std::function<config::Settings()> read_settings;
   std::function<void(domain::LogLevel)> set_log_level;
-  /// Takes over the keys and the limits; how many keys there are. Throws std::runtime_error with
-  /// one line, and has changed nothing then.
+  /// Applies the keys and the limits, and returns the number of keys. If it throws
+  /// std::runtime_error (with one line), it has changed nothing.
   std::function<std::size_t(const config::Settings&)> take_over;
 };
 
-/// All of what may change in a running service changes, or, where the settings or a key cannot be
-/// used, nothing does. The log says which, and names what has changed and needs a restart. Returns
-/// the settings in force then; `in_force` are those before, as they were read.
+/// Changes everything that may change in a running service, or nothing if the settings or a key
+/// cannot be used. Logs which of the two, and what has changed but needs a restart. Returns the
+/// settings then in force; `in_force` are the previous ones, as they were read.
 config::Settings reload(const config::Settings& in_force, const Reload& how,
                         domain::Log& log) noexcept;
 

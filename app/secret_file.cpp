@@ -29,9 +29,9 @@ public:
       fail("cannot open the folder: " + db::errno_text());
   }
 
-  /// Nothing where there is no such file.
+  /// std::nullopt if there is no such file.
   std::optional<std::string> read() const {
-    // Without waiting for the other end of a FIFO.
+    // O_NONBLOCK: does not wait for the other end of a FIFO.
     const FileDescriptor file{
         ::openat(folder_.get(), name_.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
     if (!file && errno == ENOENT)
@@ -48,7 +48,7 @@ public:
     return std::string{line};
   }
 
-  /// Whole or not at all; a file that is there by now stays.
+  /// Writes the whole file or none. A file that exists by then stays.
   void write(const std::string& secret) const {
     const std::string draft = name_ + "." + domain::Uuid::random().text();
     const FileDescriptor file{::openat(folder_.get(), draft.c_str(),
@@ -59,8 +59,8 @@ public:
     const bool written =
         ::write(file.get(), secret.data(), secret.size()) == static_cast<ssize_t>(secret.size()) &&
         ::fsync(file.get()) == 0;
-    // A link, not a rename: of two that start together the first one's secret stays. Should the
-    // draft be another file by now, read() will not take it.
+    // A link, not a rename: if two processes start together, the first one's secret stays. If the
+    // draft has become another file meanwhile, read() will refuse it.
     const bool there =
         written && (::linkat(folder_.get(), draft.c_str(), folder_.get(), name_.c_str(), 0) == 0 ||
                     errno == EEXIST);

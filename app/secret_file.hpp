@@ -4,13 +4,14 @@
 
 namespace regroup::app {
 
-/// The first line of the file `name` in the folder; where there is none, `fresh`, which is there
-/// from now on, readable by this process' user alone. Of several that start together all get the
-/// same.
+/// The first line of the file `name` in the folder. If there is none, `fresh`, which is written
+/// there first, readable by this process's user alone. Processes that start together all get the
+/// same secret.
 ///
-/// The folder may belong to another user (the embedded PostgreSQL's, where Regroup runs as root),
-/// so that nothing in it is trusted: no link is followed, and what is not a plain file of this
-/// process' user, closed to all others, is not used. Throws std::runtime_error with one line.
+/// The folder may belong to another user (the embedded PostgreSQL's, when Regroup runs as root), so
+/// nothing in it is trusted: links are not followed, and anything but a plain file that belongs to
+/// this process's user and is closed to all others is refused. Throws std::runtime_error with one
+/// line.
 std::string secret_in(const std::filesystem::path& folder, const std::string& name,
                       const std::string& fresh);
 

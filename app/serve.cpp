@@ -38,25 +38,26 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 using Phase = http::Lifecycle::Phase;
 
-/// How often what nobody uses any more is given back.
+/// How often unused memory and expired entries are released.
 constexpr auto kHousekeeping = 5s;
 
-/// How long the connections that are still open when all is answered may take to ask once more and
-/// be told to close. An idle one is then closed without a word, as any idle one may be.
+/// How long connections that are still open when all is answered may take to send one more request
+/// and get an answer that closes them. Idle ones are then closed without an answer, as any idle
+/// connection may be.
 constexpr auto kFarewell = 1s;
 
-/// How long an actor may take to end when nothing is owed any more.
+/// How long the actors may take to end once every request is answered.
 constexpr auto kLastWords = 2s;
 
-/// How many jobs may wait for the one connection that stands beside the pool.
+/// How many jobs may wait for the one connection beside the pool.
 constexpr std::size_t kMostAside = 1000;
 
-/// Files for everything but callers, the database and webhooks: the log, keys, what libraries open,
-/// and a look-up of a name for a webhook, which takes three for a moment. Connections that are
-/// closing (http/connection.cpp) may take some of the callers'; accept waits then, and goes on.
+/// Open files for everything but callers, the database and webhooks: the log, keys, what libraries
+/// open, and a name look-up for a webhook, which takes three for a moment. Connections that are
+/// closing (http/connection.cpp) may take some of the callers'; accept then waits, and goes on.
 constexpr std::size_t kOtherFiles = 48;
 
-/// Webhooks on their way at once, each with a socket.
+/// Webhook deliveries at once, each with a socket.
 constexpr std::size_t kMostDeliveries = 64;
 
 struct ActorConfig : caf::actor_system_config {
@@ -71,7 +72,7 @@ std::size_t threads_of(const config::Settings& settings) {
                                    : std::max(1U, std::thread::hardware_concurrency());
 }
 
-/// For how many callers and webhooks at once there are files.
+/// How many callers and webhook deliveries the open-file limit allows at once.
 struct FileBudget {
   std::size_t connections = 0;
   std::size_t deliveries = 0;
@@ -79,7 +80,7 @@ struct FileBudget {
 
 FileBudget file_budget(const config::Settings& settings, domain::Log& log) {
   const std::size_t wanted = settings.http.max_connections;
-  // A connection to the database is two: libpq's, and the one by which it is watched.
+  // A database connection takes two files: libpq's socket, and the one that watches it.
   const std::size_t others =
       2 * (settings.database.pool_size + config::Settings::Database::beside_the_pool) +
       threads_of(settings) + kOtherFiles;
@@ -98,7 +99,8 @@ FileBudget file_budget(const config::Settings& settings, domain::Log& log) {
   return budget;
 }
 
-/// The database is one that this service can be trusted on, and has its tables and guards.
+/// Refuses a database whose advisory lock does not exclude, then brings its tables and guards up to
+/// date.
 db::SchemaFacts prepare_database(const config::Settings& settings, domain::Log& log) {
   if (!db::advisory_lock_excludes(settings.database))
     throw std::runtime_error("database.url: its advisory lock does not keep a second session out; "
@@ -107,7 +109,7 @@ db::SchemaFacts prepare_database(const config::Settings& settings, domain::Log& 
   return db::read_schema_facts(settings.database);
 }
 
-/// `host:port`: which of the replicas it is, for administrators and in pg_stat_activity.
+/// `host:port`: names this replica for administrators and in pg_stat_activity.
 std::string replica_name(const config::Settings& settings) {
   std::array<char, HOST_NAME_MAX + 1> host{};
   if (gethostname(host.data(), host.size() - 1) != 0)
@@ -115,14 +117,14 @@ std::string replica_name(const config::Settings& settings) {
   return std::string{host.data()} + ":" + std::to_string(settings.http.port);
 }
 
-/// PostgreSQL cuts the name of a session to 63 bytes.
+/// PostgreSQL truncates a session's name to 63 bytes.
 config::Settings::Database named_database(const config::Settings& settings) {
   auto database = settings.database;
   database.application_name = "regroup/" + replica_name(settings);
   return database;
 }
 
-/// Everything that serves, from the workers up to the server.
+/// Everything that serves, from the workers up to the HTTP server.
 class Service {
 public:
   Service(const config::Settings& settings, const db::SchemaFacts& facts, domain::Log& log)
@@ -170,13 +172,13 @@ public:
     tell_skipped_keys();
   }
 
-  /// After end().
+  /// Call end() first.
   ~Service() = default;
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
-  /// Serves no more, and tells every actor to end; whether all of them did, and no connection to
-  /// the database is being opened.
+  /// Stops serving, and sends every actor an exit message. Returns whether all actors have ended
+  /// and no database connection is being opened.
   bool end() {
     probe_.stop();
     sender_.stop();
@@ -199,7 +201,8 @@ public:
     return is_over();
   }
 
-  /// The keys and the limits of `settings`; how many keys. Throws, and keeps what it had.
+  /// Applies the keys and the limits of `settings`, and returns the number of keys. If it throws,
+  /// the old ones stay.
   std::size_t take_over(const config::Settings& settings) {
     const std::size_t keys = tokens_.reload(jwt_settings(settings));
     limiter_.set_limit(settings.limits.requests_per_minute);
@@ -239,7 +242,7 @@ private:
     });
   }
 
-  /// For a thread that has nothing else to do.
+  /// Blocks until the answer: for a thread that has nothing else to do.
   domain::Answer ask_and_wait(domain::Job job) {
     std::promise<domain::Answer> promise;
     auto answer = promise.get_future();
@@ -259,13 +262,13 @@ private:
   db::Connector connector_;
   ActorConfig config_;
   caf::actor_system system_;
-  domain::Metrics not_measured_; // the gauges are of the pool
+  domain::Metrics not_measured_; // the gauges describe the pool alone
   std::shared_ptr<db::Servers> servers_;
   actors::DispatcherActor dispatcher_;
-  actors::DispatcherActor aside_;       // these two have their connections beside the pool, and use
-  actors::DispatcherActor back_office_; // the pool's when they get none
+  actors::DispatcherActor aside_;       // these two have connections outside the pool, and use
+  actors::DispatcherActor back_office_; // the pool's if they get none
   actors::DirectoryActor directory_;
-  actors::DispatcherActor unproven_; // to back_office_, which works when the pool is stuck
+  actors::DispatcherActor unproven_; // leads to back_office_, which works when the pool is stuck
   actors::HealthActor health_;
   actors::SettlerActor settler_;
   std::unique_ptr<http::Gateway> gateway_;
@@ -275,7 +278,8 @@ private:
   db::CallProbe probe_;
 };
 
-/// Waits for the condition, a signal to stop, or the end of `span`; whether the signal came.
+/// Waits for the condition, a signal to stop, or the end of `span`. Returns whether the signal
+/// came.
 bool wait_interrupted(Signals& signals, std::chrono::milliseconds span,
                       const std::function<bool()>& condition) {
   const auto until = Clock::now() + span;
@@ -287,7 +291,7 @@ bool wait_interrupted(Signals& signals, std::chrono::milliseconds span,
   return false;
 }
 
-/// From the first SIGTERM to the moment when nothing is owed any more, or no longer waited for.
+/// From the first SIGTERM until every request is answered, or the drain times out or is cut short.
 void drain(Service& service, const config::Settings& settings, Signals& signals, domain::Log& log) {
   log.event(domain::LogLevel::info, "leaving", {});
   service.enter(Phase::leaving);
@@ -297,12 +301,12 @@ void drain(Service& service, const config::Settings& settings, Signals& signals,
   if (hurried || wait_interrupted(signals, settings.http.drain_timeout,
                                   [&] { return service.owes_nothing(); }))
     return;
-  // A request that is on its way over an open connection must find somebody who answers it.
+  // A request that is already on its way over an open connection must still get an answer.
   service.stop_listening();
   wait_interrupted(signals, kFarewell, [&] { return service.is_left_alone(); });
 }
 
-/// Until a signal says to stop.
+/// Runs until a signal to stop.
 void serve_on(Service& service, Foundation& foundation, config::Settings in_force, Reload how,
               const Signals& signals, const Notifier& manager, domain::Log& log) {
   how.take_over = [&](const config::Settings& settings) {
@@ -332,7 +336,7 @@ void serve_on(Service& service, Foundation& foundation, config::Settings in_forc
 
 int serve(const config::Settings& given, const Reload& how, domain::Log& log) {
   const Notifier manager;
-  Signals signals; // before any thread, so that all of them leave the signals to this one
+  Signals signals; // before any other thread, so that this one alone gets the signals
   auto foundation = std::make_unique<Foundation>(given);
   const config::Settings settings = foundation->settings();
   const db::SchemaFacts facts = prepare_database(settings, log);
@@ -347,8 +351,9 @@ int serve(const config::Settings& given, const Reload& how, domain::Log& log) {
   const bool all_answered = service->owes_nothing();
   log.event(domain::LogLevel::info, "stopped", {{"unanswered", service->owed()}});
   if (!all_answered || !service->end()) {
-    // A worker may be waiting for a database that says nothing: nobody waits for it any longer. Its
-    // connection ends with the process, and with it what was not committed.
+    // A worker may still be waiting for a silent database; the process does not wait for it any
+    // longer. Its connection ends with the process, and with it any transaction that has not
+    // committed.
     foundation.reset();
     log.flush(kLastWords);
     std::_Exit(0);

@@ -7,8 +7,8 @@
 
 namespace regroup::app {
 
-/// SIGTERM, SIGINT and SIGHUP, taken by the one thread that asks for them. To be made before any
-/// other thread, since those inherit the mask. SIGPIPE is nothing to a server.
+/// Receives SIGTERM, SIGINT and SIGHUP in the one thread that calls wait(). Construct it before any
+/// other thread starts, since threads inherit the signal mask. SIGPIPE is ignored.
 class Signals {
 public:
   enum class Came { nothing, stop, reload };
@@ -21,8 +21,8 @@ public:
     pthread_sigmask(SIG_BLOCK, &taken_, nullptr);
   }
 
-  /// What came within the time. SIGHUP means two things: read the settings anew, and, where it
-  /// comes because the terminal that this was started from is gone, stop.
+  /// Waits for a signal, at most for `span`. SIGHUP means two things: read the settings anew or, if
+  /// it comes because the terminal that started this process is gone, stop.
   Came wait(std::chrono::milliseconds span) const {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(span);
     const std::chrono::nanoseconds rest = span - seconds;
@@ -40,7 +40,7 @@ private:
     return terminal >= 0 && close(terminal) == 0;
   }
 
-  /// As by nohup, which wants the program to outlive the terminal.
+  /// As nohup sets it, so that the program outlives the terminal.
   static bool is_ignored(int number) {
     struct sigaction action {};
     return sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;

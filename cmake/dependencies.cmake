@@ -1,4 +1,4 @@
-# Every library of the project, found once. Debian's packages are named in scripts/packages.
+# Finds every library of the project, once. scripts/packages lists Debian's packages for them.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(OpenSSL REQUIRED)

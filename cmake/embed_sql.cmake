@@ -1,4 +1,4 @@
-# Writes OUTPUT, C++ tables of the SQL files in STEPS, FUNCTIONS and GRANTS (lists).
+# Writes OUTPUT: C++ tables of the SQL files in the lists STEPS, FUNCTIONS and GRANTS.
 set(text "#include \"db/schema_steps.hpp\"\n\nnamespace regroup::db {\n")
 function(add_table name files)
   string(APPEND text "\nconst std::vector<SchemaStep>& ${name}() {\n  static const std::vector<SchemaStep> files{\n")

@@ -1,6 +1,6 @@
-# What stands on a machine that only runs Regroup: by `cmake --install build/release`, or as the
-# Debian package that `cpack` makes (scripts/package). Where it goes is CMAKE_INSTALL_PREFIX, said when
-# the build is configured: the unit names the program and the settings there.
+# What is installed on a machine that only runs Regroup: by `cmake --install build/release`, or by
+# the Debian package that `cpack` makes (scripts/package). CMAKE_INSTALL_PREFIX must be set when the
+# build is configured, since the unit file names the program and the settings there.
 include(GNUInstallDirs)
 
 file(READ deploy/systemd/regroup.service unit)
@@ -9,7 +9,7 @@ string(REPLACE "/etc/regroup" "${CMAKE_INSTALL_FULL_SYSCONFDIR}/regroup" unit "$
 file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/regroup.service CONTENT "${unit}")
 
 install(TARGETS regroup RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-# It may hold a password: not for everybody to read. The package gives it to the service's group.
+# It may hold a password, so others may not read it. The package gives it to the service's group.
 install(FILES config/regroup.toml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/regroup
         PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
 install(FILES ${PROJECT_BINARY_DIR}/regroup.service DESTINATION lib/systemd/system)
@@ -26,9 +26,9 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
-# The libraries that the binary is linked to, by dpkg-shlibdeps.
+# dpkg-shlibdeps finds the libraries that the binary is linked to.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-# For the embedded PostgreSQL alone.
+# postgresql is for the embedded PostgreSQL alone.
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "postgresql, haproxy, pgbouncer, prometheus")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA

@@ -1,16 +1,17 @@
-# What every target of ours is compiled with, and nothing of anybody else's.
+# Compiler options for all of our targets, and for no one else's code.
 add_library(regroup_warnings INTERFACE)
 target_compile_options(regroup_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  # GCC 12 sees an overlap in `"text" + std::to_string(n)` where there is none (GCC bug 105651).
+  # GCC 12 warns of an overlap in `"text" + std::to_string(n)` where there is none (GCC bug 105651).
   target_compile_options(regroup_warnings INTERFACE -Wno-restrict)
   if(REGROUP_SANITIZE)
-    # Nor does std::regex read what is not initialised (GCC bug 105562): the sanitizers confuse it.
+    # std::regex reads nothing uninitialised either (GCC bug 105562): the sanitizers confuse the
+    # warning.
     target_compile_options(regroup_warnings INTERFACE -Wno-maybe-uninitialized)
   endif()
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND REGROUP_SANITIZE STREQUAL "thread")
-  # asio has a fence that TSan does not see. It is in the server, which no test under TSan starts.
+  # GCC warns of asio's atomic fence, which TSan does not see.
   target_compile_options(regroup_warnings INTERFACE -Wno-tsan)
 endif()
 if(REGROUP_WERROR)
@@ -22,9 +23,9 @@ if(REGROUP_SANITIZE)
   add_link_options(-fsanitize=${REGROUP_SANITIZE})
 endif()
 
-# What the program is built with against faults in memory, where Debian's compilers do not do it by
-# themselves; a test reads it off the binary. The sanitizers have their own ways, and FORTIFY needs an
-# optimiser.
+# Options that harden the program against memory faults, where Debian's compilers do not set them by
+# default; a test checks the binary for them. The sanitizers have their own means, and FORTIFY needs
+# an optimised build.
 add_library(regroup_hardening INTERFACE)
 if(NOT REGROUP_SANITIZE)
   target_compile_options(regroup_hardening
@@ -34,7 +35,7 @@ if(NOT REGROUP_SANITIZE)
   target_link_options(regroup_hardening INTERFACE -pie -Wl,-z,relro,-z,now,-z,noexecstack)
 endif()
 
-# A folder of the project: a static library of the files named, whose includes start at the root.
+# A folder of the project: a static library of the files named. Includes start at the root.
 function(regroup_folder name)
   cmake_parse_arguments(FOLDER "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(regroup_${name} STATIC ${FOLDER_SOURCES})

@@ -14,7 +14,7 @@ struct Entry {
   const std::string& value;
 };
 
-/// Those that are set, of the three that can give the keys of tokens.
+/// Those of the three sources of token keys that are set.
 std::vector<std::string_view> sources_of_keys(const Settings::Auth& auth) {
   std::vector<std::string_view> set;
   for (const Entry& source :
@@ -25,7 +25,7 @@ std::vector<std::string_view> sources_of_keys(const Settings::Auth& auth) {
   return set;
 }
 
-/// The embedded default makes an HS256 secret of its own; nothing else has keys by itself.
+/// Only the embedded default has a key without being given one: an HS256 secret of its own.
 std::optional<Flaw> flaw_without_algorithm(const Settings& settings,
                                            const std::vector<std::string_view>& sources) {
   if (!settings.database.url.empty())

@@ -5,7 +5,7 @@
 namespace regroup::config {
 namespace {
 
-/// As wide as the widest text that `text_of` gives of a key, and two blanks.
+/// The width of a column: the longest text that `text_of` gives for a key, plus two blanks.
 template <class TextOf> std::size_t column(TextOf text_of) {
   std::size_t width = 0;
   for (const Key& key : keys())
@@ -18,7 +18,7 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
-/// A basic string of TOML. No value holds a control character.
+/// Quotes the value as a TOML basic string. No value holds a control character.
 std::string quoted(const std::string& value) {
   std::string text = "\"";
   for (const char c : value) {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kVariablePrefix = "REGROUP_";
 
-/// A name from outside, so that the message stays one line.
+/// For names from outside: keeps a message on one line.
 std::string one_line(std::string text) {
   const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
   std::replace_if(text.begin(), text.end(), is_control, '?');
@@ -43,8 +43,8 @@ std::optional<std::size_t> find_named(std::string_view name) {
   return find_key([&](const Key& key) { return key.name == name; });
 }
 
-/// "lock_timeout: " for a line that begins with it. Nothing where that is no key of ours: the line
-/// may be the middle of a secret.
+/// "lock_timeout: " for a line that begins with that key. Empty if the line begins with no key of
+/// ours: it may be the middle of a secret.
 std::string key_in_line(std::string_view text, std::size_t number) {
   std::istringstream lines{std::string{text}};
   std::string line;
@@ -57,7 +57,7 @@ std::string key_in_line(std::string_view text, std::size_t number) {
   return known ? word + ": " : "";
 }
 
-/// "_8080_TCP", "_8080_TCP_ADDR": of a port's number, and what follows it.
+/// "_8080_TCP", "_8080_TCP_ADDR": a port's number, and what may follow it.
 bool is_link_of_port(std::string_view rest) {
   const auto digits = std::min(rest.find_first_not_of("0123456789", 1), rest.size());
   if (!rest.starts_with('_') || digits < 2)
@@ -91,7 +91,7 @@ bool is_service_link(std::string_view name, std::string_view value) {
   return false;
 }
 
-/// What a TOML value says, as a flag would say it; nothing for what no flag can say.
+/// A TOML value as a flag would spell it; std::nullopt if no flag can.
 std::optional<std::string> text_of(const toml::node& node, bool is_list) {
   if (const auto* items = node.as_array(); items && is_list) {
     std::string list;
@@ -111,7 +111,7 @@ std::optional<std::string> text_of(const toml::node& node, bool is_list) {
   return std::nullopt;
 }
 
-/// The settings as they grow, source by source, and where each value stands.
+/// The settings as they are read, source by source, and where each value comes from.
 class Loading {
 public:
   Loading() {
@@ -210,7 +210,7 @@ void Loading::read_environment(
 void Loading::read_flags(std::span<const std::string> arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
-    if (!argument.starts_with("--")) // not repeated: it may be a secret that had a blank in it
+    if (!argument.starts_with("--")) // not repeated: it may be part of a secret with a blank
       refuse("argument " + std::to_string(i + 1) + ": not a flag (--section.key VALUE)");
     const std::size_t equals = argument.find('=');
     const std::string flag = argument.substr(0, equals);

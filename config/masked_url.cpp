@@ -18,7 +18,7 @@ bool names_a_secret(std::string_view name) {
 }
 
 std::string masked_uri(std::string uri, std::size_t authority) {
-  // Up to the last @, not libpq's first: a password that was not escaped may hold some.
+  // Masks up to the last @, not libpq's first: an unescaped password may contain some.
   const std::size_t colon = uri.find(':', authority);
   const std::size_t at = uri.rfind('@');
   if (at != kNowhere && colon < at)
@@ -56,7 +56,7 @@ std::string masked_pairs(std::string_view text) {
     const std::string_view name = text.substr(at, name_end - at);
     const std::size_t equals = text.find_first_not_of(' ', name_end);
     if (!is_plain(name) || equals == kNowhere || text[equals] != '=')
-      return masked.append(kMask); // not pairs, so nobody knows which part is the password
+      return masked.append(kMask); // not pairs: the password could be any part
     const std::size_t value = std::min(text.find_first_not_of(' ', equals + 1), text.size());
     at = end_of_value(text, value);
     masked.append(name).append("=");

@@ -4,12 +4,12 @@
 
 namespace regroup::config {
 
-/// What stands where a secret was.
+/// Shown in place of a secret.
 inline constexpr std::string_view kMask = "***";
 
-/// A libpq connection string, a URI or key=value pairs, that people may see: the values of
-/// `password` and `sslpassword` are masked. Never throws; where the string is malformed rather too
-/// much is masked than too little.
+/// Makes a libpq connection string (a URI or key=value pairs) fit for display: masks the values of
+/// `password` and `sslpassword`. Never throws. In a malformed string it masks too much rather than
+/// too little.
 std::string masked_url(const std::string& url);
 
 } // namespace regroup::config

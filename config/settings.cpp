@@ -29,8 +29,8 @@ constexpr std::array<Unit, 4> kUnits{{{"h", std::chrono::hours{1}},
                                       {"s", std::chrono::seconds{1}},
                                       {"ms", std::chrono::milliseconds{1}}}};
 
-// Rules: how the text of a value becomes a value, and back. What they throw says what is expected
-// and never repeats the text, which may be a secret that stands in the wrong place.
+// Rules: how the text of a value becomes a value, and back. Their exceptions say what is expected
+// and never repeat the text, which may be a secret put in the wrong place.
 
 template <std::int64_t Min, std::int64_t Max> struct Number {
   static constexpr bool quoted = false;
@@ -59,7 +59,7 @@ struct Boolean {
 };
 
 template <std::int64_t MinMilliseconds> struct Period {
-  /// PostgreSQL and the kernel count the milliseconds of their timeouts in 31 bits.
+  /// PostgreSQL and the kernel keep the milliseconds of their timeouts in 31 bits.
   static constexpr std::int64_t kMax = std::numeric_limits<std::int32_t>::max();
 
   static constexpr bool quoted = true;
@@ -74,7 +74,7 @@ template <std::int64_t MinMilliseconds> struct Period {
   static std::string print(Settings::Duration span) { return print_duration(span); }
 };
 
-/// Of history, not of a timer: it may be long.
+/// A span of history, not a timer: it may be long.
 struct Window {
   static constexpr bool quoted = true;
   static std::string type() { return "duration"; }
@@ -118,7 +118,7 @@ struct Secret : Text {
   }
 };
 
-struct Address : Text { // what RESTinio takes: it resolves no names but these two
+struct Address : Text { // as RESTinio takes it: it resolves these two names only
   static std::string type() { return "address"; }
   static std::string parse(const std::string& text) {
     std::array<unsigned char, sizeof(in6_addr)> bytes{};
@@ -131,7 +131,7 @@ struct Address : Text { // what RESTinio takes: it resolves no names but these t
   }
 };
 
-/// `scheme://host[:port]`, as browsers write them (RFC 6454), several with commas between.
+/// A list of `scheme://host[:port]`, as browsers write them (RFC 6454), with commas between.
 struct Origins {
   static constexpr bool quoted = true;
   static std::string type() { return "list"; }
@@ -174,7 +174,7 @@ private:
   }
 };
 
-/// One of a few words; an empty word stands for "not set".
+/// One of a few words; an empty word means "not set".
 template <const auto& Words> struct Word {
   static constexpr bool quoted = true;
   static std::string type() { return list(); }
@@ -371,7 +371,7 @@ constexpr std::array kKeys{
 std::span<const Key> keys() { return kKeys; }
 
 Settings::Duration parse_duration(const std::string& text) {
-  std::uint32_t count = 0; // 32 bits of hours are no overflow in 64 bits of milliseconds
+  std::uint32_t count = 0; // 32 bits of hours fit into 64 bits of milliseconds
   const char* end = text.data() + text.size();
   const auto [unit_begin, error] = std::from_chars(text.data(), end, count);
   const std::string_view unit{unit_begin, static_cast<std::size_t>(end - unit_begin)};

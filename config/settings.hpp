@@ -10,15 +10,15 @@
 
 namespace regroup::config {
 
-/// Everything that can be set, with the defaults of the contract's table ("The program"). The one
-/// declaration of each key's name, parser and help is in settings.cpp.
+/// All settings, with the defaults of the contract's table ("The program"). settings.cpp declares
+/// each key's name, parser and help, once.
 struct Settings {
   using Duration = std::chrono::milliseconds;
 
   struct Http {
     std::string address = "127.0.0.1";
     std::uint16_t port = 8080;
-    unsigned threads = 0; // 0: as many as there are cores
+    unsigned threads = 0; // 0: one per core
     Duration request_timeout = std::chrono::seconds{30};
     std::size_t max_body_bytes = 1048576;
     std::size_t max_buffered_bytes = 67108864;
@@ -43,8 +43,9 @@ struct Settings {
     bool prepared_statements = false;
     bool allow_recorded_duplicates = false;
     std::string application_name = "regroup"; // no key: `serve` adds the replica's name
-    /// Beyond the pool, opened when needed: for rehearsals and notes of what takes long; for
-    /// administrators and events.
+    /// Connections beside the pool, opened when needed. The first is for dry runs, for notes of
+    /// long migrations and for streams of their status, the other two are for administrators and
+    /// events.
     static constexpr unsigned aside_connections = 1;
     static constexpr unsigned back_office_connections = 2;
     static constexpr unsigned beside_the_pool = aside_connections + back_office_connections;
@@ -55,7 +56,7 @@ struct Settings {
     std::string jwt_public_key_file;
     std::string jwt_jwks_file;
     std::string jwt_secret;
-    std::string jwt_private_key_file; // only to mint tokens: `regroup token`
+    std::string jwt_private_key_file; // only to mint tokens (`regroup token`)
     std::string jwt_issuer;
     std::string jwt_audience;
   } auth;
@@ -70,7 +71,7 @@ struct Settings {
 
   struct Limits {
     std::int64_t max_devices_per_group = 100;
-    std::int64_t requests_per_minute = 6000; // a user, a replica; 0: none
+    std::int64_t requests_per_minute = 6000; // per user and replica; 0: no limit
   } limits;
 
   struct Webhooks {

@@ -1,8 +1,9 @@
--- What the role of database.url needs, and no more, by table and column: to be run by the owner of the
--- tables, in the database, after `regroup schema apply`, also of a new version. The role is called
--- regroup; docs/operations.md says when. `regroup doctor` holds this file against the database.
+-- What the role of database.url needs, and no more, by table and column. The owner of the tables
+-- runs it in the database after `regroup schema apply`, for a new version as well. The role is
+-- called regroup; docs/operations.md says when. `regroup doctor` compares this file with the
+-- database.
 GRANT SELECT (id, display_name, is_active) ON users TO regroup;
--- INSERT and UPDATE are for /api/admin/v1/api-keys; without these two that route alone fails.
+-- INSERT and UPDATE are for /api/admin/v1/api-keys; without these two only that route fails.
 GRANT SELECT (id, key_hash, key_prefix, name, is_active, is_admin, last_used_at, created_at,
     expires_at),
   INSERT (key_hash, key_prefix, name, is_admin, expires_at),
@@ -33,8 +34,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE
   ON regroup_running, regroup_webhook_endpoints, regroup_migration_events, regroup_dead_events
   TO regroup;
 
--- Sequences by the columns that they fill, and the functions that Regroup calls, which run with their
--- caller's rights.
+-- Sequences, found by the columns that they fill, and the functions that Regroup calls, which run
+-- with their caller's rights.
 DO $$
 DECLARE
   granted text;

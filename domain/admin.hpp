@@ -10,19 +10,19 @@
 
 namespace regroup::domain {
 
-/// A place in the history, between two rows: everything after it is older.
+/// A position in the history, between two rows: the rows after it are older.
 struct HistoryPosition {
   std::string created_at; // RFC 3339, UTC, with microseconds
   Uuid migration_id;
 };
 
-/// A page of the history, newest first. What is not given does not filter.
+/// A page of the history, newest first. An absent field does not filter.
 struct ReadHistory {
   std::optional<Uuid> user_id{};
   std::optional<std::string> status{}; // a value of migration_status
   std::optional<std::string> registration_group_id{};
-  std::optional<std::string> from{}; // RFC 3339; included
-  std::optional<std::string> to{};   // not included
+  std::optional<std::string> from{}; // RFC 3339, inclusive
+  std::optional<std::string> to{};   // exclusive
   std::optional<HistoryPosition> after{};
   std::int64_t limit = 50;
 };
@@ -32,24 +32,24 @@ struct ReadMigration {
 };
 
 struct ReadAnalytics {
-  std::string from; // RFC 3339; included
-  std::string to;   // not included
+  std::string from; // RFC 3339, inclusive
+  std::string to;   // exclusive
   std::string granularity = "day";
 };
 
-/// What runs now, in every replica.
+/// The migrations that run now, on all replicas.
 struct ReadLive {};
 
-/// Makes sure that a migration which runs somewhere will not be committed.
+/// Makes sure that a migration that runs on some replica will not commit.
 struct CancelMigration {
   Uuid migration_id;
 };
 
-/// Somebody to be told of migrations (docs/events.md).
+/// An endpoint to notify of migrations (docs/events.md).
 struct CreateWebhook {
   Uuid id;
   std::string url;
-  std::string secret; // answered this once
+  std::string secret; // returned only once, in the answer to this
 };
 
 struct ListWebhooks {};
@@ -58,7 +58,7 @@ struct DeleteWebhook {
   Uuid id;
 };
 
-/// The key itself stays with who asks: its hash is kept.
+/// The caller keeps the key itself; only its hash is stored.
 struct CreateApiKey {
   std::string key_hash; // hex SHA-256
   std::string prefix;   // the key's first 8 characters, for lists
@@ -69,17 +69,17 @@ struct CreateApiKey {
 
 struct ListApiKeys {};
 
-/// It is refused from now on, and stays in the list.
+/// Refuses the key from now on. It stays in the list.
 struct RevokeApiKey {
   std::int64_t id = 0;
 };
 
-/// One that answered 410, or is left alone since it fails: it is asked again.
+/// Resumes deliveries to an endpoint that answered 410, or that is left alone because it fails.
 struct EnableWebhook {
   Uuid id;
 };
 
-/// Events that were given up.
+/// Events whose delivery was given up.
 struct ListDeadEvents {
   Uuid webhook_id;
   std::int64_t after = 0;
@@ -91,7 +91,7 @@ struct RedeliverEvents {
   std::optional<std::vector<std::int64_t>> ids; // absent: the oldest thousand
 };
 
-/// Nothing but whether the key is an administrator's.
+/// Checks that the key is an administrator's, and nothing else.
 struct CheckAdminKey {};
 
 using AdminWork =
@@ -99,18 +99,18 @@ using AdminWork =
                  CancelMigration, CreateWebhook, ListWebhooks, DeleteWebhook, CreateApiKey,
                  ListApiKeys, RevokeApiKey, EnableWebhook, ListDeadEvents, RedeliverEvents>;
 
-/// Something that an administrator asks for, or the replica for them.
+/// A request by an administrator, or by the replica on an administrator's behalf.
 struct AdminJob {
   std::optional<std::string> key_hash; // hex SHA-256 of an API key; absent: the replica itself asks
   AdminWork what;
   std::chrono::steady_clock::time_point deadline;
 };
 
-/// What an administrator reads is written as JSON by the statement that reads it: nothing between
-/// the two would do more than carry columns.
+/// What an administrator reads: JSON, written by the SQL statement that reads it. A layer between
+/// the two would only copy columns.
 struct AdminDocument {
   std::string json;
-  std::optional<HistoryPosition> next{}; // of a page that is not the last one
+  std::optional<HistoryPosition> next{}; // absent on the last page
 };
 
 } // namespace regroup::domain

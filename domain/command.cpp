@@ -19,7 +19,7 @@ MigrationCommand make_migration_command(MigrationRequest request, const Uuid& us
   command.user_id = user_id;
   command.received = std::chrono::steady_clock::now();
   command.registration_group_id = unicode.encode(request.registration_group_id);
-  // An id of white space alone is allowed, and so is a name that was cut there: cut, not trimmed.
+  // An id may be white space alone, and so may the name cut from it: so it is cut, not trimmed.
   const std::u32string name =
       request.group_name.value_or(request.registration_group_id.substr(0, kMaxGroupName));
   command.group_name = unicode.encode(name);

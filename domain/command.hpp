@@ -18,18 +18,18 @@ namespace regroup::domain {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-/// What a caller's retry is recognised by (contract, `Idempotency-Key`).
+/// Identifies a caller's retry (contract, `Idempotency-Key`).
 struct IdempotencyKey {
   std::string key;          // 1 to 255 visible ASCII characters, scoped to the user
   std::string request_hash; // hex SHA-256 of the request as a JSON value
 };
 
-/// Turn one registration group into one authenticated group. Every id that the migration will
-/// write is chosen here, before the first attempt, so that an outcome in doubt can be looked up.
+/// Turn one registration group into one authenticated group. Every id that the migration will write
+/// is chosen here, before the first attempt, so that an outcome in doubt can be looked up.
 struct MigrationCommand {
   Uuid migration_id;
   Uuid authenticated_group_id;
-  bool into_group = false; // that is a group which is there already; name and slug are not used
+  bool into_group = false; // an existing group; name and slug are unused
   Uuid user_id;
   std::string registration_group_id;
   std::string group_name;
@@ -38,41 +38,42 @@ struct MigrationCommand {
   std::optional<IdempotencyKey> idempotency;
   std::int64_t max_devices = 100;
   RequireOwner require_owner = RequireOwner::any;
-  std::chrono::milliseconds link_age{0};          // for how long a device that votes must be linked
-  std::shared_ptr<MigrationProgress> progress{};  // where somebody may ask for it
-  std::string trace_id;                           // of the request: 32 hex digits; empty: none
-  std::chrono::steady_clock::time_point received; // the request
-  Deadline deadline; // past it nobody waits for the outcome any more: do not begin
+  std::chrono::milliseconds link_age{0};          // how long a device must be linked to have a vote
+  std::shared_ptr<MigrationProgress> progress{};  // set if its progress may be asked for
+  std::string trace_id;                           // of the request: 32 hex digits, or empty
+  std::chrono::steady_clock::time_point received; // when the request arrived
+  Deadline deadline; // past it no caller waits for the outcome: do not start
 };
 using MigrationPtr = std::shared_ptr<const MigrationCommand>;
 
-/// What a caller asks for, checked for form (lengths, characters, UUIDs) but not yet complete.
+/// A caller's request, checked for form (lengths, characters, UUIDs) but not yet complete.
 struct MigrationRequest {
   std::u32string registration_group_id;
   std::optional<std::u32string> group_name; // trimmed
   std::optional<std::vector<Uuid>> device_ids;
-  std::optional<Uuid> authenticated_group_id{}; // into that one; then without group_name
+  std::optional<Uuid> authenticated_group_id{}; // migrate into this group; then no group_name
 };
 
-/// Chooses the ids, the default name and the slug. It is received now.
+/// Chooses the ids, the default name and the slug. `received` is the time of this call.
 MigrationCommand make_migration_command(MigrationRequest request, const Uuid& user_id,
                                         const Unicode& unicode);
 
-/// What a migration would do, and what would stop it: nothing is changed and nobody disturbed.
+/// A dry run: what a migration would do, or what would stop it. Changes nothing and disturbs no
+/// other request.
 struct PlanMigration {
   MigrationPtr migration;
 };
 
 /// Undo the migration that made an authenticated group: its devices return to their registration
-/// group, and the group goes.
+/// group, and the group is deleted.
 struct UndoCommand {
   Uuid undo_id; // chosen before the first attempt, so that an outcome in doubt can be looked up
   Uuid authenticated_group_id;
   Uuid user_id;
   std::string registration_group_id;
-  std::chrono::milliseconds window;           // how long after a migration it can be undone
-  std::optional<std::string> idempotency_key; // as an IdempotencyKey's; the group is the request
-  std::string trace_id;                       // as a MigrationCommand's
+  std::chrono::milliseconds window;           // for how long after a migration it can be undone
+  std::optional<std::string> idempotency_key; // as IdempotencyKey; the request is the group
+  std::string trace_id;                       // as in MigrationCommand
   Deadline deadline;
 };
 using UndoPtr = std::shared_ptr<const UndoCommand>;
@@ -80,16 +81,15 @@ using UndoPtr = std::shared_ptr<const UndoCommand>;
 /// The registration group that an authenticated group was made from.
 struct FindOrigin {
   Uuid authenticated_group_id;
-  Uuid user_id; // who asks
+  Uuid user_id; // the caller
   Deadline deadline;
 };
 
-/// Answers everybody who asked to migrate a registration group of which a full migration is
-/// believed to be on record: one read for all of them, begun after the last of them asked, and no
-/// lock.
+/// Answers all callers that asked to migrate a registration group believed to have a full migration
+/// on record: one read for all of them, started after the last of them asked, without a lock.
 struct RecallMigration {
   std::string registration_group_id;
-  std::vector<Uuid> users; // one for each request
+  std::vector<Uuid> users; // one per request
   Deadline deadline;
 };
 
@@ -103,7 +103,7 @@ struct RegisterDevice {
   Deadline deadline;
 };
 
-/// The registration group of one of the user's devices: of `device_id`, else of the primary one,
+/// The registration group of one of the user's devices: of `device_id`, else of the primary device,
 /// else of the one linked last.
 struct FindRegistrationGroup {
   Uuid user_id;
@@ -119,11 +119,11 @@ struct ListGroupDevices {
   Deadline deadline;
 };
 
-/// Puts devices into a group, or takes them out of it: all of them or none, unless `partial`.
+/// Puts devices into a group, or takes them out: all of them or none, unless `partial`.
 struct ChangeGroupDevices {
   enum class Action : std::uint8_t { add, remove };
   Action action = Action::add;
-  Uuid change_id; // chosen before the first attempt, as a migration's
+  Uuid change_id; // chosen before the first attempt, as in MigrationCommand
   Uuid user_id;
   Uuid group_id;
   std::vector<Uuid> device_ids; // in the caller's order, no id twice
@@ -133,18 +133,18 @@ struct ChangeGroupDevices {
 };
 using ChangePtr = std::shared_ptr<const ChangeGroupDevices>;
 
-/// Everything that writes and would not come to the same if it were done twice. Each has an id that
-/// was chosen before it began.
+/// Every job that writes and is not idempotent. Its id is chosen before it starts.
 using Operation = std::variant<MigrationPtr, UndoPtr, ChangePtr>;
 
 Uuid id_of(const Operation& operation);
 
-/// What an operation is called in logs and in the database.
+/// The name of the kind of operation in logs and in the database.
 const char* kind_of(const Operation& operation);
 
-/// "Did it commit, or shall it never?", of an operation that is in doubt. Answered as the operation
-/// itself where it had committed; with `database_unavailable` (nothing was changed, nor will be)
-/// where it was made impossible; with `timeout` where it could not be settled before the deadline.
+/// Finds out whether an operation that is in doubt has committed, and if not, makes sure that it
+/// never does. Answered as the operation itself if it had committed; with `database_unavailable`
+/// (nothing was changed, nor will be) if it was made impossible; with `timeout` if it could not be
+/// settled before the deadline.
 struct Settle {
   Operation operation;
   Deadline deadline;
@@ -188,15 +188,15 @@ struct ListDevices {
 
 struct FindMigration {
   Uuid migration_id;
-  std::optional<Uuid> initiator; // absent: an administrator asks
-  /// An id that is older than this has been given up by the replica that chose it: where nothing is
-  /// known of it, its initiator's question settles it. None: that is not for this question to do.
+  std::optional<Uuid> initiator; // absent: the caller is an administrator
+  /// An id older than this has been given up by the replica that chose it: if nothing is known of
+  /// it, its initiator's question settles it. Absent: this question settles nothing.
   std::optional<std::chrono::milliseconds> final_after{};
   Deadline deadline;
-  bool aside = false; // asked again and again, for a stream: beside the pool
+  bool aside = false; // polled for a stream, on a connection outside the pool
 };
 
-/// What became of an undo or of a change of a group's devices. As FindMigration.
+/// What became of an undo, or of a change of a group's devices. Fields as in FindMigration.
 struct FindOperation {
   Uuid operation_id;
   std::optional<Uuid> initiator;
@@ -204,15 +204,16 @@ struct FindOperation {
   Deadline deadline;
 };
 
-/// A migration is about to be answered 202: every replica must be able to say that it runs, until
-/// it has come to an end. Answered with RunningNoted.
+/// A migration is about to be answered 202: until it ends, every replica must be able to report
+/// that it runs. Answered with RunningNoted.
 struct NoteRunning {
   MigrationPtr migration;
   Deadline deadline;
 };
 
-/// What a replica runs, how far it is, and that the replica is alive. What it named before, does
-/// not name now and has not answered 202 runs no longer.
+/// The migrations that a replica runs and their progress; also a sign that the replica is alive. A
+/// migration that its last list had and this one has not runs no longer, unless it was answered
+/// 202.
 struct PublishRunning {
   struct Running {
     MigrationPtr migration;
@@ -223,11 +224,11 @@ struct PublishRunning {
   Deadline deadline;
 };
 
-/// A migration that was noted has come to an outcome. A refusal has no row of its own: it gets one,
-/// so that who was told 202 finds it.
+/// A migration that was noted has an outcome. A refusal has no row in the audit log, so it gets one
+/// here, and a caller that was answered 202 finds it.
 struct EndRunning {
   MigrationPtr migration;
-  std::string error_code; // empty: the audit tells already
+  std::string error_code; // empty: the audit log has the outcome
   std::string error_message;
   Deadline deadline;
 };
@@ -241,20 +242,20 @@ struct CheckHealth {
   Deadline deadline;
 };
 
-/// Everything that a database worker can be asked for.
+/// Everything that a database worker can run.
 using Job = std::variant<MigrationPtr, UndoPtr, ChangePtr, Settle, PlanMigration, FindOrigin,
                          RecallMigration, RegisterDevice, FindRegistrationGroup, ListGroupDevices,
                          ListGroupMembers, ListGroups, ListGroupsOfDevice, ListDevices,
                          FindMigration, FindOperation, NoteRunning, PublishRunning, EndRunning,
                          CheckApiKey, CheckHealth, AdminJob, EventJob>;
 
-/// Made once, when the request came: every job that it takes gets what remains of it.
+/// Set once, when the request arrived: each of its jobs gets the time that is left.
 Deadline deadline_of(const Job& job);
 
-/// The operation that the job runs or settles, if it is one.
+/// The operation that the job runs or settles, if any.
 std::optional<Operation> operation_of(const Job& job);
 
-/// Nothing is known of what became of the job: `timeout`, with the operation's id.
+/// The refusal for a job whose outcome is unknown: `timeout`, with the operation's id.
 Refusal no_outcome(const Job& job);
 
 } // namespace regroup::domain

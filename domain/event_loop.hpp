@@ -3,15 +3,15 @@
 
 namespace regroup::domain {
 
-/// A few threads for everything that does not wait: requests, actors, the database's answers. What
-/// one thing hands to the next stays on its thread, so nobody has to be woken for it.
+/// A few threads for everything that does not block: requests, actors, the database's answers. A
+/// task posted by a task stays on its thread, so no other thread needs to be woken.
 class EventLoop {
 public:
   using Task = std::function<void()>;
   virtual ~EventLoop() = default;
 
-  /// From any thread. Posted from a thread of the loop, the task runs on that thread when what runs
-  /// now has returned. Tasks do not block and do not throw.
+  /// May be called from any thread. A task posted from a thread of the loop runs on that thread,
+  /// once the current task has returned. Tasks must not block or throw.
   virtual void post(Task task) = 0;
 };
 

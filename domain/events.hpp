@@ -19,9 +19,9 @@ struct Delivery {
   std::string body; // JSON; the same at each attempt
 };
 
-/// Which events are due now. Those that are given out are this replica's until `lease` has passed.
+/// Claims events that are due. They belong to this replica until `lease` has passed.
 struct ClaimEvents {
-  std::vector<Uuid> busy;   // the endpoint of each delivery that is under way here
+  std::vector<Uuid> busy;   // endpoints of this replica's running deliveries
   std::vector<Uuid> barred; // endpoints that this replica may not reach
   std::size_t most = 0;
   std::chrono::milliseconds lease{};
@@ -31,10 +31,10 @@ struct ClaimEvents {
 struct SettleEvents {
   enum class Outcome : std::uint8_t {
     delivered,
-    failed,  // no answer, or one that says nothing of the event
+    failed,  // no answer, or one that says nothing about the event
     refused, // 400 to 499
-    held,    // the endpoint asks for a pause
-    gone,    // 410: the endpoint wants no event any more
+    held,    // the endpoint asked for a pause
+    gone,    // 410: the endpoint wants no more events
     barred   // this replica may not reach its address; another may
   };
   struct Result {
@@ -47,7 +47,7 @@ struct SettleEvents {
   std::vector<Result> results;
 };
 
-/// From a replica's sender.
+/// From the replica's webhook sender.
 struct EventJob {
   std::variant<ClaimEvents, SettleEvents> what;
   std::chrono::steady_clock::time_point deadline;
@@ -55,7 +55,7 @@ struct EventJob {
 
 struct EventsClaimed {
   std::vector<Delivery> deliveries;
-  bool has_endpoints = true; // false: nobody wants to be told anything
+  bool has_endpoints = true; // false: no webhook is registered
 };
 
 } // namespace regroup::domain

@@ -25,8 +25,8 @@ std::u32string_view trimmed(std::u32string_view text, const Unicode& unicode) {
 
 std::string slug_of(std::u32string_view name, const Uuid& group_id, const Unicode& unicode) {
   std::u32string slug;
-  bool gap = false;        // a separator was seen since the last character that stayed
-  bool after_base = false; // the character before was kept: a mark belongs to it
+  bool gap = false;        // a separator came after the last character kept
+  bool after_base = false; // the previous character was kept, so a mark belongs to it
   for (const char32_t c : unicode.nfkc_lower(name)) {
     const CharacterKind kind = unicode.kind(c);
     const bool keep = kind == CharacterKind::letter_or_digit ||

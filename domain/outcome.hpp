@@ -13,32 +13,32 @@
 
 namespace regroup::domain {
 
-/// Every way in which a caller can be told no, in the order of the contract's table. `http/` maps
-/// each to one status and code; nothing else does.
+/// Every refusal that a caller can get, in the order of the contract's table. `http/` maps each to
+/// one status and code; nothing else does.
 enum class Refused : std::uint8_t {
   invalid_json,
   invalid_request,
   no_devices,
   too_many_devices,
   group_full, // groups.max_devices
-  malformed,  // not HTTP/1.1 as RFC 9112 has it
+  malformed,  // not HTTP/1.1 (RFC 9112)
   unauthorized,
   not_device_owner,
-  not_owner_of_device, // that one device, while not_device_owner is about a whole group
+  not_owner_of_device, // one device; not_device_owner is about a whole group
   not_owner_of_enough, // of the registration group's linked devices, for migration.require_owner
   not_group_member,
   forbidden,
   not_found,
   method_not_allowed,
-  request_timeout, // the rest of it did not come in time
+  request_timeout, // the rest of the request did not arrive in time
   in_progress,
   already_migrated,
   group_name_exists,
-  group_modified,        // since the migration that is to be undone
-  already_rolled_back,   // there is nothing left to undo
-  rollback_expired,      // the migration is too long ago to be undone
+  group_modified,        // since the migration to be undone
+  already_rolled_back,   // nothing is left to undo
+  rollback_expired,      // the migration is too old to be undone
   device_already_linked, // the device belongs to another user
-  device_linked,         // the device belongs to a user, and a key alone does not speak for it
+  device_linked,         // the device belongs to a user: an API key alone is not enough
   already_in_group,
   cancelled,       // by an administrator, before it could be committed
   not_cancellable, // it has ended, or is being committed
@@ -49,17 +49,17 @@ enum class Refused : std::uint8_t {
   idempotency_mismatch,
   rate_limited,
   internal,
-  not_implemented, // a method or a transfer coding that is not known
+  not_implemented, // unknown method or transfer coding
   version_not_supported,
   overloaded,
   database_unavailable,
   shutting_down,
-  timeout, // no outcome in time; of a migration: look at its id later
+  timeout, // no outcome in time; a migration: look up its id later
 };
 inline constexpr std::size_t kRefusedCount = static_cast<std::size_t>(Refused::timeout) + 1;
 
-/// Who may migrate a registration group: of its devices that are linked to somebody, how many must
-/// be linked to the caller.
+/// Who may migrate a registration group: how many of its devices that are linked to a user must be
+/// linked to the caller.
 enum class RequireOwner : std::uint8_t { any, majority, all_linked };
 inline constexpr std::array<const char*, 3> kRequireOwnerNames{"any", "majority", "all_linked"};
 inline const char* name_of(RequireOwner rule) {
@@ -69,7 +69,7 @@ inline const char* name_of(RequireOwner rule) {
 struct Ownership {
   RequireOwner required = RequireOwner::any;
   std::int64_t linked_devices = 0; // of the registration group
-  std::int64_t owned_devices = 0;  // of those, the caller's
+  std::int64_t owned_devices = 0;  // of those, linked to the caller
 };
 
 struct FieldError {
@@ -77,13 +77,14 @@ struct FieldError {
   std::string message;
 };
 
-/// What became of one device of several: nothing for done, else why not.
+/// The result for one device of several; `refused` is absent if it was done.
 struct DeviceResult {
   Uuid device_id;
   std::optional<Refused> refused;
 };
 
-/// A refusal and what the caller may know about it. Only what its code documents is filled in.
+/// A refusal, and what the caller may know about it. Only the fields that its code documents are
+/// set.
 struct Refusal {
   Refused reason = Refused::internal;
   std::optional<std::string> registration_group_id{};
@@ -96,9 +97,8 @@ struct Refusal {
   std::optional<std::string> group_name{};
   std::optional<Ownership> ownership{};
   std::vector<FieldError> fields{};
-  std::vector<DeviceResult>
-      devices{};                  // of a change to several devices, those that stood in its way
-  bool migrated_in_parts = false; // already_migrated, and no full migration is on record
+  std::vector<DeviceResult> devices{}; // for a change of several devices: those in its way
+  bool migrated_in_parts = false;      // already_migrated, and no full migration is on record
 };
 
 struct MigrationCompleted {
@@ -112,15 +112,15 @@ struct MigrationCompleted {
   bool replayed = false;                  // answered from an earlier request's Idempotency-Key
 };
 
-/// What a migration would do at this moment.
+/// What a migration would do now.
 struct MigrationPlan {
-  std::optional<Refusal> obstacle; // what it would be told instead
+  std::optional<Refusal> obstacle; // the refusal that it would get instead
   std::string registration_group_id;
-  std::optional<Uuid> authenticated_group_id; // set: into that one, which is there already
+  std::optional<Uuid> authenticated_group_id; // set: into this existing group
   std::string name;                           // empty where the caller may not see it
   std::string slug;
   std::int64_t devices_to_migrate = 0; // 0 where the caller may not know it
-  std::vector<Uuid> device_ids;        // of those, the caller's own; ascending
+  std::vector<Uuid> device_ids;        // of those, linked to the caller; ascending
   std::int64_t devices_remaining = 0;
   std::vector<Uuid> ignored_device_ids; // ascending
 };
@@ -139,23 +139,23 @@ struct GroupOrigin {
 };
 
 struct MigrationRecalled {
-  std::vector<Refusal> answers; // one for each user asked for; none: no full migration is on record
+  std::vector<Refusal> answers; // one per user asked for; none: no full migration is on record
 };
 
 struct DeviceRegistered {
   Uuid device_id;
   std::string display_name;
-  std::string group_id; // not the one asked for where the device is in an authenticated group
+  std::string group_id; // not the one requested if the device is in an authenticated group
   std::string platform;
   std::optional<Uuid> owner_user_id;
-  bool created = false; // false: it was known and has been updated
+  bool created = false; // false: it existed and was updated
 };
 
 struct RegistrationGroupFound {
   std::string registration_group_id;
   Uuid device_id;
   std::int64_t device_count = 0;              // active devices in the registration group
-  std::optional<Uuid> authenticated_group_id; // set: it was migrated, and the device with it
+  std::optional<Uuid> authenticated_group_id; // set: the device was migrated into it
   std::optional<Uuid> migration_id;
   std::optional<std::string> group_name; // of the authenticated group
 };
@@ -233,7 +233,6 @@ struct MyDevice {
   std::optional<std::string> last_seen_at;
 };
 
-/// What is known of a migration.
 struct MigrationReport {
   enum class Status : std::uint8_t { in_progress, completed, failed, rolled_back };
   Status status = Status::completed;
@@ -242,13 +241,13 @@ struct MigrationReport {
   std::int64_t devices_processed = 0;          // when in progress
   MigrationCompleted result;                   // when completed or rolled back
   std::string completed_at;                    // RFC 3339, UTC
-  std::string rolled_back_at; // the same; empty where another program wrote the status
+  std::string rolled_back_at; // likewise; empty if another program wrote the status
   std::string error_code;     // when failed: a code of the contract's table
-  std::string error_message;  // when failed: fit for the caller's eyes
+  std::string error_message;  // when failed: safe to show to the caller
 };
 
-/// What is known of an undo or of a change of a group's devices; both are short, so one that has
-/// not come to its end is not known of.
+/// What is known of an undo or of a change of a group's devices. Both are short, so nothing is
+/// known of one that has not ended.
 struct OperationReport {
   Uuid operation_id;
   std::string kind; // kind_of(); empty: it never began
@@ -272,7 +271,7 @@ struct ApiKeyFacts {
 
 struct Healthy {};
 
-/// What a job comes back with.
+/// The result of a job.
 using Answer =
     std::variant<Refusal, MigrationCompleted, MigrationPlan, MigrationUndone, GroupOrigin,
                  MigrationRecalled, DeviceRegistered, RegistrationGroupFound, GroupDevicesPage,

@@ -8,42 +8,42 @@
 
 namespace regroup::domain {
 
-/// What remains of a job that has no connection any more, to be run over another one.
+/// What is left of a job that lost its connection, to be run over another one.
 struct Left {
-  Job job;              // itself, or the settlement of what is in doubt
-  bool doubted = false; // it may have been done once already
+  Job job;              // the job itself, or the Settle for one in doubt
+  bool doubted = false; // it may have been done already
 };
 
-/// How a job has ended, and with what connection its store is left.
+/// How a job ended, and what state the store's connection is in.
 struct Worked {
   std::variant<Answer, Left> ran;
   bool connected = false;
-  bool silent = false; // its server said nothing, and the connection was given up
+  bool silent = false; // the connection was given up because its server was silent
 };
 
-/// The port to the database. One store is one connection. It does one thing at a time, and waits
-/// for nothing: `done` is called once, when that has ended, on a thread of the event loop.
+/// The port to the database. One store has one connection, does one thing at a time, and never
+/// blocks: it calls `done` once, on a thread of the event loop, when that one thing has ended.
 class Store {
 public:
-  /// A job that is under way goes on to its end.
+  /// A running job goes on to its end.
   virtual ~Store() = default;
 
-  /// Opens the connection; where there is one, asks whether its server still answers, and opens
-  /// another when not. Whether there is one then.
+  /// Opens the connection. If there is one, asks whether its server still answers, and opens
+  /// another if not. Reports whether there is a working connection.
   virtual void connect(std::function<void(bool)> done) noexcept = 0;
 
-  /// Runs the job over the connection, and opens no other: `Left` when it breaks or there is none.
-  /// What goes wrong is a Refusal, and one of `database_unavailable` says truly that nothing was
-  /// changed. `doubted`: as Left has it.
+  /// Runs the job over the current connection and opens no other: `Left` if it breaks or there is
+  /// none. Errors are reported as a Refusal; `database_unavailable` guarantees that nothing was
+  /// changed. `doubted`: see Left.
   virtual void run(Job job, bool doubted, std::function<void(Worked)> done) noexcept = 0;
 
-  /// From any thread, now and then while something is under way: gives the connection up when its
-  /// server has said nothing for longer than the job's limits allow. The job then ends as on a
-  /// connection that broke.
+  /// Call it now and then while something runs, from any thread: gives up the connection when its
+  /// server has been silent for longer than the job's limits allow. The job then ends as on a
+  /// broken connection.
   virtual void end_silence() noexcept {}
 };
 
-/// Makes the store of one worker. It does not connect yet.
+/// Makes the store of one worker, without connecting.
 using StoreFactory = std::function<std::unique_ptr<Store>()>;
 
 } // namespace regroup::domain

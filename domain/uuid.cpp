@@ -24,9 +24,9 @@ int hex_value(char c) {
   return -1;
 }
 
-/// Bytes of the system's generator, fetched many at a time: ids of several replicas must never
-/// meet, so nothing that was seeded will do, and std::random_device (an instruction of the
-/// processor for each four bytes) took a ninth of the server's time.
+/// Random bytes from the system, fetched many at a time. Ids of several replicas must never
+/// collide, so no seeded generator will do; and std::random_device, which takes a processor
+/// instruction for each four bytes, took a ninth of the server's time.
 class RandomBytes {
 public:
   std::uint8_t next() {

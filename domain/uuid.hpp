@@ -10,31 +10,31 @@
 
 namespace regroup::domain {
 
-/// A UUID as a value: 16 bytes that order as their text does.
+/// A UUID as a value: 16 bytes, which sort as their text does.
 class Uuid {
 public:
   Uuid() = default;
 
-  /// The canonical form of RFC 9562 (8-4-4-4-12 hex digits, either case); nothing else parses.
+  /// Parses the canonical form of RFC 9562 (8-4-4-4-12 hex digits, either case), and nothing else.
   static std::optional<Uuid> parse(std::string_view text);
 
   /// A version 4 UUID: 122 random bits from the system.
   static Uuid random();
 
-  /// A version 7 UUID: milliseconds first, so that the rows that a replica writes one after the
-  /// other land side by side in PostgreSQL's indexes.
+  /// A version 7 UUID: milliseconds first, so that rows that a replica writes one after the other
+  /// are neighbours in PostgreSQL's indexes.
   static Uuid time_ordered();
 
-  /// When it was made, where it is of version 7.
+  /// When it was made; std::nullopt unless it is of version 7.
   std::optional<std::chrono::system_clock::time_point> made_at() const;
 
   /// 36 characters, lower case.
   std::string text() const;
 
-  /// The same, without a string: no zero byte at its end.
+  /// As text(), without a std::string; not zero-terminated.
   std::array<char, 36> characters() const;
 
-  /// The same for equal UUIDs, spread evenly for those whose last bytes are random.
+  /// A hash that spreads evenly UUIDs whose last bytes are random.
   std::size_t hash() const;
 
   auto operator<=>(const Uuid&) const = default;

@@ -59,12 +59,12 @@ bool is_public_v6(const std::array<std::uint8_t, 16>& bytes) {
     return v4_at(12); // ::ffff:a.b.c.d
   if (group(0) == 0x64 && group(1) == 0xff9b &&
       std::all_of(bytes.begin() + 4, bytes.begin() + 12, [](auto b) { return b == 0; }))
-    return v4_at(12); // 64:ff9b::a.b.c.d, a translator's
+    return v4_at(12); // 64:ff9b::a.b.c.d (NAT64)
   if (group(0) == 0x2002)
     return v4_at(2); // 6to4
   const bool documentation =
       (group(0) == 0x2001 && group(1) == 0xdb8) || (group(0) == 0x3fff && group(1) < 0x1000);
-  const bool protocols = group(0) == 0x2001 && group(1) < 0x200; // Teredo among them
+  const bool protocols = group(0) == 0x2001 && group(1) < 0x200; // includes Teredo
   const bool as112 = group(0) == 0x2620 && group(1) == 0x4f && group(2) == 0x8000;
   return (group(0) & 0xe000U) == 0x2000 && !documentation && !protocols && !as112;
 }

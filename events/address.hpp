@@ -3,9 +3,9 @@
 
 namespace regroup::events {
 
-/// Whether an address is one that anybody on the Internet may have: not this machine's own, not a
-/// private network's, nor any other of the special purposes that IANA's registries (RFC 6890) list.
-/// An IPv4 address inside an IPv6 one counts as itself.
+/// Whether an address is a public Internet address: not this machine's own, not in a private
+/// network, nor for any other special purpose in IANA's registries (RFC 6890). An IPv4 address
+/// inside an IPv6 one is judged as IPv4.
 bool is_public(const sockaddr& address);
 
 } // namespace regroup::events

@@ -11,13 +11,13 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-/// How often the outbox is looked into while nothing is in it; and while there is no endpoint.
+/// How often the outbox is polled while it is empty, and while there is no endpoint.
 constexpr auto kPause = 500ms;
 constexpr auto kLongPause = 2000ms;
 constexpr auto kPatience = 10s;
-/// After this an endpoint's name may mean another address.
+/// After this time an endpoint's name may resolve to another address.
 constexpr auto kBarred = 5min;
-/// Beyond twice the time of a delivery: for its outcome to reach the database.
+/// What a lease lasts beyond twice the delivery timeout: for the outcome to reach the database.
 constexpr auto kSlack = 2s;
 
 } // namespace
@@ -69,7 +69,7 @@ void Sender::claim() {
     next_claim_ = Clock::now() + kLongPause;
   if (claimed == nullptr || claimed->deliveries.empty())
     return;
-  next_claim_ = Clock::now(); // where there was one there may be more
+  next_claim_ = Clock::now(); // where there was one event there may be more
   for (const auto& delivery : claimed->deliveries)
     transfers_->start(delivery);
 }
@@ -92,7 +92,7 @@ void Sender::settle() {
   const auto answer =
       ask_(domain::EventJob{domain::SettleEvents{results_}, Clock::now() + kPatience});
   if (!std::holds_alternative<domain::Healthy>(answer)) {
-    next_claim_ = Clock::now() + kPause; // kept, and tried again; at the worst they are sent again
+    next_claim_ = Clock::now() + kPause; // kept and tried again; at worst the events are sent again
     return;
   }
   for (const auto& result : results_)
@@ -100,7 +100,7 @@ void Sender::settle() {
       log_.event(domain::LogLevel::warning, "events.not_delivered",
                  {{"event_id", result.id}, {"error", std::string_view{result.error}}});
   results_.clear();
-  next_claim_ = Clock::now(); // a place is free
+  next_claim_ = Clock::now(); // a delivery slot is free
 }
 
 } // namespace regroup::events

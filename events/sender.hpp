@@ -16,27 +16,28 @@ namespace regroup::events {
 
 class Transfers;
 
-/// Sends what is in the outbox (functions/events.sql) to its endpoints, at least once and in order
-/// for each registration group. Each replica has one; they share the work by what they claim in the
-/// database. One thread.
+/// Sends the events in the outbox (functions/events.sql) to their endpoints, at least once and in
+/// order for each registration group. Each replica has one sender; they share the work by claiming
+/// events in the database. One thread.
 class Sender {
 public:
   struct Settings {
-    std::chrono::milliseconds timeout; // for one delivery, from the name's look-up to the answer
+    std::chrono::milliseconds timeout; // for one delivery, from the name look-up to the answer
     bool allow_private_addresses = false;
-    std::size_t most_at_once = 64; // each has a socket
+    std::size_t most_at_once = 64; // each takes a socket
   };
-  /// Asks the database, and waits for the answer.
+  /// Runs a job against the database, and blocks until its answer.
   using Ask = std::function<domain::Answer(domain::Job)>;
 
-  /// What is referred to outlives stop(). Throws std::runtime_error when there is no libcurl to
-  /// use.
+  /// `ask` and `log` must stay valid until stop(). Throws std::runtime_error if libcurl cannot be
+  /// used.
   Sender(Settings settings, Ask ask, domain::Log& log);
   ~Sender();
   Sender(const Sender&) = delete;
   Sender& operator=(const Sender&) = delete;
 
-  /// Ends the thread. What is under way is given up: it may have arrived, and will be sent again.
+  /// Ends the thread. Running deliveries are given up: they may have arrived, and will be sent
+  /// again.
   void stop();
 
 private:
@@ -50,9 +51,9 @@ private:
   Ask ask_;
   domain::Log& log_;
   std::unique_ptr<Transfers> transfers_;
-  std::vector<domain::SettleEvents::Result> results_; // not in the database yet
+  std::vector<domain::SettleEvents::Result> results_; // not recorded in the database yet
   std::map<domain::Uuid, std::chrono::steady_clock::time_point>
-      barred_; // endpoints that this replica may not reach, and until when it does not ask
+      barred_; // endpoints that this replica may not reach, and until when it does not try
   std::chrono::steady_clock::time_point next_claim_{};
   std::atomic<bool> stopping_{false};
   std::thread thread_;

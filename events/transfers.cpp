@@ -31,20 +31,20 @@ struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
-/// libcurl wants to be initialised once, before there are threads that use it.
+/// libcurl must be initialised once, before any thread uses it.
 void initialise() {
   static const bool good = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   if (!good)
     throw std::runtime_error("libcurl cannot be initialised");
 }
 
-/// How long an endpoint may go on with an answer that is known already: most have ended by then,
-/// and their connection can be kept for the next event.
+/// How long an endpoint may go on sending after the head of its answer: most have finished by then,
+/// and the connection can be kept for the next event.
 constexpr std::chrono::milliseconds kEpilogue{250};
-/// However long an endpoint asks for.
+/// The longest pause that an endpoint can ask for.
 constexpr std::chrono::seconds kLongestHold{std::chrono::hours{24}};
 
-/// The answer's body is nothing to us.
+/// The body of the answer is ignored.
 std::size_t discard(char*, std::size_t size, std::size_t count, void*) { return size * count; }
 
 } // namespace
@@ -53,8 +53,8 @@ struct Transfers::Transfer {
   domain::Delivery delivery;
   bool refuse_private = true;
   bool barred = false;
-  std::optional<Clock::time_point> answered; // when the last line of the final head had come
-  bool told = false;                         // its result was given out
+  std::optional<Clock::time_point> answered; // when the final head was complete
+  bool told = false;                         // its result has been returned
   std::unique_ptr<CURL, FreeEasy> easy;
   std::unique_ptr<curl_slist, FreeList> headers;
 
@@ -66,8 +66,8 @@ struct Transfers::Transfer {
     headers.reset(longer);
   }
 
-  /// What libcurl is about to connect to, after names were looked up: nobody can answer a first
-  /// look with one address and a second with another.
+  /// Checks the address that libcurl is about to connect to, after the name look-up: so a server of
+  /// names cannot answer a check with one address and the connection with another.
   static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
     auto& transfer = *static_cast<Transfer*>(self);
     if (transfer.refuse_private && !is_public(address->addr)) {
@@ -77,7 +77,7 @@ struct Transfers::Transfer {
     return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   }
 
-  /// Line by line. An empty one ends a head; 1xx is followed by another.
+  /// libcurl calls it line by line. An empty line ends a head; a 1xx head is followed by another.
   static std::size_t take_header(char* line, std::size_t size, std::size_t count, void* self) {
     auto& transfer = *static_cast<Transfer*>(self);
     const std::string_view text{line, size * count};
@@ -92,7 +92,7 @@ struct Transfers::Transfer {
     return status;
   }
 
-  /// A head that has come is an answer, whatever becomes of its body. `code` is of a transfer that
+  /// A complete head is an answer, whatever becomes of its body. `code` is for a transfer that
   /// ended without one.
   Result result(CURLcode code) {
     told = true;
@@ -110,7 +110,7 @@ private:
     if (code < 300)
       return result;
     result.error = "answered " + std::to_string(code);
-    curl_off_t seconds = 0; // libcurl reads a date too
+    curl_off_t seconds = 0; // libcurl accepts a date too
     curl_easy_getinfo(easy.get(), CURLINFO_RETRY_AFTER, &seconds);
     if (code == 410) {
       result.outcome = Outcome::gone;
@@ -139,7 +139,7 @@ struct Transfers::Impl {
   void end(const Transfer* over) {
     const auto found = std::find_if(transfers.begin(), transfers.end(),
                                     [&](const Transfer& each) { return &each == over; });
-    if (found == transfers.end()) // it ended in both ways at once
+    if (found == transfers.end()) // it was on the list twice
       return;
     curl_multi_remove_handle(multi.get(), found->easy.get());
     transfers.erase(found);
@@ -175,7 +175,7 @@ void Transfers::start(const domain::Delivery& delivery) {
     throw std::bad_alloc();
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   transfer.add_header("Content-Type: application/json");
-  transfer.add_header("Expect:"); // no "100-continue" and its second of silence
+  transfer.add_header("Expect:"); // no "100-continue", which waits a second
   transfer.add_header("User-Agent: Regroup");
   transfer.add_header("Regroup-Event-Id: evt_" + std::to_string(delivery.id));
   transfer.add_header("Regroup-Event: " + delivery.type);
@@ -192,16 +192,16 @@ void Transfers::start(const domain::Delivery& delivery) {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION,
-                   0L);                      // the answer's word is not the administrator's
-  curl_easy_setopt(easy, CURLOPT_PROXY, ""); // nor is the environment's
+                   0L);                      // only the administrator chooses the address
+  curl_easy_setopt(easy, CURLOPT_PROXY, ""); // and not the environment
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Transfer::take_header);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &discard);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Transfer::open_socket);
   curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &transfer);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
-  // A connection that was opened for one endpoint's address is kept for its next event: it passed
-  // the same check.
+  // A connection to an endpoint's address may be reused for its next event: it has passed the same
+  // check.
   curl_multi_add_handle(impl_->multi.get(), easy);
 }
 

@@ -10,11 +10,11 @@
 
 namespace regroup::events {
 
-/// HTTP POSTs under way at the same time, by libcurl. For one thread, but for wake().
+/// Concurrent HTTP POSTs by libcurl. For one thread, except wake().
 class Transfers {
 public:
-  /// Throws std::runtime_error when there is no libcurl to use. `most_connections`: those that are
-  /// kept for the next event included.
+  /// Throws std::runtime_error if libcurl cannot be used. `most_connections` includes those kept
+  /// for the next event.
   Transfers(std::chrono::milliseconds timeout, bool allow_private_addresses,
             std::size_t most_connections);
   ~Transfers();
@@ -23,16 +23,17 @@ public:
 
   void start(const domain::Delivery& delivery);
 
-  /// Goes on with all of them until something happens, at most for `limit`; what became of those
-  /// whose outcome is known: once their answer's head has come, or they ended without one.
+  /// Drives all transfers until something happens, at most for `limit`. Returns the results that
+  /// are known by then: a result is known once the head of the answer has arrived, or the transfer
+  /// has ended without one.
   std::vector<domain::SettleEvents::Result> go_on(std::chrono::milliseconds limit);
 
-  /// Lets go_on() return; from any thread.
+  /// Makes go_on() return. From any thread.
   void wake();
 
-  /// Those whose answer has not ended included.
+  /// Includes transfers whose answer is still arriving.
   std::size_t count() const;
-  /// The endpoint of each that has no outcome yet.
+  /// The endpoint of each transfer without a result yet.
   std::vector<domain::Uuid> endpoints() const;
 
 private:

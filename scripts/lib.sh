@@ -1,28 +1,28 @@
 # shellcheck shell=bash
-# What the scripts share. Source it: it sets `root` (the repository) and defines functions only.
+# Shared by the scripts. Source it: it sets `root` (the repository) and defines functions only.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# What one clone compiled serves the next: ccache keys on paths below here as relative ones.
+# Clones share what they compiled: ccache treats paths below this folder as relative.
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 
-# A progress line, with the seconds since the script started.
+# Prints a progress line, with the seconds since the script started.
 say() { printf '[%4ds] %s\n' "$SECONDS" "$*" >&2; }
 
-# One line that says what is wrong, and the end.
+# Prints one line that says what is wrong, and exits.
 die() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
   exit 1
 }
 
-# as_root COMMAND...: directly as root, else by sudo. The caller says what to do by hand when
-# neither works, since only it knows.
+# as_root COMMAND...: runs it directly as root, else with sudo. If neither works, the caller
+# explains what to do by hand, since only it knows.
 can_be_root() { [[ $EUID -eq 0 ]] || command -v sudo >/dev/null; }
 as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
-# The packages of the named groups of scripts/packages, as this Debian names them.
+# Prints the packages of the named groups of scripts/packages, under this Debian's names.
 packages_of() {
   local group debian
   debian=$(. /etc/os-release && echo "$VERSION_ID")
@@ -35,7 +35,7 @@ packages_of() {
   done
 }
 
-# ensure_packages GROUP...: installs what is missing, and touches nothing when nothing is.
+# ensure_packages GROUP...: installs what is missing, and changes nothing if nothing is.
 ensure_packages() {
   local wanted missing=() package
   command -v dpkg-query >/dev/null ||
@@ -54,13 +54,13 @@ ensure_packages() {
     die "the packages could not be installed; by hand: apt-get install --no-install-recommends ${missing[*]}"
 }
 
-# ensure_node: node and npm, from wherever they come; Debian's where there are none.
+# ensure_node: accepts any node and npm on the machine, and installs Debian's if there are none.
 ensure_node() {
   command -v node >/dev/null && command -v npm >/dev/null || ensure_packages node npm
 }
 
-# As many compilers as there are cores, but no more than the memory holds: one that reads RESTinio
-# takes up to 1.5 GB.
+# One compiler per core, but no more than fit into memory: one that parses RESTinio takes up to 1.5
+# GB.
 build_jobs() {
   local cores memory_kb
   cores=$(nproc)
@@ -70,8 +70,8 @@ build_jobs() {
   echo $((fit < cores ? fit : cores))
 }
 
-# build PRESET [TARGET...]: configures and builds; the whole output is in build/PRESET/build.log.
-# Further `cmake` options for the configuration stand in the array `configure_options`.
+# build PRESET [TARGET...]: configures and builds; the full output is in build/PRESET/build.log. The
+# array `configure_options` holds further `cmake` options for the configuration.
 configure_options=(-DBUILD_TESTING=ON)
 build() {
   local preset=$1 targets=() log

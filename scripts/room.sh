@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# A Debian with nothing in it, to try things in. Source it after lib.sh; it defines functions only.
+# An empty Debian to try things in. Source it after lib.sh; it defines functions only.
 #
-# The Debian is a folder that is gone at the end of the script. What runs in it is in namespaces of
-# its own (mounts, processes, and network when asked): it ends with the script, and nothing of it
-# reaches the machine's own ports, files or processes. Needs root.
+# The Debian is a folder, removed at the end of the script. What runs in it has its own namespaces
+# (mounts, processes and, on request, network): it ends with the script, and leaves this machine's
+# ports, files and processes alone. Needs root.
 
-# make_room SUITE: sets `room`, the folder. The packages come from where this machine's own do: its
+# make_room SUITE: makes the folder and sets `room` to it. The packages come from this machine's own
 # sources, with the suite's name in place of the machine's.
 make_room() {
   local suite=$1 here above
@@ -21,11 +21,12 @@ make_room() {
   mmdebstrap --quiet --variant=minbase --mode=root "$suite" "$room" "$above/debian.sources"
   cp -L /etc/resolv.conf /etc/hosts "$room/etc/"
   cp /etc/apt/apt.conf.d/* "$room/etc/apt/apt.conf.d/"
-  printf '#!/bin/sh\nexit 101\n' >"$room/usr/sbin/policy-rc.d" # packages start nothing
+  printf '#!/bin/sh\nexit 101\n' >"$room/usr/sbin/policy-rc.d" # packages must start nothing
   chmod 755 "$room/usr/sbin/policy-rc.d"
 }
 
-# in_room NAMESPACE... [--bind OUTSIDE INSIDE] -- COMMAND...: inside, with /proc and /dev of its own.
+# in_room NAMESPACE... [--bind OUTSIDE INSIDE] -- COMMAND...: runs it inside, with its own /proc and
+# /dev.
 in_room() {
   local namespaces=() outside='' inside=''
   while [[ $1 != -- ]]; do

@@ -14,8 +14,8 @@
 
 namespace regroup::telemetry {
 
-/// The children of a metric family, by the values of their labels. prometheus-cpp finds a child by
-/// a map of strings under a mutex; here it is made at its first use, stays for good, and is found
+/// The children of a metric family, by their label values. prometheus-cpp finds a child through a
+/// map of strings under a mutex; here a child is made at its first use, never removed, and found
 /// without a lock from then on. Thread-safe.
 template <class Child, std::size_t N> class Children {
 public:
@@ -25,14 +25,14 @@ public:
 
   Children(const Names& names, Make make) : names_(names), make_(std::move(make)) {}
 
-  /// Throws std::bad_alloc, and what `make` throws, where the child has to be made.
+  /// Throws std::bad_alloc, and what `make` throws, if it has to make the child.
   Child& with(const Values& values) {
     auto& list = lists_[index_of(values)];
     if (auto* found = find(list.load(std::memory_order_acquire), values))
       return found->child;
     const std::scoped_lock lock{mutex_};
     auto* first = list.load(std::memory_order_relaxed);
-    if (auto* found = find(first, values)) // somebody was faster
+    if (auto* found = find(first, values)) // another thread was faster
       return found->child;
     Node& made = nodes_.emplace_back(Node{texts_of(values), make_(labels_of(values)), first});
     list.store(&made, std::memory_order_release);
@@ -43,10 +43,10 @@ private:
   struct Node {
     std::array<std::string, N> values;
     Child child;
-    Node* next; // fixed before the node is in its list, which grows at its head alone
+    Node* next; // set before the node is published; lists grow at the head only
   };
 
-  static constexpr std::size_t kLists = 256; // more than there are children at work
+  static constexpr std::size_t kLists = 256; // more than there are children in use
 
   static std::size_t index_of(const Values& values) {
     std::size_t hash = 0;
@@ -77,8 +77,8 @@ private:
   const Names names_;
   const Make make_;
   std::array<std::atomic<Node*>, kLists> lists_{};
-  std::mutex mutex_;       // for who makes a child
-  std::deque<Node> nodes_; // where they live: none moves
+  std::mutex mutex_;       // held while a child is made
+  std::deque<Node> nodes_; // owns the nodes: a deque does not move them
 };
 
 } // namespace regroup::telemetry

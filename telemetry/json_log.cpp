@@ -20,7 +20,7 @@ using nlohmann::ordered_json;
 constexpr std::array<std::string_view, 4> kJsonLevels{"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 4> kTextLevels{"DEBUG", "INFO ", "WARN ", "ERROR"};
 
-/// Without the fraction: lines of the same second share it.
+/// Without the fraction, since lines of the same second share this text.
 std::string text_of_second(std::chrono::sys_seconds time) {
   using namespace std::chrono; // NOLINT: the words of a calendar
   const auto day = floor<days>(time);
@@ -64,14 +64,15 @@ ordered_json json_of(const domain::LogValue& value) {
       value);
 }
 
-/// Bytes that are not UTF-8 become U+FFFD, and nothing but ASCII is left: some readers take U+0085
-/// or U+2028 for the end of a line, and terminals take U+009B for the start of a command.
+/// Invalid UTF-8 becomes U+FFFD, and the result is ASCII: some readers take U+0085 or U+2028 for
+/// the end of a line, and terminals take U+009B for the start of a command.
 std::string dump_ascii(const ordered_json& value) {
   return value.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
 }
 
-/// How many bytes at `at` of valid UTF-8 are a character that a terminal acts on or that turns the
-/// order of the text around: DEL, C1, U+2028 to U+202E, U+2066 to U+2069. C0 is escaped before.
+/// The length in bytes of the character at `at` (valid UTF-8) if a terminal acts on it or if it
+/// reorders text: DEL, C1, U+2028 to U+202E, U+2066 to U+2069. Otherwise 0. C0 has been escaped
+/// already.
 std::size_t unprintable_length(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t n) {
     return at + n < text.size() ? static_cast<unsigned char>(text[at + n]) : 0U;
@@ -85,7 +86,7 @@ std::size_t unprintable_length(std::string_view text, std::size_t at) {
   return byte(0) == 0xe2 && (is_separator || is_isolate) ? 3 : 0;
 }
 
-/// In quotes, and readable on a terminal: letters of every script stay as they are.
+/// Quoted, and readable on a terminal: letters of every script stay as they are.
 std::string dump_readable(const ordered_json& value) {
   const std::string utf8 = value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   std::string text;
@@ -112,13 +113,13 @@ bool is_taken(std::string_view name, const domain::LogField* from, const domain:
          std::any_of(from, to, [&](const auto& field) { return field.first == name; });
 }
 
-/// Nothing but ASCII: some readers take U+0085 or U+2028 for the end of a line.
+/// ASCII only: some readers take U+0085 or U+2028 for the end of a line.
 std::string json_line(std::size_t level, std::string_view name,
                       std::initializer_list<domain::LogField> fields) {
   text::JsonObject line{text::JsonCharset::ascii};
   line.add("ts", now()).add("level", kJsonLevels.at(level)).add("event", name);
   for (auto field = fields.begin(); field != fields.end(); ++field)
-    if (!is_taken(field->first, fields.begin(), field)) // what is there already is not replaced
+    if (!is_taken(field->first, fields.begin(), field)) // the first field of a name wins
       std::visit(
           [&]<class T>(const T& held) {
             if constexpr (!std::is_same_v<T, std::monostate>)

@@ -8,10 +8,10 @@
 
 namespace regroup::telemetry {
 
-/// domain::Log on a stream: one JSON object a line (`{"ts": RFC 3339 with milliseconds, "level",
+/// domain::Log on a stream: one JSON object per line (`{"ts": RFC 3339 with milliseconds, "level",
 /// "event", …fields}`), or a readable line of text for terminals. Lines of several threads, or of
 /// processes that share the file, do not mix. No caller waits for the stream's reader
-/// (line_writer.hpp); lines that are dropped for it are counted in an event `log.lines_dropped`.
+/// (line_writer.hpp); an event `log.lines_dropped` counts the lines dropped instead.
 class StreamLog final : public domain::Log {
 public:
   enum class Format { text, json };
@@ -23,7 +23,7 @@ public:
   bool flush(std::chrono::milliseconds limit) noexcept override { return writer_.flush(limit); }
   std::uint64_t dropped() const noexcept override { return writer_.dropped(); }
 
-  /// Takes effect at once, from any thread.
+  /// Takes effect at once. From any thread.
   void set_level(domain::LogLevel level) noexcept { level_.store(level); }
 
 private:
@@ -32,7 +32,7 @@ private:
 
   Format format_;
   std::atomic<domain::LogLevel> level_;
-  LineWriter writer_; // uses the others
+  LineWriter writer_; // last: it uses the others
 };
 
 } // namespace regroup::telemetry

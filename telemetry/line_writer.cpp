@@ -13,10 +13,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Ends a write(2) that waits. By itself it does nothing to a process, and no shell sends it.
+/// Interrupts a blocked write(2). By default this signal does nothing to a process, and no shell
+/// sends it.
 constexpr int kWake = SIGURG;
 
-/// Without SA_RESTART, so that the write returns.
+/// Without SA_RESTART, so that write(2) returns.
 void make_wake_interrupt() {
   struct sigaction action {};
   action.sa_handler = [](int) {};
@@ -24,7 +25,7 @@ void make_wake_interrupt() {
   ::sigaction(kWake, &action, nullptr);
 }
 
-/// While it lives, a thread that is started takes no signal but kWake: SIGTERM is another's.
+/// Threads started during its lifetime block all signals but kWake: another thread handles SIGTERM.
 class OtherSignalsBlocked {
 public:
   OtherSignalsBlocked() {
@@ -42,7 +43,7 @@ private:
 };
 
 /// As many whole lines as one write(2) keeps together when other processes write to the same pipe
-/// (POSIX: PIPE_BUF bytes), or a longer one alone.
+/// (POSIX: PIPE_BUF bytes), or a single longer line.
 std::string_view next_write(std::string_view lines) {
   const auto last = lines.substr(0, PIPE_BUF).rfind('\n');
   return lines.substr(0, (last == lines.npos ? lines.find('\n') : last) + 1);
@@ -65,7 +66,7 @@ LineWriter::~LineWriter() {
     abandoned_ = true;
   }
   work_.notify_one();
-  while (!ended_) { // again: the first may come just before it begins to wait
+  while (!ended_) { // repeated: a signal may come just before write(2) blocks
     ::pthread_kill(thread_.native_handle(), kWake);
     std::this_thread::sleep_for(1ms);
   }
@@ -82,7 +83,7 @@ void LineWriter::put(std::string_view line) noexcept try {
     }
     waiting_ += line;
     if (busy_)
-      return; // it looks again before it sleeps
+      return; // the thread looks again before it sleeps
   }
   work_.notify_one();
 } catch (const std::exception&) { // no memory
@@ -125,7 +126,7 @@ void LineWriter::run() {
   ended_ = true;
 }
 
-/// How many could not be written.
+/// Returns how many lines could not be written.
 std::uint64_t LineWriter::write_lines(std::string_view lines) noexcept {
   std::uint64_t failed = 0;
   while (!lines.empty()) {
@@ -148,7 +149,7 @@ bool LineWriter::write_whole(std::string_view lines) noexcept {
     const auto written = ::write(file_, lines.data(), lines.size());
     if (written >= 0) {
       lines.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) { // somebody else made it so, a terminal's other users perhaps
+    } else if (errno == EAGAIN) { // another process, say on the same terminal, set O_NONBLOCK
       pollfd room{file_, POLLOUT, 0};
       ::poll(&room, 1, -1);
     } else if (errno != EINTR) {

@@ -12,12 +12,12 @@
 
 namespace regroup::telemetry {
 
-/// Writes lines to a file, a pipe or a terminal from a thread of its own: a reader that has stopped
-/// reading keeps that one thread waiting and no other. What finds no room meanwhile is dropped and
-/// counted, and the count is a line as soon as lines can be written again.
+/// Writes lines to a file, a pipe or a terminal from a thread of its own, so a stalled reader
+/// blocks that thread and no other. Lines that find no room meanwhile are dropped and counted, and
+/// a line with the count follows as soon as lines can be written again.
 class LineWriter {
 public:
-  /// The line that says how many were dropped.
+  /// Makes the line that reports how many were dropped.
   using DroppedLine = std::function<std::string(std::uint64_t lines)>;
 
   /// Never closes `file`.
@@ -27,18 +27,18 @@ public:
   LineWriter(const LineWriter&) = delete;
   LineWriter& operator=(const LineWriter&) = delete;
 
-  /// A whole line, ended. From any thread; never waits for the file.
+  /// Writes a whole line, with its line break. From any thread; never waits for the file.
   void put(std::string_view line) noexcept;
   /// Counts a line that could not be made.
   void drop() noexcept;
 
-  /// Waits until what was put is written, at most for `limit`; whether it is.
+  /// Waits at most `limit` for the lines put so far to be written. Returns whether they are.
   bool flush(std::chrono::milliseconds limit) noexcept;
 
   /// Lines dropped since the start.
   std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
-  /// What may wait for the reader; as much again may be on its way to it.
+  /// How many bytes may wait for the reader; as many again may be on their way to it.
   static constexpr std::size_t kMostBytes = std::size_t{4} << 20;
   static constexpr std::chrono::milliseconds kFarewell{1000};
 
@@ -53,8 +53,8 @@ private:
   std::mutex mutex_;
   std::condition_variable work_, idle_;
   std::string waiting_;
-  std::uint64_t untold_ = 0; // dropped, and no line has said so yet
-  bool busy_ = false;        // the thread has lines of its own
+  std::uint64_t untold_ = 0; // dropped, but not reported by a line yet
+  bool busy_ = false;        // the thread is writing
   bool ending_ = false;
   std::atomic<std::uint64_t> dropped_{0};
   std::atomic<bool> abandoned_{false}, ended_{false};

@@ -11,7 +11,7 @@ namespace {
 using Buckets = prometheus::Histogram::BucketBoundaries;
 using Names = std::array<const char*, 3>;
 
-/// From a lock that is taken at once to the longest that a request may take.
+/// From a lock that is free to the longest time that a request may take.
 const Buckets& seconds() {
   static const Buckets bounds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0};
   return bounds;

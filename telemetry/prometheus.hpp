@@ -12,8 +12,8 @@
 
 namespace regroup::telemetry {
 
-/// domain::Metrics as Prometheus reads them; prometheus-cpp keeps and writes them. The catalogue is
-/// in docs/metrics.md; a test compares the two.
+/// domain::Metrics for Prometheus; prometheus-cpp keeps and prints them. docs/metrics.md is the
+/// catalogue; a test compares the two.
 class PrometheusMetrics final : public domain::Metrics {
 public:
   explicit PrometheusMetrics(const std::string& version);
@@ -46,7 +46,7 @@ private:
   };
   using Counters = std::array<prometheus::Counter*, 3>;
 
-  prometheus::Registry registry_; // keeps all that the others refer to
+  prometheus::Registry registry_; // owns what the others refer to
   Children<Requests, 3> requests_;
   prometheus::Counter& rate_limited_;
   Children<prometheus::Counter&, 2> migrations_;

@@ -13,7 +13,7 @@ namespace {
 bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
 template <class Number> void append_number(std::string& to, Number value) {
-  std::array<char, 32> digits{}; // the shortest form of a double has 24 at most
+  std::array<char, 32> digits{}; // the shortest form of a double has at most 24
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
   to.append(digits.data(), end);
 }

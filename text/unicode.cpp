@@ -31,7 +31,7 @@ std::string lower(const Utf8procUnicode& unicode, std::string_view utf8) {
   return unicode.encode(text);
 }
 
-/// Valid UTF-8 in, valid UTF-8 out; nothing only when memory is short.
+/// Valid UTF-8 in, valid UTF-8 out; empty only if there is no memory.
 std::string nfkc(std::string_view utf8) {
   constexpr auto kForm =
       static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE);
@@ -79,14 +79,14 @@ std::string Utf8procUnicode::encode(std::u32string_view text) const {
 }
 
 std::u32string Utf8procUnicode::nfkc_lower(std::u32string_view text) const {
-  if (is_ascii(text)) { // is in every normal form (UAX #15, section 1.1)
+  if (is_ascii(text)) { // ASCII is in every normal form (UAX #15, section 1.1)
     std::u32string lowered{text};
     for (char32_t& c : lowered)
       c = c >= U'A' && c <= U'Z' ? c + 0x20 : c;
     return lowered;
   }
-  // Compatibility forms have capitals inside ("℡" is "TEL"), and lower case can undo a
-  // composition ("İ" is "i" and a dot above): so normalise on both sides.
+  // Compatibility forms may contain capitals ("℡" is "TEL"), and lower case can undo a composition
+  // ("İ" becomes "i" and a dot above): so normalise before and after.
   return decode(nfkc(lower(*this, nfkc(encode(text))))).value_or(U"");
 }
 

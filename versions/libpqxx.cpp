@@ -15,7 +15,7 @@ LibpqConnection::LibpqConnection(const std::string& conninfo)
   init();
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-  // Deprecated, but the one way to stop libpqxx 6 from reconnecting behind our back.
+  // Deprecated, but the only way to stop libpqxx 6 from reconnecting behind our back.
   inhibit_reactivation(true);
 #pragma GCC diagnostic pop
 }
@@ -30,7 +30,7 @@ PGconn* opened(const std::string& conninfo) {
   PGconn* connection = PQconnectdb(conninfo.c_str());
   if (PQstatus(connection) == CONNECTION_OK)
     return connection;
-  const std::string why = PQerrorMessage(connection); // also of no connection at all: no memory
+  const std::string why = PQerrorMessage(connection); // also for a null one: no memory
   PQfinish(connection);
   throw pqxx::broken_connection{why};
 }

@@ -16,19 +16,19 @@
 
 #include <string>
 
-/// What libpqxx 6.4 (Debian 12) and 7.10 (Debian 13) have in different words. All else in Regroup
-/// is written so that both take it.
+/// The differences between libpqxx 6.4 (Debian 12) and 7.10 (Debian 13). All other code of Regroup
+/// compiles with both.
 namespace regroup::versions {
 
 #if PQXX_VERSION_MAJOR < 7
 
-/// libpqxx 6 hands out no handle, but one's own policy of connecting sees it.
+/// libpqxx 6 does not expose libpq's handle, but a connection policy of our own sees it.
 class LibpqConnection : public pqxx::connection_base {
 public:
   using Handle = pqxx::internal::pq::PGconn*;
 
-  /// Opens at once and never again: what broke stays broken. Throws pqxx::broken_connection when it
-  /// cannot be opened.
+  /// Opens the connection at once and never again: a broken one stays broken. Throws
+  /// pqxx::broken_connection if it cannot be opened.
   explicit LibpqConnection(const std::string& conninfo);
   ~LibpqConnection();
   LibpqConnection(const LibpqConnection&) = delete;
@@ -36,8 +36,8 @@ public:
 
   Handle handle() const { return policy_.handle; }
 
-  /// Makes `name` a prepared statement, unless it is one. libpqxx 6 remembers, and asks PostgreSQL
-  /// when it is first used.
+  /// Makes `name` a prepared statement, unless it is one. libpqxx 6 remembers it, and sends it to
+  /// PostgreSQL at its first use.
   void prepare_once(const char* name, const char* sql) { prepare(name, sql); }
 
 private:
@@ -53,7 +53,7 @@ private:
     Handle handle = nullptr;
   };
 
-  Policy policy_; // the base keeps a reference to it, and uses it from init() to close()
+  Policy policy_; // the base keeps a reference, used from init() to close()
 };
 
 template <class... Args>
@@ -75,13 +75,13 @@ class LibpqConnection : public pqxx::connection {
 public:
   using Handle = pqxx::internal::pq::PGconn*;
 
-  /// Throws pqxx::broken_connection when it cannot be opened.
+  /// Throws pqxx::broken_connection if it cannot be opened.
   explicit LibpqConnection(const std::string& conninfo);
 
   Handle handle() const { return handle_; }
 
-  /// Makes `name` a prepared statement, unless it is one. libpqxx 7 asks PostgreSQL at once, and
-  /// each time.
+  /// Makes `name` a prepared statement, unless it is one. libpqxx 7 sends it to PostgreSQL at once,
+  /// on every call of prepare().
   void prepare_once(const char* name, const char* sql) {
     if (prepared_.contains(name))
       return;
@@ -97,7 +97,7 @@ private:
   std::set<std::string, std::less<>> prepared_;
 };
 
-// exec() with pqxx::params, which version 6 does not have, in place of these, which 7 deprecates.
+// libpqxx 7 deprecates these in favour of exec() with pqxx::params, which version 6 does not have.
 template <class... Args>
 pqxx::result exec_params(pqxx::transaction_base& work, const std::string& sql,
                          const Args&... args) {

@@ -1,10 +1,10 @@
-# What the libraries and compilers of Debian 12 and Debian 13 differ in, as far as CMake goes;
-# libpqxx.hpp, catch2_3/ and packages beside this file are the rest of it. Asked of the libraries
-# themselves: a newer one on Debian 12 is taken as it is.
+# The differences between the libraries and compilers of Debian 12 and Debian 13, for CMake; the
+# rest is in libpqxx.hpp, catch2_3/ and packages beside this file. The build looks at the libraries,
+# not at Debian's version: so a newer library on Debian 12 works as well.
 
 regroup_folder(versions SOURCES versions/libpqxx.cpp PUBLIC PkgConfig::PQXX PRIVATE PkgConfig::PQ)
 
-# In tests/. Catch2 3 is a library with other headers, and brings its main along.
+# Called in tests/. Catch2 3 is a library with other headers, and brings its own main().
 function(regroup_test_main)
   if(Catch2_VERSION VERSION_LESS 3)
     add_library(test_main STATIC main.cpp)
@@ -16,8 +16,8 @@ function(regroup_test_main)
   endif()
 endfunction()
 
-# Of the targets named. GCC 14 believes that an empty optional, and a variant of another type, may be
-# asked for what they hold (GCC bug 80635).
+# For the targets named. GCC 14 wrongly believes that the value of an empty optional, or of a
+# variant that holds another type, may be read (GCC bug 80635).
 function(regroup_compiler_differences)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 14)
     foreach(target IN LISTS ARGN)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The database and its two roles, made by the image of PostgreSQL when its volume is empty: the owner
-# of the tables, and the role of the service, which has what deploy/grants.sql says.
+# Makes the database and two roles; the PostgreSQL image runs it when its volume is empty. One role
+# owns the tables; the other is the service's, with what deploy/grants.sql grants.
 set -eu
 psql --quiet --set=ON_ERROR_STOP=1 --username="$POSTGRES_USER" --dbname=postgres \
   --set=owner_password="$DATABASE_OWNER_PASSWORD" --set=password="$DATABASE_PASSWORD" <<'SQL'

@@ -1,6 +1,6 @@
 #pragma once
-// Catch2 3 under the name and with the words of Catch2 2, which the tests are written in. Only a
-// build with Catch2 3 has this folder in its include path (versions/libraries.cmake).
+// Catch2 3 under the header and names of Catch2 2, which the tests are written for. Only a build
+// with Catch2 3 has this folder in its include path (versions/libraries.cmake).
 #include <catch2/catch_approx.hpp>
 #include <catch2/catch_message.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -15,7 +15,7 @@
 
 namespace Catch {
 
-// The matchers have a namespace of their own now, and Contains is a word for ranges there.
+// Catch2 3 has the matchers in a namespace of their own, and its Contains is for ranges.
 using Matchers::EndsWith;
 using Matchers::Matches;
 using Matchers::StartsWith;
@@ -25,4 +25,4 @@ using TestEventListenerBase = EventListenerBase;
 
 } // namespace Catch
 
-using Catch::Approx; // which version 2 leaves in the global namespace
+using Catch::Approx; // version 2 has it in the global namespace
