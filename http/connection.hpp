@@ -33,8 +33,8 @@ public:
   std::atomic<int> lingering{0}; // connections that only wait for the client to read the answer
 };
 
-/// A client's connection, between its socket and RESTinio (FramedSocket). It parses what arrives
-/// by RFC 9112, one request at a time. RESTinio gets a synthetic head that differs only in method,
+/// A client's connection, between its socket and RESTinio (FramedSocket). It parses what arrives by
+/// RFC 9112, one request at a time. RESTinio gets a synthetic head that differs only in method,
 /// path and whether the connection closes; the handlers get the real head from here, and ask for
 /// the body when they want it. The next request waits until this one's answer was written: so
 /// answers stay in order, and no more is buffered than the last read from the socket returned.

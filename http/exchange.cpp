@@ -107,7 +107,7 @@ struct ExchangeState {
 };
 
 /// Jobs that must be answered however much real work is queued, and must not delay that work. They
-/// take no lock that another job waits for.
+/// take no lock that anything else waits for.
 bool is_aside(const domain::Job& job) {
   const auto* status = std::get_if<domain::FindMigration>(&job);
   return (status && status->aside) || std::holds_alternative<domain::PlanMigration>(job) ||

@@ -50,7 +50,7 @@ public:
   /// A head that could not be read to its end. `begins`: the part that has arrived, with any line
   /// ends.
   explicit Head(domain::Refused why, std::size_t limit = 0, std::string_view begins = {});
-  Head(const Head&) = delete; // members are views into bytes_
+  Head(const Head&) = delete; // members are views into its own strings
   Head& operator=(const Head&) = delete;
 
   /// After a refused head the connection is out of step, and must close.

@@ -99,7 +99,7 @@ void ProgressPublisher::end(const MigrationPtr& migration, const Answer& outcome
   if (refusal) {
     job.error_code = row_of(refusal->reason).code;
     job.error_message = row_of(refusal->reason).message;
-  } else if (done && done->replayed) { // the success has the first request's id, not this one
+  } else if (done && done->replayed) { // the success has the first request's id
     job.error_code = row_of(Refused::already_migrated).code;
     job.error_message = "A request with the same Idempotency-Key has migrated it";
   }
