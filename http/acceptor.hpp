@@ -1,6 +1,6 @@
 #pragma once
-// What http/server.cpp accepts connections with, in the place of RESTinio's own acceptor: that one
-// makes no other accept after one that failed, so that a moment without files left it deaf.
+// Replaces RESTinio's acceptor in http/server.cpp. RESTinio's does not accept again after a failed
+// accept: a moment without free file descriptors left the server deaf.
 #include <restinio/all.hpp>
 
 #include <chrono>
@@ -11,8 +11,8 @@
 
 namespace regroup::http {
 
-/// What RESTinio asks of its acceptor. Accepts one connection at a time; after an accept that
-/// failed it pauses, tells `Traits::logger_t::accept_failed()`, and accepts again.
+/// The acceptor interface that RESTinio requires. Accepts one connection at a time; after a failed
+/// accept it calls `Traits::logger_t::accept_failed()`, pauses, and accepts again.
 template <class Traits> class Acceptor : public std::enable_shared_from_this<Acceptor<Traits>> {
   using Socket = typename Traits::stream_socket_t;
   using Factory = restinio::impl::connection_factory_t<Traits>;
@@ -29,10 +29,11 @@ public:
         after_bind_(settings.giveaway_acceptor_post_bind_hook()), factory_(std::move(factory)),
         logger_(logger), acceptor_(context), socket_(context), pause_(context) {}
 
-  /// The server opens and closes there; accepts end there too, so that they never meet.
+  /// RESTinio opens and closes the acceptor on this strand. Accepts complete on it too, so they
+  /// never race with opening or closing.
   Strand& get_open_close_operations_executor() noexcept { return strand_; }
 
-  /// Throws what keeps it from listening.
+  /// Starts to listen. Throws the error that prevents it.
   void open() try {
     acceptor_.open(endpoint_.protocol());
     restinio::acceptor_options_t options{acceptor_};
@@ -82,7 +83,7 @@ private:
       serve();
       accept();
     } else if (error == restinio::asio_ns::error::invalid_argument) {
-      return; // the socket does not listen any more: Server::stop_listening()
+      return; // the socket no longer listens: Server::stop_listening()
     } else {
       logger_.accept_failed(error);
       pause_.expires_after(kPause);
@@ -94,9 +95,9 @@ private:
     }
   }
 
-  /// Drops a connection that is gone already, and one that the listener to their states refuses.
+  /// Drops a connection that is already gone, or that the connection state listener refuses.
   void serve() noexcept try {
-    Socket socket = std::move(socket_); // which serves for the next one as before
+    Socket socket = std::move(socket_); // socket_ is ready for the next accept
     const auto peer = socket.lowest_layer().remote_endpoint();
     factory_->create_new_connection(std::move(socket), peer, Monitor{nullptr})->init();
   } catch (const std::exception&) {
@@ -111,7 +112,7 @@ private:
   std::shared_ptr<Factory> factory_;
   typename Traits::logger_t& logger_;
   restinio::asio_ns::ip::tcp::acceptor acceptor_;
-  Socket socket_; // of the next connection
+  Socket socket_; // for the next connection
   restinio::asio_ns::steady_timer pause_;
 };
 

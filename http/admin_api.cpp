@@ -1,5 +1,5 @@
-// The handlers of /api/admin/v1: each is one job, and the administrator's key goes with it, so that
-// it is looked at in the same transaction.
+// The handlers of /api/admin/v1. Each is one job that carries the administrator's key, so that the
+// key is checked in the job's own transaction.
 #include "http/admin_query.hpp"
 #include "http/api.hpp"
 #include "http/auth/api_key.hpp"
@@ -125,7 +125,7 @@ void Api::admin_cancel(const Request& request, const Respond& respond) {
 }
 
 void Api::admin_create_webhook(const Request& request, const Respond& respond) {
-  // The key first: what is wrong with a body is nobody else's to learn.
+  // Check the key first: only an administrator may learn what is wrong with the body.
   administer(request, respond, domain::CheckAdminKey{}, [this, &request, respond](const auto&) {
     with_body(request, respond, [this, &request, respond](std::string_view body) {
       auto url = parse_webhook(body, parts_.unicode, settings_.allow_private_webhooks);
@@ -215,7 +215,7 @@ void Api::admin_dead_events(const Request& request, const Respond& respond) {
 
 void Api::admin_redeliver(const Request& request, const Respond& respond) {
   with_path_id("webhook_id", request, respond, [&](const domain::Uuid& id) {
-    // The key first: what is wrong with a body is nobody else's to learn.
+    // Check the key first: only an administrator may learn what is wrong with the body.
     administer(
         request, respond, domain::CheckAdminKey{}, [this, &request, respond, id](const auto&) {
           const auto redeliver = [this, &request, respond](domain::RedeliverEvents what) {

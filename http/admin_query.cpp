@@ -24,11 +24,11 @@ constexpr std::array<std::pair<std::string_view, std::chrono::hours>, 4> kSteps{
      {"day", std::chrono::hours{24}},
      {"week", std::chrono::hours{24 * 7}},
      {"month", std::chrono::hours{24 * 28}}}};
-constexpr std::int64_t kMostSteps = 1000; // of one trend
+constexpr std::int64_t kMostSteps = 1000; // in one trend
 constexpr std::int64_t kMostPerPage = 200;
 
-/// A form's value (WHATWG URL, application/x-www-form-urlencoded), or nothing where an escape is
-/// none.
+/// Decodes a form value (WHATWG URL, application/x-www-form-urlencoded). Nothing if an escape is
+/// invalid.
 std::optional<std::string> unescape(std::string_view text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -48,7 +48,7 @@ std::optional<std::string> unescape(std::string_view text) {
   return plain;
 }
 
-/// `digits` digits at the front of the text, which moves on past them.
+/// Takes a number of exactly `digits` digits off the front of the text.
 std::optional<int> take_number(std::string_view& text, std::size_t digits) {
   int number = 0;
   const auto part = text.substr(0, digits);
@@ -104,7 +104,7 @@ std::optional<std::chrono::microseconds> take_time(std::string_view& text) {
 std::optional<std::chrono::minutes> take_offset(std::string_view& text) {
   if (take(text, 'Z') || take(text, 'z'))
     return std::chrono::minutes{0};
-  const bool east = take(text, '+') || take(text, ' '); // a '+' that nobody escaped
+  const bool east = take(text, '+') || take(text, ' '); // a '+' that was not escaped
   if (!east && !take(text, '-'))
     return std::nullopt;
   const auto hours = take_number(text, 2);
@@ -119,8 +119,8 @@ std::optional<std::chrono::minutes> take_offset(std::string_view& text) {
 constexpr std::chrono::sys_days kFirstDay{std::chrono::year{1} / 1 / 1};
 constexpr std::chrono::sys_days kDayAfterLast{std::chrono::year{10000} / 1 / 1};
 
-/// PostgreSQL's calendar has no year 0, and four digits end with the year 9999. An offset can carry
-/// a time out of either.
+/// PostgreSQL's calendar has no year 0, and four digits end at the year 9999. An offset can move a
+/// time past either limit.
 std::optional<Micros> within_the_calendar(Micros at) {
   return at >= kFirstDay && at < kDayAfterLast ? std::optional{at} : std::nullopt;
 }
@@ -135,7 +135,8 @@ std::optional<domain::HistoryPosition> parse_cursor(std::string_view text) {
   return at && id ? std::optional{domain::HistoryPosition{time_text(*at), *id}} : std::nullopt;
 }
 
-/// The parameters of a query string, taken one by one; what is left or wrong is collected.
+/// The parameters of a query string. The caller takes them one by one; errors and leftover
+/// parameters are collected for the refusal.
 class Parameters {
 public:
   Parameters(std::string_view query, const domain::Unicode& unicode) : unicode_(unicode) {
@@ -147,7 +148,8 @@ public:
     }
   }
 
-  /// The value made by `parse`, or nothing: it is not there, or `must` is what it is not.
+  /// The value as `parse` returns it. Nothing if the parameter is absent or does not parse; in the
+  /// latter case `must` becomes the error message.
   template <class Parse>
   auto take(const std::string& name, const char* must, Parse parse)
       -> decltype(parse(std::string{})) {
@@ -165,7 +167,7 @@ public:
     refusal_.fields.push_back({name, message});
   }
 
-  /// After everything was taken.
+  /// Call after all known parameters were taken: what is left is unknown.
   std::optional<Refusal> refusal() {
     for (const auto& [name, value] : values_)
       complain(name.substr(0, 100), "is unknown");

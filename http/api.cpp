@@ -24,7 +24,7 @@ using domain::Refused;
 using domain::Uuid;
 using Clock = std::chrono::steady_clock;
 
-/// A probe that waits for longer than this has its answer.
+/// A readiness probe fails if the database takes longer than this.
 constexpr std::chrono::milliseconds kProbePatience{2000};
 
 Reply reply_to_migration(const Answer& answer) {
@@ -51,7 +51,7 @@ Reply still_running(const domain::MigrationCommand& command) {
   return reply;
 }
 
-/// No field where it has not come to that.
+/// A negative duration was not measured: the log line then has no such field.
 domain::LogValue milliseconds(std::int64_t microseconds) {
   if (microseconds < 0)
     return std::monostate{};
@@ -113,8 +113,8 @@ void Api::with_user(const Request& request, const Respond& respond,
   }
 }
 
-/// A key that is not known goes by the lane for such, and `go_on` gets what is known of it then;
-/// one that was proven not long ago is `go_on_proven`'s to look up.
+/// Looks up an unknown key in the lane for unproven keys, then calls `go_on` with its facts. A key
+/// that was proven recently goes to `go_on_proven`, which has to look it up itself.
 void Api::prove(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on,
                 std::function<void(std::string key_hash)> go_on_proven) {
@@ -165,7 +165,7 @@ domain::Deadline Api::deadline_of(const Request& request) const {
 
 void Api::migrate(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
-    // The request is there for as long as its Respond.
+    // `request` lives as long as its Respond.
     with_body(request, respond, [this, &request, respond, user](std::string_view body) {
       migrate_body(request, respond, user, body);
     });
@@ -204,12 +204,12 @@ void Api::migrate_body(const Request& request, const Respond& respond, const Uui
     return rehearse(command, respond);
   request.facts.migration_id = command->migration_id;
   running_.add(command);
-  // The request is there for as long as these, since one of them has its Respond.
+  // `request` lives as long as these callbacks, since one of them holds its Respond.
   parts_.gateway.migrate(
       command, settings_.async_after,
       {[respond, &request](const Answer& outcome) {
          if (const auto* done = std::get_if<domain::MigrationCompleted>(&outcome))
-           request.facts.migration_id = done->migration_id; // a replay's is the first one's
+           request.facts.migration_id = done->migration_id; // a replay has the first request's id
          respond(reply_to_migration(outcome));
        },
        [this, respond, command] {
@@ -267,7 +267,7 @@ void Api::measure_migration(const domain::MigrationCommand& command, const Reque
 }
 
 void Api::migration_status(const Request& request, const Respond& respond) {
-  // The request is there for as long as its Respond.
+  // `request` lives as long as its Respond.
   const auto go_on = [this, respond, &request](std::optional<Uuid> initiator) {
     const auto id = Uuid::parse(request.parameters.at(0));
     if (!id)
@@ -286,7 +286,8 @@ void Api::report(const domain::FindMigration& query, bool as_stream, const Respo
     else
       respond(ok(report));
   };
-  // What runs here is looked for first: its row may be committed a moment later, never the reverse.
+  // Look among this replica's running migrations before the database: its row may be committed
+  // between the two looks, so the other order could find it in neither.
   if (const auto running = publisher_.find(query))
     return tell(*running);
   parts_.gateway.ask(query, [tell, respond](const Answer& answer) {
@@ -299,7 +300,7 @@ void Api::report(const domain::FindMigration& query, bool as_stream, const Respo
 }
 
 void Api::operation_status(const Request& request, const Respond& respond) {
-  // The request is there for as long as its Respond.
+  // `request` lives as long as its Respond.
   const auto go_on = [this, respond, &request](std::optional<Uuid> initiator) {
     const auto id = Uuid::parse(request.parameters.at(0));
     if (!id)
@@ -411,7 +412,7 @@ void Api::openapi(const Request&, const Respond& respond) {
 void Api::docs(const Request&, const Respond& respond) {
   Reply reply{200, std::string{openapi_html()}};
   reply.content_type = "text/html; charset=utf-8";
-  // Nothing but its own style: should a text of the page ever be a tag, it is dead.
+  // Allows only the page's own style: markup that slips into a text of the page can do nothing.
   reply.headers = {{"Cache-Control", "no-cache"},
                    {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "
                                                "base-uri 'none'; form-action 'none'; "
@@ -447,7 +448,7 @@ std::span<const Route> routes() {
       Route{"POST", "/api/v1/devices/register", "/api/v1/devices/register", &Api::register_device},
       Route{"GET", "/api/v1/devices/me/registration-group", "/api/v1/devices/me/registration-group",
             &Api::registration_group},
-      // What is named stands before what is a parameter.
+      // Paths with a literal segment come before those with a parameter in its place.
       Route{"GET", "/api/admin/v1/migrations/live", "/api/admin/v1/migrations/live",
             &Api::admin_live},
       Route{"GET", "/api/admin/v1/migrations/live/events", "/api/admin/v1/migrations/live/events",

@@ -30,10 +30,10 @@ struct ApiSettings {
   domain::RequireOwner require_owner = domain::RequireOwner::any;
   std::chrono::milliseconds link_age{0};
   std::string replica = "regroup";     // its name, for administrators
-  bool allow_private_webhooks = false; // also without TLS
+  bool allow_private_webhooks = false; // also allows http
 };
 
-/// What the handlers stand on; all of it outlives the Api.
+/// The handlers' dependencies. All of them outlive the Api.
 struct ApiParts {
   const JwtVerifier& tokens;
   const domain::Unicode& unicode;
@@ -44,7 +44,8 @@ struct ApiParts {
   domain::Metrics& metrics;
 };
 
-/// Every handler, without a server around it: from a request to exactly one answer. Thread-safe.
+/// All request handlers, independent of the server. Each answers its request exactly once.
+/// Thread-safe.
 class Api {
 public:
   Api(const ApiSettings& settings, const ApiParts& parts);
@@ -90,29 +91,29 @@ public:
   void openapi(const Request& request, const Respond& respond);
   void docs(const Request& request, const Respond& respond);
 
-  /// For migrations that are asked for from now on.
+  /// Applies to migrations requested from now on.
   void set_max_devices_per_group(std::int64_t count) { max_devices_per_group_ = count; }
 
-  /// Migrations whose outcome is not known yet.
+  /// The number of migrations whose outcome is not known yet.
   std::size_t running() const { return running_.count(); }
 
-  /// Ends the streams. After the server, before the gateway.
+  /// Ends the event streams. Call after the server stops and before the gateway goes.
   void stop() { publisher_.stop(); }
 
 private:
   std::optional<domain::Uuid> user_of(const Request& request) const;
   bool refuse_user(const domain::Uuid& user, const Respond& respond);
-  /// Once the caller may be heard: reads the body, or refuses it from the head.
+  /// Call once the caller is authorized. Reads the body, or refuses it by what the head says.
   void with_body(const Request& request, const Respond& respond,
                  std::function<void(std::string_view)> go_on) const;
   void with_user(const Request& request, const Respond& respond,
                  const std::function<void(const domain::Uuid&)>& go_on);
   void with_key(const Request& request, const Respond& respond, int timeout_retry_after,
                 std::function<void(const domain::ApiKeyFacts&)> go_on);
-  /// A user's id, or nothing for an administrator's key.
+  /// Passes on the user's id, or nothing for an administrator's key.
   void with_user_or_administrator(const Request& request, const Respond& respond,
                                   const std::function<void(std::optional<domain::Uuid>)>& go_on);
-  /// One for all that the request takes.
+  /// One deadline for all jobs of the request.
   domain::Deadline deadline_of(const Request& request) const;
   void migrate_body(const Request& request, const Respond& respond, const domain::Uuid& user,
                     std::string_view content);
@@ -143,7 +144,7 @@ private:
                          const domain::Answer& outcome) const;
 
   ApiSettings settings_;
-  std::atomic<std::int64_t> max_devices_per_group_; // of the settings, until it is set anew
+  std::atomic<std::int64_t> max_devices_per_group_; // initially from the settings
   ApiParts parts_;
   KeyMemory keys_;
   RunningMigrations running_;
@@ -156,7 +157,7 @@ struct Route {
   std::string_view path;
   std::string_view route;
   void (Api::*handler)(const Request&, const Respond&);
-  bool while_draining = false; // served even then
+  bool while_draining = false; // also served while the replica drains
 };
 std::span<const Route> routes();
 

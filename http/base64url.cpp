@@ -24,7 +24,7 @@ std::string base64url_encode(std::string_view bytes) {
   std::string text;
   text.reserve((bytes.size() * 4 + 2) / 3);
   std::uint32_t bits = 0;
-  unsigned pending = 0; // bits that wait for the next character
+  unsigned pending = 0; // bits not yet encoded
   for (const char c : bytes) {
     bits = (bits << 8U) | static_cast<std::uint8_t>(c);
     for (pending += 8; pending >= 6;) {
@@ -43,7 +43,7 @@ std::optional<std::string> base64url_decode(std::string_view text) {
   std::string bytes;
   bytes.reserve(text.size() * 3 / 4);
   std::uint32_t bits = 0;
-  unsigned pending = 0; // bits that wait for the next byte
+  unsigned pending = 0; // bits not yet part of a whole byte
   for (const char c : text) {
     const std::uint8_t value = kValues[static_cast<std::uint8_t>(c)];
     if (value == kOutside)

@@ -11,12 +11,12 @@
 
 namespace regroup::http {
 
-/// Memory for bodies that are still coming in, of all connections together. Thread-safe.
+/// Limits the memory for request bodies still being received, over all connections. Thread-safe.
 class BodyBudget {
 public:
   explicit BodyBudget(std::size_t bytes) : bytes_(static_cast<std::int64_t>(bytes)) {}
 
-  /// False, and nothing is taken, where there is not as much left.
+  /// Returns false, and takes nothing, if less than `count` bytes are left.
   bool take(std::size_t count) {
     const auto wanted = static_cast<std::int64_t>(count);
     if (taken_.fetch_add(wanted) + wanted <= bytes_)
@@ -31,8 +31,8 @@ private:
   std::atomic<std::int64_t> taken_{0};
 };
 
-/// One body that is coming in, of `most` bytes at most: as many blocks as have come, and a budget
-/// pays for them. Blocks, since one that grew would leave behind what others cannot use.
+/// Collects one request body of at most `most` bytes, in blocks that the budget pays for. Blocks,
+/// because a single growing buffer would leave behind freed pieces that others cannot use.
 class BodyBuffer {
 public:
   BodyBuffer(std::shared_ptr<BodyBudget> budget, std::size_t most)
@@ -43,7 +43,7 @@ public:
 
   bool fits(std::size_t more) const { return more <= most_ - size_; }
 
-  /// False where the budget is spent. What does not fit must not be added.
+  /// Returns false if the budget is spent. Call only with what fits().
   bool add(std::string_view more) {
     while (!more.empty()) {
       const auto at = size_ % kBlock;
@@ -59,7 +59,7 @@ public:
     return true;
   }
 
-  /// The whole of it; it is empty afterwards.
+  /// Returns the whole body and empties the buffer.
   std::string take() {
     std::string text;
     text.reserve(size_);
@@ -70,7 +70,7 @@ public:
   }
 
 private:
-  static constexpr std::size_t kBlock = 4096; // the least of http.max_buffered_bytes
+  static constexpr std::size_t kBlock = 4096; // the minimum of http.max_buffered_bytes
 
   void clear() {
     budget_->give_back(blocks_.size() * kBlock);

@@ -5,7 +5,7 @@
 namespace regroup::http {
 namespace {
 
-constexpr unsigned kMaxSizeDigits = 15; // of a chunk: what 64 bits hold, and no sum overflows
+constexpr unsigned kMaxSizeDigits = 15; // of a chunk size: fits 64 bits, and no sum overflows
 
 int digit_of(char byte) {
   if (byte >= '0' && byte <= '9')
@@ -49,7 +49,7 @@ BodyDecoder::Step BodyDecoder::content_of(std::string_view bytes, State after) {
   return {Found::content, count, bytes.substr(0, count)};
 }
 
-/// One byte of what is around the content: false where it must not stand there.
+/// Takes one byte of the chunked framing. Returns false if it is not allowed there.
 bool BodyDecoder::take(char byte) {
   const auto expect = [&](char expected, State next) {
     state_ = next;
@@ -95,7 +95,7 @@ bool BodyDecoder::take(char byte) {
     return expect('\n', State::trailer);
   case State::last_line_end:
     return expect('\n', State::end);
-  default: // content and the end have no such bytes
+  default: // states within content and at the end have no framing bytes
     return false;
   }
 }

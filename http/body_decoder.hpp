@@ -7,29 +7,29 @@
 
 namespace regroup::http {
 
-/// Finds the content in the bytes that follow a head (RFC 9112, 6 and 7). Keeps nothing of it.
+/// Finds the content in the bytes that follow a head (RFC 9112, 6 and 7). Buffers none of it.
 class BodyDecoder {
 public:
-  BodyDecoder() = default; // of a request without a body
+  BodyDecoder() = default; // for a request without a body
   explicit BodyDecoder(const Head& head);
 
   enum class Found : std::uint8_t {
-    content, // `content` is a part of it
-    nothing, // all of the bytes were used; the body goes on
-    end,     // of the body
+    content, // `content` is the next part of the body
+    nothing, // all bytes were used; the body goes on
+    end,     // the body is complete
     malformed,
-    too_long, // chunk extensions and trailer fields
+    too_long, // too many bytes of chunk extensions and trailer fields
   };
   struct Step {
     Found found;
-    std::size_t used = 0; // bytes, of those that were given
+    std::size_t used = 0; // of the bytes passed in
     std::string_view content{};
   };
-  /// To be called again with the bytes that were not used.
+  /// Call again with the bytes that were not used.
   Step step(std::string_view bytes);
 
   bool at_end() const { return state_ == State::end; }
-  /// Content that is still to come for certain.
+  /// Bytes of content that are certain to follow.
   std::uint64_t remaining() const { return remaining_; }
 
 private:
@@ -49,7 +49,7 @@ private:
     last_line_end,
     end,
   };
-  /// Chunk extensions and trailer fields of one request; they are not used.
+  /// Limit on the bytes of chunk extensions and trailer fields, which are ignored, in one request.
   static constexpr std::size_t kMaxUnused = 16384;
 
   Step content_of(std::string_view bytes, State after);
@@ -57,7 +57,7 @@ private:
   bool take_size(char byte);
 
   State state_ = State::end;
-  std::uint64_t remaining_ = 0; // of the chunk, or of the whole
+  std::uint64_t remaining_ = 0; // bytes of the chunk, or of the whole body
   unsigned digits_ = 0;
   std::size_t unused_ = 0;
 };

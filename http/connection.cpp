@@ -15,8 +15,8 @@ using domain::Refused;
 
 constexpr auto kNever = std::chrono::steady_clock::time_point::max();
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-/// A socket that is closed with bytes unread makes the client's kernel forget the answer (RFC 9112,
-/// 9.6). So it is read for as long as this, of so many connections at a time.
+/// Closing a socket with unread bytes makes the client's kernel discard the answer (RFC 9112, 9.6).
+/// So the connection goes on reading for this long, on this many connections at a time.
 constexpr std::chrono::seconds kLinger{2};
 constexpr int kMostLingering = 64;
 
@@ -25,11 +25,12 @@ constexpr int kMostLingering = 64;
 asio::execution_context::id ConnectionRules::id;
 thread_local Connection* Connection::current_ = nullptr;
 
-/// A body on its way. It has the request, and so the connection: it lives in asio's operations.
+/// A body being received. `done` holds the request and so the connection, so only asio's pending
+/// operations own a BodyRead.
 struct Connection::BodyRead {
   std::function<void(const Body&)> done;
   BodyBuffer buffer;
-  std::string text{}; // once it is whole
+  std::string text{}; // the whole body, once it is complete
 };
 
 Connection::Connection(asio::io_context& context)
@@ -43,7 +44,7 @@ Connection::Next Connection::next() {
     return Next::end;
   if (delivered_ < delivery_.size())
     return Next::deliver;
-  if (awaits_answer_) // which may be on its way already
+  if (awaits_answer_) // the next request may already be arriving
     return inbox_.empty() && !at_end_ ? Next::receive : Next::wait;
   if (!skip_body())
     return at_end_ || gave_up_ || timed_out_ ? Next::end : Next::receive;
@@ -63,7 +64,7 @@ Connection::Next Connection::next() {
     limit_reading();
     return Next::receive;
   }
-  if (began_) { // it was but a blank line
+  if (began_) { // it was only a blank line
     began_.reset();
     deadline_ = kNever;
   }
@@ -72,7 +73,8 @@ Connection::Next Connection::next() {
   return Next::receive;
 }
 
-/// What of a body was not asked for is read, so that the connection stays in step.
+/// Reads past the rest of a body that no handler asked for, so that the connection stays in step.
+/// Returns true once the body is at its end.
 bool Connection::skip_body() {
   while (!body_.at_end()) {
     const auto step = body_.step(inbox_.bytes());
@@ -89,7 +91,7 @@ bool Connection::skip_body() {
         limit_reading();
       return false;
     }
-    if (body_.at_end()) { // and the connection is idle from now on
+    if (body_.at_end()) { // the connection is idle from now on
       began_.reset();
       deadline_ = kNever;
     }
@@ -105,9 +107,9 @@ void Connection::deliver(std::shared_ptr<const Head> head) {
   continued_ = !head_->expects_continue();
   skipped_ = 0;
   awaits_answer_ = true;
-  deadline_ = kNever; // the answer's time is RESTinio's
+  deadline_ = kNever; // RESTinio limits the time for the answer
   delivered_ = 0;
-  // RESTinio's parser is lenient: it sees nothing that a client wrote but the path.
+  // RESTinio's parser is lenient, so of what the client sent it sees only the path.
   delivery_.assign(refused ? "GET" : head_->served_as());
   delivery_ += ' ';
   delivery_ += refused || head_->path() == "*" ? "/" : head_->path();
@@ -125,7 +127,7 @@ void Connection::received(const Error& error, std::size_t count) {
     return;
   error_ = error;
   if (error == asio::error::operation_aborted)
-    error_ = timed_out_ ? asio::error::eof : error; // to RESTinio: closed, between two requests
+    error_ = timed_out_ ? asio::error::eof : error; // for RESTinio: closed between two requests
   else
     at_end_ = true;
 }
@@ -177,7 +179,7 @@ void Connection::begin_body(std::function<void(const Body&)> done) {
 void Connection::go_on_with(std::shared_ptr<BodyRead> read) {
   if (const auto body = decode(*read)) {
     deadline_ = kNever;
-    return read->done(*body); // which has the request: it must not outlive this
+    return read->done(*body); // `done` holds the request and must not outlive this call
   }
   socket_.async_receive(
       room(), asio::bind_executor(strand_, [self = shared_from_this(), read = std::move(read)](
@@ -187,7 +189,7 @@ void Connection::go_on_with(std::shared_ptr<BodyRead> read) {
       }));
 }
 
-/// Nothing while more of it has to come.
+/// Returns nothing while more of the body has to arrive.
 std::optional<Body> Connection::decode(BodyRead& read) {
   using Found = BodyDecoder::Found;
   for (;;) {
@@ -223,7 +225,7 @@ Body Connection::fail(Refused why) {
 bool Connection::must_close() const {
   if (head_->refused() || body_failed_)
     return true;
-  // Who waits for a 100 may send the body after the answer, or not.
+  // A client that waits for 100 Continue may or may not send the body after the answer.
   return !body_.at_end() && (!continued_ || body_.remaining() > rules_.max_body_bytes);
 }
 
@@ -250,7 +252,8 @@ void Connection::close() {
   socket_.close(ignored);
 }
 
-/// Whether the client may not have heard the answer, and bytes of it stand in the way.
+/// Whether the client may not have read the answer yet, and unread bytes from it would make its
+/// kernel discard the answer on close.
 bool Connection::may_be_unread() {
   if (at_end_ || awaits_answer_ || !has_answered_)
     return false;
@@ -283,14 +286,14 @@ void Connection::drain() {
                         }));
 }
 
-/// From the first byte of a request to its last one.
+/// The read timeout runs from a request's first byte to its last.
 void Connection::limit_reading() {
   if (!began_)
     began_ = Clock::now();
   set_deadline(*began_ + rules_.read_timeout);
 }
 
-/// There is one timer for all of a connection's life: it is moved only where it would be late.
+/// A connection has one timer. It is rearmed only if it would otherwise fire too late.
 void Connection::set_deadline(Clock::time_point deadline) {
   deadline_ = deadline;
   timed_out_ = false;

@@ -17,8 +17,8 @@
 
 namespace regroup::http {
 
-/// What all connections of a server keep to. Found through the io_context that they live on: that
-/// is all that RESTinio makes a socket from.
+/// The limits that all connections of a server share. A connection finds them through its
+/// io_context, because RESTinio constructs a socket from nothing else.
 class ConnectionRules final : public restinio::asio_ns::execution_context::service {
 public:
   static restinio::asio_ns::execution_context::id id;
@@ -30,16 +30,16 @@ public:
   std::chrono::milliseconds read_timeout = std::chrono::seconds{30}; // for one request
   std::size_t max_body_bytes = 1048576;
   std::shared_ptr<BodyBudget> budget = std::make_shared<BodyBudget>(67108864);
-  std::atomic<int> lingering{0}; // connections that only wait for their client to hear the answer
+  std::atomic<int> lingering{0}; // connections that only wait for the client to read the answer
 };
 
-/// A client's connection, between its socket and RESTinio (FramedSocket). It takes what comes apart
-/// as RFC 9112 says, one request at a time, and gives RESTinio of each request a head that is
-/// always the same but for method and path; the handlers get the real one from here, and ask for
-/// the body once they want it. The next request waits until this one's answer was written: so
-/// answers are in order, and no more is kept than what the socket was last read for.
+/// A client's connection, between its socket and RESTinio (FramedSocket). It parses what arrives by
+/// RFC 9112, one request at a time. RESTinio gets a synthetic head that differs only in method,
+/// path and whether the connection closes; the handlers get the real head from here, and ask for
+/// the body when they want it. The next request waits until this one's answer was written: so
+/// answers stay in order, and no more is buffered than the last read from the socket returned.
 ///
-/// All of it runs on RESTinio's strand of the connection, unless it says otherwise.
+/// All members run on RESTinio's strand of the connection, unless noted otherwise.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
   using Error = restinio::asio_ns::error_code;
@@ -56,29 +56,29 @@ public:
 
   // For FramedSocket.
 
-  /// What has to happen before RESTinio gets something to read.
+  /// What FramedSocket has to do before RESTinio gets something to read.
   enum class Next {
-    deliver, // nothing: take_delivery()
-    receive, // from the socket, into room(); then received()
-    wait,    // for answer_waits()
-    end,     // there is nothing more: error()
+    deliver, // pass on take_delivery()
+    receive, // read from the socket into room(), then call received()
+    wait,    // wait for answer_waits()
+    end,     // report error(): nothing more will come
   };
   Next next();
   restinio::asio_ns::mutable_buffer room();
   void received(const Error& error, std::size_t count);
   std::size_t take_delivery(restinio::asio_ns::mutable_buffer into);
   const Error& error() const { return error_; }
-  /// Expires once the answer was written, or the connection is to read no more.
+  /// Its wait ends once the answer was written, or the connection stops reading.
   Timer& answer_waits() { return answer_waits_; }
   template <class Strand> void runs_on(const Strand& strand) {
     if (!strand_)
       strand_ = strand;
   }
   void stop_reading();
-  /// After an answer that the client may not have read yet, only once it has had the time to.
+  /// Closes the socket. If the client may not have read the last answer yet, gives it time first.
   void close();
 
-  /// While RESTinio's handler runs for a request: the connection that it came from.
+  /// While RESTinio's handler runs: makes delivering() the connection that the request came from.
   class Delivering {
   public:
     explicit Delivering(Connection* connection) : outer_(std::exchange(current_, connection)) {}
@@ -91,17 +91,17 @@ public:
   };
   static std::shared_ptr<Connection> delivering() { return current_->shared_from_this(); }
 
-  // For the request that was delivered, which is one until answered().
+  // For the delivered request: there is one at a time, until answered().
 
   std::shared_ptr<const Head> head() const { return head_; }
 
-  /// From any thread, once.
+  /// May be called from any thread, once per request.
   void read_body(std::function<void(const Body&)> done);
 
-  /// Whether the connection would be out of step after an answer that is given now.
+  /// Whether answering now would leave the connection out of step, so that it must close.
   bool must_close() const;
 
-  /// Its answer was written, or could not be.
+  /// Call when the answer was written, or could not be.
   void answered();
 
 private:
@@ -128,16 +128,16 @@ private:
   Executor strand_;
   Inbox inbox_;
   bool at_end_ = false;  // the client sends no more
-  bool gave_up_ = false; // the rest of a body is too long, or no body: nothing is read behind it
+  bool gave_up_ = false; // the rest of a body is too long or malformed: nothing after it is read
   bool stopped_ = false; // RESTinio reads no more
-  Error error_;          // why there is nothing more
+  Error error_;          // why there is nothing more to read
 
   std::shared_ptr<const Head> head_;
   BodyDecoder body_;
   bool body_failed_ = false;
-  bool continued_ = false; // 100 was sent, or the body came without it
+  bool continued_ = false; // 100 was sent or not needed, or the body came without it
   std::size_t skipped_ = 0;
-  std::string delivery_; // what RESTinio is given, and how much of it has been
+  std::string delivery_; // the head for RESTinio; it has the first `delivered_` bytes already
   std::size_t delivered_ = 0;
   bool awaits_answer_ = false;
   bool has_answered_ = false;
@@ -147,7 +147,7 @@ private:
   Timer timer_;
   Clock::time_point armed_for_ = Clock::time_point::max();
   Clock::time_point deadline_ = Clock::time_point::max();
-  std::optional<Clock::time_point> began_; // the request that is being read
+  std::optional<Clock::time_point> began_; // when the request being read began
   bool timed_out_ = false;
 };
 

@@ -1,4 +1,4 @@
-// The page at /admin. It is public: what it shows comes from /api/admin/v1, with a key.
+// The page at /admin. The page itself is public: its data comes from /api/admin/v1, with a key.
 #include "http/console.hpp"
 
 #include "http/api.hpp"
@@ -7,8 +7,8 @@
 namespace regroup::http {
 namespace {
 
-/// Nothing but the page's own files and its own service: no other host, no script or style between
-/// the tags, no frame around it, no form that is sent.
+/// Allows the page's own files and requests to its own service only: no other host, no inline
+/// script or style, no embedding in a frame, no form submission.
 constexpr const char* kPolicy =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -20,7 +20,7 @@ void Cors::add_to(Headers& headers, const Head& request) const {
   if (any_)
     headers.emplace_back("Access-Control-Allow-Origin", "*");
   else
-    headers.emplace_back("Vary", "Origin"); // also of an answer to another page, or to none
+    headers.emplace_back("Vary", "Origin"); // also if the origin is another one, or missing
   if (!allows(origin))
     return;
   if (!any_)

@@ -8,19 +8,19 @@
 
 namespace regroup::http {
 
-/// Which pages of other origins may call the service (WHATWG Fetch, "CORS protocol"): those of
-/// `http.cors_origins`, with a token or key of their own. Cookies are never asked for.
+/// Lets pages of the origins in `http.cors_origins` call the service (WHATWG Fetch, "CORS
+/// protocol"), with a token or key of their own. Never allows credentials such as cookies.
 class Cors {
 public:
   using Headers = std::vector<std::pair<std::string, std::string>>;
 
-  /// "https://app.example.com"; "*": every page.
+  /// Origins such as "https://app.example.com"; "*" allows every page.
   explicit Cors(std::vector<std::string> origins);
 
-  /// Adds what belongs to any answer to this request.
+  /// Adds the CORS headers that every answer to this request carries.
   void add_to(Headers& headers, const Head& request) const;
 
-  /// Adds what a preflight asks for; nothing to any other OPTIONS.
+  /// Adds the answer to a preflight; adds nothing to any other OPTIONS.
   void add_preflight(Headers& headers, const Head& request, const std::string& allowed) const;
 
 private:

@@ -13,17 +13,17 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// One request under way. After it was sent to its exchange actor, only that actor touches it. One
-/// that is dropped, because its actor ended, is answered then.
+/// One request under way. Once it was sent to its exchange actor, only that actor touches it. If
+/// the actor ends and drops it, the destructor answers.
 struct Ticket {
   domain::Job job;
-  Gateway::MigrationCallbacks callbacks; // of a migration; any other job has `done` alone
+  Gateway::MigrationCallbacks callbacks; // all set for a migration; only `done` for other jobs
   Clock::time_point tell_running = Clock::time_point::max();
   Clock::time_point give_up;
   domain::Log* log = nullptr;
-  bool unproven = false; // of a caller who is not known yet
+  bool unproven = false; // the caller's key is not known yet
   bool told = false;     // the caller has been answered
-  bool ended = false;    // and it has come to an outcome
+  bool ended = false;    // the job has come to an outcome
 
   Ticket() = default;
   ~Ticket() { end(domain::no_outcome(job)); }
@@ -48,8 +48,8 @@ struct Ticket {
   void end(const domain::Answer& outcome) noexcept {
     if (std::exchange(ended, true))
       return;
-    // Later than `async_after` is 202, also when the clock's own message lost the race: a
-    // lock_timeout of the same length must not win.
+    // An outcome later than `async_after` is answered 202 even if the tick has not come yet: a
+    // lock_timeout of the same length must not win the race.
     if (Clock::now() >= tell_running)
       tell_still_running();
     if (callbacks.ended)
@@ -58,7 +58,7 @@ struct Ticket {
   }
 
 private:
-  /// What a callback throws is its caller's loss, not that of all who ask the same actor.
+  /// An exception from a callback must harm only its own request, not all requests of the actor.
   template <class Call> void guarded(const Call& call) noexcept {
     const char* what = "of no known type";
     try {
@@ -90,24 +90,24 @@ using domain::Refused;
 using submit_atom = caf::atom_constant<caf::atom("submit")>;
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
 
-/// How exactly `async_after` and the request timeout are kept. One timer for all requests, since
-/// CAF's cannot be taken back: one each would outlive most requests by half a minute.
+/// The precision of `async_after` and the request timeout. All requests share one timer, since CAF
+/// cannot cancel a delayed message: a timer each would outlive most requests by half a minute.
 constexpr auto kTick = std::chrono::milliseconds{20};
 
 using ExchangeActor =
     caf::typed_actor<caf::reacts_to<submit_atom, TicketPtr>, // from an HTTP thread
-                     caf::reacts_to<tick_atom>>;             // from itself, while anything is open
+                     caf::reacts_to<tick_atom>>; // from itself, while any request is open
 
 struct ExchangeState {
   ExchangeState() = default;
   static inline const char* name = "regroup.exchange";
-  Parties parties; // here, since a handler of each request would have its own copy of them
+  Parties parties; // kept here so that each request's handlers need no copy of their own
   std::list<TicketPtr> open;
   bool ticking = false;
 };
 
-/// Jobs that must be answered however much real work is queued, and must not hold that up. They
-/// take no lock that anybody waits for.
+/// Jobs that must be answered however much real work is queued, and must not delay that work. They
+/// take no lock that anything else waits for.
 bool is_aside(const domain::Job& job) {
   const auto* status = std::get_if<domain::FindMigration>(&job);
   return (status && status->aside) || std::holds_alternative<domain::PlanMigration>(job) ||
@@ -123,7 +123,7 @@ void keep_time(Ticket& ticket, Clock::time_point now) {
     ticket.tell(domain::no_outcome(ticket.job));
 }
 
-/// The outcome is not known, and the caller has an id: it is settled behind the answer.
+/// Whether the outcome is unknown and the caller has an id: the settler goes on after the answer.
 bool is_unsettled(const domain::Job& job, const Answer& outcome) {
   const auto* refusal = std::get_if<Refusal>(&outcome);
   return refusal && refusal->reason == Refused::timeout && domain::operation_of(job);
@@ -133,7 +133,7 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
                                       const Parties& parties) {
   self->state.parties = parties;
   self->set_exit_handler([self](const caf::exit_msg& stop) {
-    self->state.open.clear(); // which answers them
+    self->state.open.clear(); // dropping the tickets answers them
     self->quit(stop.reason);
   });
   const auto tick_later = [self] {
@@ -236,8 +236,8 @@ private:
     caf::anon_send(actor_of_this_thread(), submit_atom::value, std::move(ticket));
   }
 
-  /// One that has ended is replaced. What was sent to it since is answered as its tickets are
-  /// dropped.
+  /// Replaces an actor that has ended. Requests sent to it since then are answered when CAF drops
+  /// their tickets.
   ExchangeActor actor_of_this_thread() {
     auto& mine = actors_[number_of_this_thread() % actors_.size()];
     const std::scoped_lock lock{mutex_};
@@ -249,7 +249,7 @@ private:
     return mine;
   }
 
-  /// A thread asks its own actor: two that ask one wait for each other.
+  /// Each thread uses an actor of its own: two threads that send to one actor contend.
   static std::size_t number_of_this_thread() {
     static std::atomic<std::size_t> threads{0};
     thread_local const std::size_t number = threads.fetch_add(1, std::memory_order_relaxed);

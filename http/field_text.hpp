@@ -1,12 +1,12 @@
 #pragma once
-// How the values of fields are read (RFC 9110, 5.6).
+// Helpers to parse field values (RFC 9110, 5.6).
 #include <algorithm>
 #include <cstddef>
 #include <string_view>
 
 namespace regroup::http {
 
-/// Without the spaces and tabs around it.
+/// The text without leading and trailing spaces and tabs.
 inline std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
     text.remove_prefix(1);
@@ -26,7 +26,7 @@ inline bool same_ignoring_case(std::string_view left, std::string_view right) {
   return true;
 }
 
-/// Takes the text up to the separator off the front, without the white space around it.
+/// Takes the text up to the separator off the front of `rest`, and returns it trimmed.
 inline std::string_view next_part(std::string_view& rest, char separator) {
   const auto end = std::min(rest.find(separator), rest.size());
   const auto part = trimmed(rest.substr(0, end));
@@ -34,7 +34,7 @@ inline std::string_view next_part(std::string_view& rest, char separator) {
   return part;
 }
 
-/// Each element of a list; empty ones are none (RFC 9110, 5.6.1).
+/// Calls `each` for every element of a list; skips empty elements (RFC 9110, 5.6.1).
 template <class Each> void for_each_in_list(std::string_view list, Each each) {
   while (!list.empty())
     if (const auto element = next_part(list, ','); !element.empty())

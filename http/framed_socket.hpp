@@ -9,8 +9,8 @@
 
 namespace regroup::http {
 
-/// The socket type that RESTinio's traits name: RESTinio reads requests from a Connection, and
-/// writes its answers to the socket itself.
+/// The socket type in RESTinio's traits. RESTinio reads requests through a Connection, and writes
+/// its answers directly to the socket.
 class FramedSocket {
 public:
   using Socket = Connection::Socket;
@@ -18,7 +18,7 @@ public:
   using lowest_layer_type = Socket::lowest_layer_type;
 
   explicit FramedSocket(restinio::asio_ns::io_context& context) : context_(&context) {}
-  /// RESTinio accepts the next client with what it has moved from.
+  /// RESTinio reuses the moved-from socket to accept the next client.
   FramedSocket(FramedSocket&& other) noexcept
       : context_(other.context_), connection_(std::move(other.connection_)) {}
   FramedSocket& operator=(FramedSocket&&) = delete;
@@ -30,7 +30,7 @@ public:
   executor_type get_executor() { return connection().socket().get_executor(); }
   bool is_open() { return connection().is_open(); }
   void cancel(Connection::Error& /*error*/) { connection().stop_reading(); }
-  /// close() does it, in its own time.
+  /// Does nothing: close() shuts down when it is time.
   void shutdown(Socket::shutdown_type /*what*/, Connection::Error& /*error*/) {}
   void close() { connection().close(); }
 
@@ -48,8 +48,8 @@ public:
 private:
   using Next = Connection::Next;
 
-  /// An operation of asio's. Whatever it waits for, asio has it: nothing else holds RESTinio's
-  /// handler, which holds the connection.
+  /// An asio operation. asio owns it whatever it waits for: nothing else holds RESTinio's handler,
+  /// which holds the connection.
   template <class Handler> struct Read {
     using executor_type = restinio::asio_ns::associated_executor_t<Handler>;
 
@@ -65,7 +65,7 @@ private:
       const auto next = connection->next();
       if (next == Next::receive || next == Next::wait)
         wait_for(next);
-      else // never before async_read_some has returned
+      else // the handler must not run before async_read_some has returned
         restinio::asio_ns::post(std::move(*this));
     }
 
@@ -105,7 +105,7 @@ private:
   std::shared_ptr<Connection> connection_;
 };
 
-// What RESTinio asks of its two own types of sockets.
+// Overloads that RESTinio has for its own two socket types.
 
 template <class RestinioConnection, class Start, class Failed>
 void prepare_connection_and_start_read(FramedSocket& /*socket*/, RestinioConnection& /*connection*/,

@@ -7,33 +7,33 @@
 
 namespace regroup::http {
 
-/// The way from the HTTP handlers to the actors. May be called from any thread; the callbacks come
-/// from another one. What a callback throws is logged and goes no further.
+/// The interface from the HTTP handlers to the actors. May be called from any thread; the callbacks
+/// run on another one. An exception from a callback is logged and goes no further.
 class Gateway {
 public:
   virtual ~Gateway() = default;
 
   using Done = std::function<void(const domain::Answer&)>;
 
-  /// A job for the database. `done` is called exactly once: with what the actors said, or with
-  /// `timeout` when they have said nothing up to the job's deadline.
+  /// Runs a job in the database. Calls `done` exactly once: with the actors' answer, or with
+  /// `timeout` if there is none by the job's deadline.
   virtual void ask(domain::Job job, Done done) = 0;
 
-  /// The same for the key of a caller that is not known yet: in a lane of its own, so that any
-  /// number of them leave the database to the others.
+  /// The same for an API key that is not known yet. It uses a lane of its own, so that any number
+  /// of unknown keys leave the database to the other callers.
   virtual void ask_unproven(domain::CheckApiKey check, Done done) {
     ask(std::move(check), std::move(done));
   }
 
-  /// What happens to a migration. `done` or `still_running` is called, exactly once, and so is
-  /// `ended`: before `done` where that tells the outcome, after it where it came too late.
+  /// Either `done` or `still_running` is called, exactly once. `ended` is also called exactly once:
+  /// before `done` if that reports the outcome, after it if the outcome came too late.
   struct MigrationCallbacks {
     Done done;                           // the outcome, or `timeout` at the deadline
-    std::function<void()> still_running; // no outcome after `async_after`, nor up to now
-    Done ended;                          // the outcome, however late, once it is known
+    std::function<void()> still_running; // `async_after` has passed without an outcome
+    Done ended;                          // the outcome once it is known, however late
   };
 
-  /// A migration, by way of its registration group's actor.
+  /// Runs a migration through its registration group's actor.
   virtual void migrate(domain::MigrationPtr command, std::chrono::milliseconds async_after,
                        MigrationCallbacks callbacks) = 0;
 };

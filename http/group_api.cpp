@@ -1,4 +1,4 @@
-// The handlers around groups, their members and their devices.
+// The handlers for groups, their members and their devices.
 #include "http/api.hpp"
 #include "http/auth/api_key.hpp"
 #include "http/group_json.hpp"
@@ -19,7 +19,7 @@ using domain::Uuid;
 using Action = ChangeGroupDevices::Action;
 using Clock = std::chrono::steady_clock;
 
-/// A UUID of the path, or a refusal that names it.
+/// The path parameter as a UUID, or a refusal that names it.
 std::variant<Uuid, Refusal> path_id(const Request& request, std::size_t index, const char* name) {
   const auto id = Uuid::parse(request.parameters.at(index));
   if (!id)
@@ -27,7 +27,7 @@ std::variant<Uuid, Refusal> path_id(const Request& request, std::size_t index, c
   return *id;
 }
 
-/// X-Device-Id, nothing when there is none, or the refusal of one that is no UUID.
+/// X-Device-Id; nothing if the header is absent; a refusal if it is not a UUID.
 std::variant<std::optional<Uuid>, Refusal> current_device(const Request& request) {
   if (request.device_id.empty())
     return std::nullopt;
@@ -37,14 +37,15 @@ std::variant<std::optional<Uuid>, Refusal> current_device(const Request& request
   return id;
 }
 
-/// The refusal among several things that were read, if there is one.
+/// The first refusal among several parsed values, or null.
 template <class... Read> const Refusal* first_refusal(const Read&... read) {
   const Refusal* first = nullptr;
   ((first = first ? first : std::get_if<Refusal>(&read)), ...);
   return first;
 }
 
-/// Two changes with one hash are the same request, whatever their bodies looked like.
+/// Identifies the request behind an Idempotency-Key: changes with equal hashes are the same
+/// request, however their bodies were written.
 std::string hash_of(const ChangeGroupDevices& change, bool bulk) {
   std::string text = change.action == Action::add ? "add" : "remove";
   text += std::string{bulk ? " several " : " one "} + (change.partial ? "partial " : "whole ");
@@ -54,7 +55,7 @@ std::string hash_of(const ChangeGroupDevices& change, bool bulk) {
   return sha256_hex(text);
 }
 
-/// Answers with a page of T.
+/// Runs `query` and answers with a page of T.
 template <class T> void ask_page(domain::Job query, Gateway& gateway, const Respond& respond) {
   gateway.ask(std::move(query), answer_with<domain::Page<T>>(respond, kRetryReadAfter,
                                                              [](const domain::Page<T>& page) {
@@ -62,7 +63,7 @@ template <class T> void ask_page(domain::Job query, Gateway& gateway, const Resp
                                                              }));
 }
 
-/// What a change is answered with: 201 where there is something new, else 200.
+/// Answers a change: 201 if a device was added, else 200; a bulk change is always 200.
 Gateway::Done change_done(const Respond& respond, Action action, bool bulk) {
   return [respond, action, bulk](const domain::Answer& answer) {
     const auto* refusal = std::get_if<Refusal>(&answer);
@@ -70,7 +71,7 @@ Gateway::Done change_done(const Respond& respond, Action action, bool bulk) {
     if (done == nullptr) {
       Refusal why = refusal ? *refusal : Refusal{};
       if (!bulk)
-        why.devices.clear(); // there was but the one
+        why.devices.clear(); // the request named only one device
       return respond(refused(why, kRetryWriteAfter));
     }
     Reply reply;

@@ -27,7 +27,7 @@ JsonObject object_of(const domain::GroupMember& member) {
       .add("device_count", member.device_count);
 }
 
-/// What every list of groups begins with.
+/// The fields that every list of groups begins with.
 JsonObject head_of(const auto& group) {
   return JsonObject{}
       .add("authenticated_group_id", group.group_id)

@@ -18,7 +18,7 @@ struct BulkBody {
 };
 Parsed<BulkBody> parse_bulk(std::string_view body, const domain::Unicode& unicode);
 
-/// Of the change of one device, and of several.
+/// The answers to a change of one device, and to a bulk change.
 std::string one_change_json(domain::ChangeGroupDevices::Action action,
                             const domain::GroupDevicesChanged& done);
 std::string bulk_change_json(domain::ChangeGroupDevices::Action action,

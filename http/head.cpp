@@ -34,7 +34,7 @@ constexpr std::array<unsigned char, 256> kBytes = [] {
       is |= kToken;
     if (byte == '\t' || (byte >= 0x20 && byte != 0x7f))
       is |= kValue;
-    // More than RFC 3986 allows, and what browsers send; a fragment is never sent.
+    // Also what browsers send beyond RFC 3986. A fragment is never sent.
     if (byte > 0x20 && byte < 0x7f && byte != '#')
       is |= kTarget;
     if (word || (byte != 0 && is_one_of(byte, "-._~%!$&'()*+,;=")))
@@ -52,7 +52,8 @@ bool are_all(std::string_view text, unsigned kind) {
   return std::all_of(text.begin(), text.end(), [kind](char each) { return is_a(each, kind); });
 }
 
-/// Whether all bytes may be part of a field's value: eight at a time, since a token has hundreds.
+/// Whether all bytes are allowed in a field value. Checks eight bytes at a time, since a token has
+/// hundreds.
 bool is_value(std::string_view text) {
   constexpr auto kEach = ~std::uint64_t{0} / 0xff;
   constexpr auto kHighBits = kEach * 0x80;
@@ -73,7 +74,7 @@ bool are_digits(std::string_view text) {
                      [](char each) { return each >= '0' && each <= '9'; });
 }
 
-/// Methods of which a route might have a handler: RFC 9110, 9.3, and PATCH. CONNECT is of proxies.
+/// Methods that a route could handle: RFC 9110, 9.3, and PATCH. CONNECT is only for proxies.
 constexpr std::array<std::string_view, 8> kMethods{"GET",    "HEAD",    "POST",  "PUT",
                                                    "DELETE", "OPTIONS", "PATCH", "TRACE"};
 
@@ -100,7 +101,7 @@ constexpr std::array<KnownField, kFieldCount> kFields{{
     {"access-control-request-method", false},
 }};
 
-/// For each length, the fields whose names have it: a bit for each.
+/// For each name length, a bit mask of the fields whose names have that length.
 constexpr std::array<std::uint32_t, 32> kByLength = [] {
   static_assert(kFieldCount <= 32);
   std::array<std::uint32_t, 32> table{};
@@ -109,7 +110,7 @@ constexpr std::array<std::uint32_t, 32> kByLength = [] {
   return table;
 }();
 
-/// uri-host [":" port], as in RFC 3986, 3.2.2. An empty host is one (RFC 9110, 7.2).
+/// uri-host [":" port], as in RFC 3986, 3.2.2. An empty host is valid (RFC 9110, 7.2).
 bool is_host(std::string_view text) {
   std::size_t end = 0;
   if (text.starts_with('[')) {
@@ -148,7 +149,7 @@ Head::Head(Refused why, std::size_t limit, std::string_view begins)
   read();
 }
 
-/// What comes behind a fault is read as well: a refusal is in the form that its client asks for.
+/// Reads on after a fault, so that the refusal can have the form that the client asks for.
 void Head::read() {
   std::string_view rest = bytes_;
   const auto line = [&rest] {
@@ -189,7 +190,7 @@ bool Head::read_request_line(std::string_view line) {
   const auto version = line.substr(version_at + 1);
   const auto* const known = std::find(kMethods.begin(), kMethods.end(), method);
   if (known != kMethods.end())
-    method_ = *known; // also of one that is refused: to HEAD no content may be sent
+    method_ = *known; // also if the head is refused: the answer to HEAD has no content
   if (method.empty() || !are_all(method, kToken) || target.empty() || !are_all(target, kTarget))
     return refuse(Refused::malformed);
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
@@ -224,7 +225,7 @@ bool Head::read_target(std::string_view target) {
   return true;
 }
 
-/// What follows the scheme. Whatever host it names, the service has but one set of routes.
+/// Reads what follows the scheme. The host does not matter: the service has one set of routes.
 bool Head::read_absolute(std::string_view rest) {
   const auto host = rest.substr(0, rest.find_first_of("/?"));
   if (host.empty() || host.front() == ':' || !is_host(host))
@@ -241,7 +242,7 @@ bool Head::read_absolute(std::string_view rest) {
 bool Head::read_field(std::string_view line) {
   const auto colon = line.find(':');
   const auto name = line.substr(0, colon);
-  // No white space before the colon, and no line that goes on with the one before (5.1, 5.2).
+  // No white space before the colon, and no line folding (RFC 9112, 5.1 and 5.2).
   if (colon == std::string_view::npos || name.empty() || !are_all(name, kToken))
     return refuse(Refused::malformed);
   const auto value = trimmed(line.substr(colon + 1));
@@ -294,7 +295,7 @@ bool Head::check_fields() {
     if (same_ignoring_case(option, "close"))
       keep_alive_ = false;
   });
-  // RFC 9110, 10.1.1: not of HTTP/1.0, and not without a body. Other expectations may be ignored.
+  // RFC 9110, 10.1.1: ignored in HTTP/1.0 and without a body. Other expectations may be ignored.
   if (!http_1_0_ && (framing_ == Framing::chunked || content_length_ > 0))
     for_each_in_list((*this)[Field::expect], [this](std::string_view expectation) {
       if (same_ignoring_case(expectation, "100-continue"))
@@ -319,8 +320,8 @@ bool Head::check_framing() {
   return true;
 }
 
-/// RFC 9112, 6.1 and 6.3: `chunked`, once and last. A body in any other order has no certain end;
-/// other codings are not known.
+/// RFC 9112, 6.1 and 6.3: `chunked` must come once and last. In any other order the end of the body
+/// is uncertain. Other codings are not supported.
 bool Head::check_coding() {
   bool is_last_chunked = false;
   bool has_others = false;

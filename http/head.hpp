@@ -11,7 +11,7 @@
 
 namespace regroup::http {
 
-/// The fields that the service reads. Of any other, only the form is checked.
+/// The fields that the service reads. For all others it only checks the syntax.
 enum class Field : std::uint8_t {
   host,
   connection,
@@ -33,7 +33,7 @@ enum class Field : std::uint8_t {
 inline constexpr std::size_t kFieldCount = static_cast<std::size_t>(Field::requested_method) + 1;
 
 inline constexpr std::size_t kMaxTargetBytes = 8192;
-inline constexpr std::size_t kMaxHeadBytes = 32768; // request line and fields
+inline constexpr std::size_t kMaxHeadBytes = 32768; // of request line and fields together
 inline constexpr std::size_t kMaxFields = 100;
 inline constexpr std::size_t kMaxFieldNameBytes = 256;
 inline constexpr std::size_t kMaxFieldValueBytes = 16384;
@@ -42,34 +42,34 @@ inline constexpr std::size_t kMaxFieldValueBytes = 16384;
 enum class Framing : std::uint8_t { none, length, chunked };
 
 /// A request's head: the request line and the fields (RFC 9112, 3 and 5), or why it is refused.
-/// Where it is refused, the fields that are there and are well-formed can be read all the same, but
-/// for what says how a body is framed.
+/// A refused head still gives access to its well-formed fields, but not to the framing of its body.
 class Head {
 public:
-  /// `bytes`: up to and with the empty line, every line of which ends with CRLF.
+  /// `bytes`: a whole head including the empty line; every line ends with CRLF.
   explicit Head(std::string_view bytes);
-  /// One that could not be read to its end. `begins`: what is there of it, however its lines end.
+  /// A head that could not be read to its end. `begins`: the part that has arrived, with any line
+  /// ends.
   explicit Head(domain::Refused why, std::size_t limit = 0, std::string_view begins = {});
-  Head(const Head&) = delete; // its texts are views of its own bytes
+  Head(const Head&) = delete; // members are views into its own strings
   Head& operator=(const Head&) = delete;
 
-  /// After a head that is refused the connection is out of step, and closed.
+  /// After a refused head the connection is out of step, and must close.
   const std::optional<domain::Refused>& refused() const { return refused_; }
-  /// `uri_too_long`, `header_too_large`: the limit that was passed.
+  /// The limit that was exceeded, for `uri_too_long` and `header_too_large`.
   std::int64_t limit() const { return limit_; }
 
-  /// Of those that HTTP knows; empty where it was not read.
+  /// A method that HTTP knows; empty if none was read.
   std::string_view method() const { return method_; }
-  /// HEAD is answered as GET would be, without the content (RFC 9110, 9.3.2).
+  /// GET for HEAD, which is answered like GET without the content (RFC 9110, 9.3.2).
   std::string_view served_as() const { return method_ == "HEAD" ? "GET" : method_; }
-  /// Without the query, as it came; `*` of OPTIONS.
+  /// Without the query, not decoded; may be `*` for OPTIONS.
   std::string_view path() const { return path_; }
   std::string_view query() const { return query_; }
   bool is_http_1_0() const { return http_1_0_; }
   bool keep_alive() const { return keep_alive_; }
 
-  /// Without white space around it (RFC 9112, 5.1); lists of several lines are one, with commas
-  /// (RFC 9110, 5.3). Empty where there is none.
+  /// The field's value, trimmed (RFC 9112, 5.1). Several lines of a list are joined by commas
+  /// (RFC 9110, 5.3). Empty if the field is absent.
   std::string_view operator[](Field field) const { return values_[index(field)]; }
   bool has(Field field) const { return present_[index(field)]; }
 
@@ -104,12 +104,12 @@ private:
   std::uint64_t content_length_ = 0;
   std::array<std::string_view, kFieldCount> values_{};
   std::array<bool, kFieldCount> present_{};
-  std::forward_list<std::string> joined_; // lists of several lines
+  std::forward_list<std::string> joined_; // lists that came in several lines
 };
 
-/// Whether a byte may be part of a method's or a field's name (RFC 9110, 5.6.2).
+/// Whether a byte is allowed in a method or field name (RFC 9110, 5.6.2).
 bool is_token_byte(char byte);
-/// Whether a byte may be part of a field's value (RFC 9110, 5.5).
+/// Whether a byte is allowed in a field value (RFC 9110, 5.5).
 bool is_value_byte(char byte);
 
 } // namespace regroup::http

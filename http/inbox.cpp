@@ -10,7 +10,7 @@ using domain::Refused;
 std::span<char> Inbox::room() {
   if (empty()) {
     begin_ = end_ = 0;
-    if (buffer_.size() != kUsualBytes) // one that grew is not kept
+    if (buffer_.size() != kUsualBytes) // do not keep a buffer that grew
       std::vector<char>(kUsualBytes).swap(buffer_);
   } else if (end_ == buffer_.size()) {
     if (begin_ > 0) {
@@ -30,11 +30,11 @@ void Inbox::use(std::size_t count) {
 }
 
 std::shared_ptr<const Head> Inbox::next_head() {
-  // Empty lines before a request are no part of it (RFC 9112, 2.2).
+  // Ignore empty lines before a request (RFC 9112, 2.2).
   while (bytes().starts_with("\r\n"))
     use(2);
   const auto all = bytes();
-  // What is not even the beginning of a request need not be waited for.
+  // Refuse at once what cannot become a request.
   if (!all.empty() && !is_token_byte(all.front()) && all != "\r")
     return std::make_shared<Head>(Refused::malformed, 0, all);
   for (auto end = all.find('\n', searched_); end != all.npos; end = all.find('\n', searched_)) {

@@ -1,6 +1,6 @@
 #pragma once
-// What an IoLoop is made of, and how asio runs things on it: apart from io_loop.hpp, so that other
-// users of the loop need not read asio.
+// The parts of an IoLoop that depend on asio. Separate from io_loop.hpp, so that other users of the
+// loop need not include asio.
 #include "http/io_loop.hpp"
 
 #include <restinio/asio_include.hpp>
@@ -18,7 +18,7 @@ struct IoLoop::Io {
   using Context = restinio::asio_ns::io_context;
   using Work = restinio::asio_ns::executor_work_guard<Context::executor_type>;
 
-  /// asio need not think of waking others where there is one thread.
+  /// The hint lets asio skip waking other threads if there is only one.
   explicit Io(std::size_t for_threads) : context(static_cast<int>(for_threads)) {}
 
   Context context;
@@ -26,8 +26,8 @@ struct IoLoop::Io {
   std::vector<std::thread> threads;
 };
 
-/// The loop for asio's coroutines and sockets (asio, "Executors"): what asio runs on a thread of
-/// the loop is a turn of it, or joins the one that is under way.
+/// An asio executor for the loop's coroutines and sockets (asio, "Executors"): a function that asio
+/// runs on a thread of the loop is a turn of its own, or joins the current turn.
 class LoopExecutor {
   using Blocking = restinio::asio_ns::execution::blocking_t;
 
@@ -52,7 +52,7 @@ public:
       turn.run_posted();
       return;
     }
-    // asio's functions move and do not copy.
+    // asio's functions are move-only, and a Task has to be copyable.
     auto shared = std::make_shared<std::decay_t<Function>>(std::forward<Function>(function));
     loop_->post([shared] { std::move (*shared)(); });
   }

@@ -13,12 +13,12 @@ namespace {
 namespace asio = restinio::asio_ns;
 using Task = domain::EventLoop::Task;
 
-/// After so many tasks in a row the sockets have their turn.
+/// After this many tasks in a row the thread polls its sockets.
 constexpr int kMostInARow = 256;
 
 thread_local const IoLoop* loop_of_thread = nullptr;
 thread_local IoLoop::Turn* current_turn = nullptr;
-thread_local std::vector<Task> spare_room; // of the thread's last turn
+thread_local std::vector<Task> spare_room; // the last turn's vector, for its capacity
 
 } // namespace
 
@@ -80,7 +80,7 @@ void IoLoop::Turn::run_posted() {
   if (outer_ != nullptr && &outer_->loop_ == &loop_)
     return;
   for (int done = 0; next_ < posted_.size() && done < kMostInARow; ++done) {
-    const Task task = std::move(posted_[next_++]); // it may post, and the others move
+    const Task task = std::move(posted_[next_++]); // it may post, which may move the others
     task();
   }
 }

@@ -8,10 +8,10 @@
 
 namespace regroup::http {
 
-/// The threads that the server's connections live on, offered to everybody else who does not wait.
+/// The threads that serve the connections. Other code that does not block may use them too.
 class IoLoop final : public domain::EventLoop {
 public:
-  /// `log` outlives the loop. What a task throws is logged, and its thread goes on.
+  /// `log` outlives the loop. An exception from a task is logged, and its thread goes on.
   IoLoop(std::size_t threads, domain::Log& log);
   ~IoLoop() override;
   IoLoop(const IoLoop&) = delete;
@@ -21,17 +21,17 @@ public:
   /// Whether this thread is one of the loop's, between two turns.
   bool is_between_turns() const;
 
-  /// What a thread of the loop does between two looks at its sockets: something that asio called,
-  /// and then what that posted.
+  /// What a thread of the loop does between two polls of its sockets: a function that asio called,
+  /// and then the tasks that it posted.
   class Turn {
   public:
     explicit Turn(IoLoop& loop);
-    /// Leaves to a later turn what was not run.
+    /// Posts the tasks that did not run, for a later turn.
     ~Turn();
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
-    /// Nothing within another turn, which does it then.
+    /// Runs the posted tasks. Does nothing within an outer turn, which will run them.
     void run_posted();
 
   private:
@@ -43,10 +43,10 @@ public:
     std::size_t next_ = 0;
   };
 
-  /// Waits for the threads to end. What was posted and has not run never does.
+  /// Waits for the threads to end. After stop() no queued task runs.
   void stop();
 
-  struct Io; // asio's context: for http/server.cpp
+  struct Io; // holds asio's context, which http/server.cpp needs
   Io& io() { return *io_; }
 
 private:

@@ -27,7 +27,7 @@ std::vector<std::string> texts(const std::vector<domain::Uuid>& ids) {
   return all;
 }
 
-/// 99 at most: all devices are through, and COMMIT is still to come.
+/// At most 99: after the last device COMMIT is still to come.
 std::int64_t percent_of(const domain::MigrationReport& report) {
   const auto total = report.devices_total.value_or(0);
   return total > 0 ? std::min<std::int64_t>(99, report.devices_processed * 100 / total) : 0;
@@ -37,7 +37,7 @@ std::int64_t count_of(const std::vector<domain::Uuid>& ids) {
   return static_cast<std::int64_t>(ids.size());
 }
 
-/// All but `migration_id`, which stands first everywhere.
+/// Adds all fields but `migration_id`, which comes first in every answer.
 void add_fields(JsonObject& to, const domain::MigrationCompleted& done) {
   to.add("authenticated_group_id", done.authenticated_group_id)
       .add("name", done.name)

@@ -136,7 +136,7 @@ domain::Refusal ObjectReader::refusal() const {
 }
 
 void ObjectReader::complain(std::string field, std::string message) {
-  constexpr std::size_t kMostComplaints = 20; // a body of a million mistakes is answered shortly
+  constexpr std::size_t kMostComplaints = 20; // keeps the answer to a million mistakes short
   if (wrong_.size() < kMostComplaints)
     wrong_.push_back({std::move(field), std::move(message)});
 }

@@ -12,19 +12,19 @@
 
 namespace regroup::http {
 
-/// Reads the fields of one JSON object and collects what is wrong with each, so that a caller
-/// learns of all mistakes at once.
+/// Reads the fields of one JSON object and collects every error, so that a caller learns of all
+/// mistakes at once.
 class ObjectReader {
 public:
-  /// `object` and `unicode` outlive the reader. Fields other than `known` are mistakes.
+  /// `object` and `unicode` outlive the reader. Fields other than `known` are errors.
   ObjectReader(const nlohmann::json& object, const domain::Unicode& unicode,
                std::initializer_list<std::string_view> known);
 
   struct Text {
-    std::size_t longest; // code points; at least one is needed
+    std::size_t longest; // in code points; the minimum is one
     bool trim = false;   // before counting
   };
-  /// Nothing where the field is absent (or null), or wrong and noted.
+  /// These return nothing if the field is absent (or null), or wrong, which is recorded.
   std::optional<std::u32string> text(const char* name, Text rule, bool required);
   std::optional<domain::Uuid> uuid(const char* name); // required
   std::optional<domain::Uuid> optional_uuid(const char* name);
@@ -34,7 +34,7 @@ public:
   std::optional<std::vector<std::string>> optional_texts(const char* name, std::size_t most);
   bool boolean(const char* name); // absent: false
 
-  /// A mistake that only several fields together make.
+  /// Records an error that the caller found, for example in a combination of fields.
   void complain(std::string field, std::string message);
 
   bool good() const { return wrong_.empty(); }

@@ -4,13 +4,13 @@
 
 namespace regroup::http {
 
-/// Where the service is in its life, and how many answers it still owes. Thread-safe.
+/// The phase of the service's life, and the number of answers it still owes. Thread-safe.
 class Lifecycle {
 public:
   enum class Phase : std::uint8_t {
     serving,
-    leaving,  // not ready any more, but every request is still served
-    draining, // new requests are refused; what runs may finish
+    leaving,  // no longer ready, but still serves every request
+    draining, // refuses new requests; those under way may finish
   };
 
   Phase phase() const { return phase_.load(); }
@@ -20,7 +20,7 @@ public:
   bool calls_work() const { return calls_work_.load(); }
   void set_calls_work(bool work) { calls_work_.store(work); }
 
-  /// From the moment that a request is accepted until its answer was written.
+  /// Counts a request from the moment it is accepted until its answer was written.
   void accepted() { ++owed_; }
   void answered() { --owed_; }
   std::int64_t owed() const { return owed_.load(); }

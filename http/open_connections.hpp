@@ -6,13 +6,13 @@
 
 namespace regroup::http {
 
-/// The connections that are open, and how many may be. RESTinio says of some of them more than once
-/// that they closed, so they are known by their numbers. Thread-safe.
+/// The open connections, and a limit on their number. RESTinio reports some of them as closed more
+/// than once, so they are tracked by id. Thread-safe.
 class OpenConnections {
 public:
   explicit OpenConnections(std::size_t limit) : limit_(limit) {}
 
-  /// False: there is no room for it.
+  /// Returns false at the limit.
   bool enter(std::uint64_t id) {
     const std::scoped_lock lock{mutex_};
     return ids_.size() < limit_ && ids_.insert(id).second;

@@ -3,12 +3,12 @@
 
 namespace regroup::http {
 
-// Made of openapi.yaml by openapi_page.py when the program is built.
+// openapi_page.py generates the definitions from openapi.yaml at build time.
 
-/// What the service offers, in OpenAPI 3.1.
+/// The service's OpenAPI 3.1 description.
 std::string_view openapi_json();
 
-/// The same to read, in HTML: without a script, and without anything of another host's.
+/// The same as an HTML page, without scripts and without resources from other hosts.
 std::string_view openapi_html();
 
 } // namespace regroup::http

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""openapi_page.py YAML OUTPUT: what `/api/openapi.json` and `/docs` answer, as a C++ source.
+"""openapi_page.py YAML OUTPUT: writes the answers of `/api/openapi.json` and `/docs` as C++ source.
 
-openapi.yaml is the source. The page is plain HTML: it asks no other host for anything, and needs no
-script. Where an error may be answered, the same error as application/problem+json is added.
+openapi.yaml is the source. The page is plain HTML without scripts, and requests nothing from other
+hosts. Every error response also gets its form as application/problem+json.
 """
 import html
 import json
@@ -13,7 +13,7 @@ import yaml
 
 
 def with_problems(node):
-    """Every answer that may be an Error may be a Problem."""
+    """Adds the schema Problem to every response that may be an Error."""
     if isinstance(node, list):
         return [with_problems(each) for each in node]
     if not isinstance(node, dict):
@@ -29,7 +29,7 @@ def with_problems(node):
 
 
 def text(markdown):
-    """The little of Markdown that the descriptions use."""
+    """Renders the subset of Markdown that the descriptions use."""
     parts = []
     for block in re.split(r"\n\s*\n", (markdown or "").strip()):
         block = html.escape(block)
@@ -57,7 +57,7 @@ class Page:
         return node
 
     def schema(self, node):
-        """One line for a schema: a link to a named one, else its JSON."""
+        """A schema in one line: a link if it is named, else its JSON."""
         if "$ref" in node:
             name = node["$ref"].rsplit("/", 1)[1]
             return f'<a href="#{html.escape(name)}">{html.escape(name)}</a>'

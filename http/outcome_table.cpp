@@ -124,7 +124,7 @@ JsonObject details_of(const Refusal& refusal, int retry_after) {
   }
   if (!refusal.devices.empty())
     details.add("devices", objects_of(refusal.devices));
-  // The contract's table has it in the details of these, and in the header of all.
+  // By the contract's table these two have it only in the header, all others in the details too.
   if (retry_after > 0 && refusal.reason != Refused::in_progress &&
       refusal.reason != Refused::shutting_down)
     details.add("retry_after_seconds", std::int64_t{retry_after});
@@ -151,11 +151,12 @@ Reply to_reply(const Refusal& refusal, std::optional<int> retry_after) {
   Reply reply;
   reply.status = row.status;
   reply.outcome = row.code;
-  // What a caller sent comes back to it: replaced, not thrown at, should it not be UTF-8.
+  // The details may repeat what the caller sent. JsonObject replaces bytes that are not UTF-8,
+  // rather than throwing.
   reply.body = JsonObject{}.add("error", error_of(refusal, retry_after)).text();
   if (wait > 0)
     reply.headers.emplace_back("Retry-After", std::to_string(wait));
-  if (refusal.reason == Refused::timeout) { // what became of it can be asked for
+  if (refusal.reason == Refused::timeout) { // the caller can ask for the outcome there
     if (refusal.migration_id)
       reply.headers.emplace_back("Location", status_url(*refusal.migration_id));
     else if (refusal.operation_id)

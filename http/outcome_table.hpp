@@ -9,26 +9,26 @@
 
 namespace regroup::http {
 
-/// A row of the contract's table "Errors".
+/// One row of the contract's table "Errors".
 struct OutcomeRow {
   domain::Refused reason;
   int status;
   std::string_view code;
   std::string_view message;
-  int retry_after = 0; // seconds; 0: no such header
+  int retry_after = 0; // seconds; 0: no Retry-After header
 };
 
-/// The whole table, in the enum's order.
+/// The whole table, in the order of the enum.
 std::span<const OutcomeRow> outcome_table();
 
 const OutcomeRow& row_of(domain::Refused reason);
 
-/// The table's code and message, and the details that the refusal carries.
+/// The table's code and message with the refusal's details.
 text::JsonObject error_of(const domain::Refusal& refusal,
                           std::optional<int> retry_after = std::nullopt);
 
-/// The error response: the table's status and code, the details that the refusal carries, and the
-/// headers that go with them. `retry_after` stands in for the table's.
+/// The error response: the table's status and code, the refusal's details, and the headers that go
+/// with them. `retry_after`, in seconds, overrides the table's.
 Reply to_reply(const domain::Refusal& refusal, std::optional<int> retry_after = std::nullopt);
 
 } // namespace regroup::http

@@ -19,8 +19,8 @@ using domain::Refusal;
 using domain::Refused;
 using Clock = std::chrono::steady_clock;
 
-/// One answer that is owed, from the request's arrival until it was written or the connection is
-/// gone.
+/// Counts one owed answer in the Lifecycle, from the request's arrival until the answer was written
+/// or the connection is gone.
 class Owed {
 public:
   explicit Owed(Lifecycle& lifecycle) : lifecycle_(lifecycle) { lifecycle_.accepted(); }
@@ -85,7 +85,7 @@ const char* reason_of(int status) {
   }
 }
 
-/// A response in chunks, an event in each.
+/// A chunked response with one event per chunk.
 class ChunkedEvents final : public EventStream {
 public:
   using Builder = restinio::response_builder_t<restinio::chunked_output_t>;
@@ -95,7 +95,7 @@ public:
   ~ChunkedEvents() override {
     try {
       end();
-    } catch (const std::exception&) { // no memory for its last bytes: the connection times out
+    } catch (const std::exception&) { // no memory for the last bytes: the connection times out
       return;
     }
   }
@@ -118,7 +118,7 @@ public:
     const std::scoped_lock lock{mutex_};
     if (!builder_)
       return;
-    // A drain waits for who reads, not for who has stopped.
+    // A drain waits for clients that read, not for those that have stopped.
     if (*sending_ && Clock::now() - sent_ > kSlow)
       owed_.reset();
     builder_->done([owed = std::move(owed_), connection = connection_](
@@ -139,7 +139,7 @@ private:
   std::shared_ptr<Owed> owed_;
   std::shared_ptr<Connection> connection_;
   Clock::time_point sent_;
-  // What RESTinio calls back may outlive this object.
+  // Shared with RESTinio's callbacks, which may outlive this object.
   std::shared_ptr<std::atomic<bool>> sending_ = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
 };
@@ -149,7 +149,7 @@ restinio::http_status_line_t status_line_of(const Reply& reply) {
           reason_of(reply.status)};
 }
 
-/// For the field `Date` (RFC 9110, 5.6.7), as of this second.
+/// The current value of the field `Date` (RFC 9110, 5.6.7), formatted once a second per thread.
 const std::string& date_now() {
   thread_local std::time_t written_for = 0;
   thread_local std::string text;
@@ -158,7 +158,7 @@ const std::string& date_now() {
   return text;
 }
 
-/// An id, where there is one, as the log takes it.
+/// Formats an optional id for the log.
 class LoggedId {
 public:
   explicit LoggedId(const std::optional<domain::Uuid>& id) : is_there_(id.has_value()) {
@@ -184,7 +184,7 @@ Pending::Pending(restinio::request_handle_t handle, std::shared_ptr<Connection> 
 Pending::~Pending() {
   if (answered_.load())
     return;
-  // It was dropped on its way: what became of it is not known.
+  // The request was dropped on its way: its outcome is not known.
   Refusal refusal{Refused::timeout};
   refusal.migration_id = request.facts.migration_id;
   answer(to_reply(refusal));
@@ -208,18 +208,18 @@ template <class Each> void Pending::for_each_field(const Reply& reply, Each each
   if (reply.status != 204)
     each("Content-Type", reply.content_type);
   each("X-Content-Type-Options", "nosniff");
-  each("Vary", "Accept"); // an error's form, and a stream or its first state
+  each("Vary", "Accept"); // it selects an error's form, and a stream or a single report
   bool says_how_to_cache = false;
   for (const auto& [name, value] : reply.headers) {
     each(name.c_str(), value);
     says_how_to_cache = says_how_to_cache || name == "Cache-Control";
   }
-  // What a user or a key is answered is for them alone.
+  // An answer to a user or a key is for them alone.
   if (!says_how_to_cache)
     each("Cache-Control", "no-store");
 }
 
-/// The head.
+/// Starts the response with status line and fields.
 template <class Output> restinio::response_builder_t<Output> Pending::start(const Reply& reply) {
   auto response = handle_->create_response<Output>(status_line_of(reply));
   for_each_field(reply, [&response](const char* name, std::string value) {
@@ -237,7 +237,7 @@ restinio::write_status_cb_t Pending::written() {
 }
 
 void Pending::send(Reply reply) {
-  if (reply.stream && head_->is_http_1_0()) // it knows no chunks (RFC 9112, 7.1)
+  if (reply.stream && head_->is_http_1_0()) // HTTP/1.0 has no chunks (RFC 9112, 7.1)
     reply = to_reply(Refusal{Refused::version_not_supported});
   const std::chrono::duration<double, std::milli> took = Clock::now() - request.received;
   metrics_.request_answered(request.route, request.method, reply.status, took);
@@ -269,8 +269,8 @@ void Pending::send(Reply reply) {
   response.done(written());
 }
 
-/// To HEAD, with the length that the content would have (RFC 9110, 9.3.2), and a 204, which has
-/// none (8.6): RESTinio's builders say the length of what they send.
+/// Answers HEAD, with the length that the content would have (RFC 9110, 9.3.2), and sends a 204,
+/// which has no length (8.6). RESTinio's builders cannot: they state the length of what they send.
 void Pending::send_without_content(const Reply& reply) {
   using Length = restinio::impl::content_length_field_presence_t;
   using Keeping = restinio::response_connection_attr_t;

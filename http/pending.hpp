@@ -15,18 +15,19 @@ namespace regroup::http {
 
 class Owed;
 
-/// A request on its way to its answer. Dropped unanswered, it answers 500: a caller is never left
-/// waiting for a connection that says nothing. What is referred to outlives it.
+/// A request on its way to its answer. If it is dropped unanswered, it answers 504, so that no
+/// caller waits on a silent connection. All objects passed by reference outlive it.
 class Pending {
 public:
-  /// Of the request that the connection has delivered, on its strand.
+  /// For the request that the connection has just delivered. Construct it on the connection's
+  /// strand.
   Pending(restinio::request_handle_t handle, std::shared_ptr<Connection> connection,
           Lifecycle& lifecycle, domain::Log& log, domain::Metrics& metrics, const Cors& cors);
   ~Pending();
   Pending(const Pending&) = delete;
   Pending& operator=(const Pending&) = delete;
 
-  /// The first answer is sent, any other is nothing. From any thread.
+  /// Sends the first answer and ignores any other. May be called from any thread.
   void answer(Reply reply) noexcept;
 
   const Head& head() const { return *head_; }

@@ -12,8 +12,8 @@
 namespace regroup::http {
 namespace {
 
-/// Of the first media range with this name, from 0 to 1 (RFC 9110, 12.5.1); nothing when there is
-/// none. A weight that is no number counts as 0.
+/// The weight, from 0 to 1, of the first media range with this name (RFC 9110, 12.5.1); nothing if
+/// there is none. A weight that is not a number counts as 0.
 std::optional<double> weight_of(std::string_view accept, std::string_view media_type) {
   while (!accept.empty()) {
     std::string_view range = next_part(accept, ',');

@@ -16,32 +16,33 @@ using domain::Refusal;
 using domain::Refused;
 using namespace std::chrono_literals;
 
-/// How often what runs is published and asked for; and how often a migration that is followed.
+/// How often the publisher publishes and reads what runs; and how often it looks up a migration
+/// that a client follows.
 constexpr auto kTick = 200ms;
 constexpr auto kBetweenLookUps = 1s;
 
-/// Most migrations are over before.
+/// Most migrations end sooner and are never published.
 constexpr auto kWorthPublishing = 250ms;
-/// When the database is slow everything takes long, and this must not make it slower. All that were
-/// answered 202 are published, and of the others the oldest.
+/// When the database is slow every migration takes long, and publishing must not make it slower
+/// still. The publisher publishes all that were answered 202, and fills up with the oldest others.
 constexpr std::size_t kMostPublished = 100;
 
-/// How long a job waits for its turn: the note that a 202 waits for, a look at a migration; what is
-/// the same for all; an end, which must come about.
+/// How long the publisher's jobs may take: the note that a 202 waits for and the look-up of one
+/// migration; publishing and reading what runs; a migration's end, which must be written.
 constexpr auto kPatience = 1s;
 constexpr auto kPatienceForAll = 5s;
 constexpr auto kPatienceForTheEnd = 10s;
 
-/// So that a reader who went is noticed, and proxies see life.
+/// A comment after this silence lets the server notice a client that has gone, and keeps proxies
+/// from closing the stream.
 constexpr auto kLongestSilence = 5s;
-/// A client that wants more opens the next stream. Until then a key that was revoked may go on
-/// reading.
+/// A client that wants more opens a new stream. Until then a revoked key can go on reading.
 constexpr auto kLongestFollowing = 5min;
 constexpr auto kLongestWatching = 1h;
 constexpr std::size_t kMostFollowers = 200;
 constexpr std::size_t kMostWatchers = 1000;
 
-constexpr const char* kStillHere = ":\n\n"; // a comment
+constexpr const char* kStillHere = ":\n\n"; // a comment in Server-Sent Events
 
 std::string event(std::string_view name, const std::string& data) {
   return "event: " + std::string{name} + "\ndata: " + data + "\n\n";
@@ -53,7 +54,7 @@ Reply event_stream() {
   return reply;
 }
 
-/// Whether the reader has been sent the event: one who is slow is sent the newest later.
+/// Returns whether the reader is up to date. A slow reader gets the newest event later.
 template <class Reader>
 bool send(Reader& reader, const std::string& event, std::chrono::steady_clock::time_point now) {
   const bool is_new = !event.empty() && event != reader.shown;
@@ -89,7 +90,7 @@ void ProgressPublisher::end(const MigrationPtr& migration, const Answer& outcome
   if (running_.remove_if_quick(id))
     return;
   const auto* refusal = std::get_if<Refusal>(&outcome);
-  // Where the outcome is not known the note stays: the first who asks settles it
+  // If the outcome is unknown the note stays: the first query for it settles the migration
   // (functions/running.sql).
   if (refusal && refusal->reason == Refused::timeout)
     return running_.remove(id);
@@ -98,7 +99,7 @@ void ProgressPublisher::end(const MigrationPtr& migration, const Answer& outcome
   if (refusal) {
     job.error_code = row_of(refusal->reason).code;
     job.error_message = row_of(refusal->reason).message;
-  } else if (done && done->replayed) { // under the id of that request, not of this one
+  } else if (done && done->replayed) { // the success has the first request's id
     job.error_code = row_of(Refused::already_migrated).code;
     job.error_message = "A request with the same Idempotency-Key has migrated it";
   }
@@ -121,7 +122,7 @@ void ProgressPublisher::follow(const domain::FindMigration& query, const Migrati
   follower->query = query;
   follower->query.aside = true;
   auto reply = event_stream();
-  // Under the lock above: `respond` opens the stream before it returns.
+  // This runs under the lock above: `respond` opens the stream before it returns.
   reply.stream = [this, follower, report](std::shared_ptr<EventStream> opened) {
     const auto now = Clock::now();
     follower->stream = std::move(opened);
@@ -140,9 +141,9 @@ void ProgressPublisher::watch(const Respond& respond) {
     return respond(to_reply(Refusal{Refused::overloaded}));
   auto reply = event_stream();
   reply.close = true;
-  reply.headers.emplace_back("X-Accel-Buffering", "no");       // a proxy must not wait for more
+  reply.headers.emplace_back("X-Accel-Buffering", "no");       // a proxy must not buffer events
   reply.stream = [this](std::shared_ptr<EventStream> opened) { // under the lock, as above
-    // The first bytes go out at once: the reader knows that it is connected.
+    // Send something at once, so that the reader knows that it is connected.
     opened->send(": welcome\n\n");
     const auto now = Clock::now();
     watchers_.push_back({std::move(opened), now + kLongestWatching, now, {}});
@@ -167,7 +168,7 @@ void ProgressPublisher::run() {
       next_tick = now + kTick;
       const bool is_watched = !watchers_.empty();
       if (!is_watched)
-        what_runs_.clear(); // the next one to come must not be shown what was
+        what_runs_.clear(); // the next watcher must not see an old state
       const auto followers = to_look_up(now);
       lock.unlock();
       publish(now);
@@ -252,7 +253,7 @@ std::vector<ProgressPublisher::FollowerPtr> ProgressPublisher::to_look_up(Clock:
 void ProgressPublisher::look_up(const FollowerPtr& follower) {
   const auto take = [this, follower](const Answer& said) {
     const std::scoped_lock lock{mutex_};
-    follower->is_asked = false; // no report this time: the next second asks again
+    follower->is_asked = false; // without a report, the next second asks again
     if (const auto* report = std::get_if<MigrationReport>(&said))
       came(follower, *report);
     wake_.notify_one();

@@ -18,59 +18,60 @@
 
 namespace regroup::http {
 
-/// Publishes what this replica runs, where that takes long, to the other replicas: in the database,
-/// in one table. And sends what is known of all of them to those who read it as a stream of events:
-/// the status of one migration, or everything that runs. Does nothing at all for migrations that
-/// are answered at once, and asks the database nothing while nobody reads.
+/// Publishes this replica's long-running migrations to the other replicas, through one table in the
+/// database. Serves two kinds of event streams: the status of one migration, and everything that
+/// runs in all replicas. Does nothing for migrations that are answered at once, and reads nothing
+/// from the database while there are no readers.
 ///
 /// Thread-safe; one thread of its own.
 class ProgressPublisher {
 public:
-  /// `replica` is its name. All that is referred to outlives the publisher, the gateway until
-  /// stop().
+  /// `replica` is this replica's name. All objects passed by reference outlive the publisher, but
+  /// the gateway is needed only until stop().
   ProgressPublisher(std::string replica, Gateway& gateway, RunningMigrations& running,
                     const Lifecycle& lifecycle);
   ~ProgressPublisher() { stop(); }
   ProgressPublisher(const ProgressPublisher&) = delete;
   ProgressPublisher& operator=(const ProgressPublisher&) = delete;
 
-  /// A migration is to be answered 202: `answer` is called once the other replicas can answer for
-  /// it, or after a second.
+  /// Call before answering a migration with 202. Calls `answer` once the other replicas can answer
+  /// for it, or after a second.
   void note(const domain::MigrationPtr& migration, std::function<void()> answer);
 
-  /// It has ended. Where it was answered 202 it is among the running ones until the database has
-  /// its end.
+  /// Call when a migration has ended. One that was answered 202 stays among the running migrations
+  /// until its end is in the database.
   void end(const domain::MigrationPtr& migration, const domain::Answer& outcome);
 
-  /// What this replica knows of a migration that it runs itself; nothing where it does not.
+  /// The status of a migration that this replica runs itself; else nothing.
   std::optional<domain::MigrationReport> find(const domain::FindMigration& query) const;
 
-  /// Answers with a stream of events, the first of which is `report`: 503 when there are too many.
+  /// Answers with a stream of one migration's status, starting with `report`; 503 if there are too
+  /// many such streams.
   void follow(const domain::FindMigration& query, const domain::MigrationReport& report,
               const Respond& respond);
 
-  /// Answers with a stream of what runs in all replicas, now and whenever it changes: 503 when
-  /// there are too many.
+  /// Answers with a stream of what runs in all replicas, now and whenever it changes; 503 if there
+  /// are too many such streams.
   void watch(const Respond& respond);
 
-  /// Ends every stream and the thread. The gateway is not used any more.
+  /// Ends every stream and the thread. Does not use the gateway afterwards.
   void stop();
 
 private:
   using Clock = std::chrono::steady_clock;
-  /// Somebody who reads a stream.
+  /// A client that reads a stream.
   struct Reader {
     std::shared_ptr<EventStream> stream;
     Clock::time_point until;
     Clock::time_point spoken_to;
-    std::string shown; // the last event that was sent
+    std::string shown; // the last event sent
   };
-  /// Of one migration's status.
+  /// Reads one migration's status.
   struct Follower : Reader {
     domain::FindMigration query;
     std::string latest;    // an event, ready to be sent
-    bool is_final = false; // no other comes after it
-    bool is_asked = false; // the database, and has not answered yet
+    bool is_final = false; // `latest` is the last event
+    bool is_asked = false; // a query is under way
   };
   using FollowerPtr = std::shared_ptr<Follower>;
 
@@ -79,7 +80,7 @@ private:
   void ask_what_runs();
   void look_up(const FollowerPtr& follower);
 
-  // Under the lock.
+  // Call these under the lock.
   std::vector<FollowerPtr> to_look_up(Clock::time_point now);
   void came(const FollowerPtr& follower, const domain::MigrationReport& report);
   void send_all(Clock::time_point now);
@@ -89,18 +90,18 @@ private:
   RunningMigrations& running_;
   const Lifecycle& lifecycle_;
 
-  std::mutex mutex_; // of all that follows
+  std::mutex mutex_; // guards all members below
   std::condition_variable wake_;
   bool stopping_ = false;
   bool is_fresh_ = false;      // there is something to send
-  bool is_published_ = false;  // this replica has rows in the database, or may have
-  bool is_publishing_ = false; // and has no answer yet
-  bool is_asked_ = false;      // what runs; no answer yet
-  std::string what_runs_;      // an event, ready to be sent; empty: not known
+  bool is_published_ = false;  // this replica has, or may have, rows in the database
+  bool is_publishing_ = false; // a publishing job is under way
+  bool is_asked_ = false;      // a query for what runs is under way
+  std::string what_runs_;      // an event, ready to be sent; empty if not known
   std::vector<Reader> watchers_;
   std::vector<FollowerPtr> followers_;
   Clock::time_point next_look_up_;
-  std::thread thread_; // the last: it uses all of these
+  std::thread thread_; // last, since it uses all members above
 };
 
 } // namespace regroup::http

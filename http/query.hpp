@@ -7,12 +7,12 @@
 
 namespace regroup::http {
 
-/// `page` (from 1) and `per_page` (1 to 100) of a query string; `invalid_request` names what is
-/// unknown, twice there, or no such number.
+/// `page` (from 1) and `per_page` (1 to 100) of a query string. `invalid_request` names the
+/// parameters that are unknown, given twice, or out of range.
 std::variant<domain::PageNumber, domain::Refusal> parse_page(std::string_view query);
 
-/// `dry_run` of a query string: `true`, `false`, or absent, which is false; `invalid_request` as
-/// for a page.
+/// `dry_run` of a query string: `true` or `false`, which is the default; `invalid_request` as for
+/// parse_page().
 std::variant<bool, domain::Refusal> parse_dry_run(std::string_view query);
 
 } // namespace regroup::http

@@ -11,9 +11,9 @@
 
 namespace regroup::http {
 
-/// `limits.requests_per_minute` for each user of this replica: a minute's worth at once, then
-/// evenly (the generic cell rate algorithm: one point in time a user is all there is to remember).
-/// Thread-safe.
+/// Enforces `limits.requests_per_minute` for each user of this replica: a burst of a minute's
+/// worth, then an even rate. It is the generic cell rate algorithm, which stores one point in time
+/// per user. Thread-safe.
 class RateLimiter {
 public:
   using Clock = std::chrono::steady_clock;
@@ -21,13 +21,13 @@ public:
   /// 0: no limit.
   explicit RateLimiter(std::int64_t requests_per_minute);
 
-  /// From now on; what users have used up of their minute stays used up.
+  /// Applies from now on. What users have spent of their minute stays spent.
   void set_limit(std::int64_t requests_per_minute);
 
-  /// Nothing when the request may go on, else the whole seconds (1 or more) to wait.
+  /// Returns nothing if the request may go on, else the whole seconds (1 or more) to wait.
   std::optional<std::chrono::seconds> refuse(const domain::Uuid& user, Clock::time_point now);
 
-  /// Forgets the users whose minute is full again: to them it is as if they had never come.
+  /// Forgets users whose minute is full again, which makes no difference to them.
   void sweep(Clock::time_point now);
 
   std::size_t remembered() const;
@@ -36,7 +36,7 @@ private:
   struct Shard {
     mutable std::mutex mutex;
     std::unordered_map<domain::Uuid, Clock::time_point, domain::UuidHash>
-        full_again; // when a user's minute is whole again
+        full_again; // when a user's minute is full again
   };
   static constexpr std::size_t kShards = 16;
 

@@ -1,5 +1,5 @@
 #pragma once
-// What the handlers share: from a job's answer to the reply, and refusals that need no job.
+// Helpers that the handlers share: from a job's answer to the reply, and refusals without a job.
 #include "domain/outcome.hpp"
 #include "http/gateway.hpp"
 #include "http/json.hpp"
@@ -12,31 +12,33 @@
 
 namespace regroup::http {
 
-// A 504 says when to try again (contract, "Errors").
+// Retry-After of a 504, in seconds (contract, "Errors").
 inline constexpr int kRetryReadAfter = 5;
 inline constexpr int kRetryWriteAfter = 30;
 
 Reply refused(domain::Refused reason);
 
-/// The reply to a refused job: a 504 of anything but a migration has its own Retry-After.
+/// The reply to a refused job. `timeout_retry_after`, in seconds, is for a 504: a job other than a
+/// migration has its own.
 Reply refused(const domain::Refusal& refusal, int timeout_retry_after);
 
-/// `invalid_request` for one field, parameter or header.
+/// Makes an `invalid_request` for one field, parameter or header.
 domain::Refusal invalid(std::string field, std::string message);
 
-/// `application/json`, with parameters or without (RFC 9110, 8.3.1: the type's case is nothing).
+/// Whether the type is `application/json`, with or without parameters. The type is not
+/// case-sensitive (RFC 9110, 8.3.1).
 bool is_json(std::string_view content_type);
 
-/// Whether an `Accept` asks for Server-Sent Events by name.
+/// Whether an `Accept` field names Server-Sent Events (`text/event-stream`).
 bool wants_events(std::string_view accept);
 
-/// What follows `Bearer ` (RFC 6750, 2.1), or nothing.
+/// The token after `Bearer ` (RFC 6750, 2.1), or an empty text.
 std::string_view bearer(std::string_view authorization);
 
-/// The Idempotency-Key, nothing when there is none, or the refusal of one that is not fit.
+/// The Idempotency-Key; nothing if the header is absent; a refusal if it is invalid.
 std::variant<std::optional<std::string>, domain::Refusal> idempotency_key(const Request& request);
 
-/// The reply of a job whose success is a `T`, made by `success`.
+/// Answers a job: `success` makes the reply from a `T`; anything else is refused.
 template <class T, class Success>
 Gateway::Done answer_with(const Respond& respond, int timeout_retry_after, Success success) {
   return [respond, timeout_retry_after, success](const domain::Answer& answer) {

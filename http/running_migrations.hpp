@@ -8,8 +8,8 @@
 
 namespace regroup::http {
 
-/// The migrations that this replica runs, by id: their status is asked for while no row of theirs
-/// is committed. Thread-safe.
+/// The migrations that this replica runs, by id, so that it can report their status before any of
+/// their rows is committed. Thread-safe.
 class RunningMigrations {
 public:
   using Running = domain::PublishRunning::Running;
@@ -24,7 +24,7 @@ public:
     running_.erase(id);
   }
 
-  /// False, and still there, where it was answered 202.
+  /// Removes a migration that was not answered 202. Returns false, and keeps it, if it was.
   bool remove_if_quick(const domain::Uuid& id) {
     const std::scoped_lock lock{mutex_};
     const auto found = running_.find(id);
@@ -49,7 +49,7 @@ public:
     return found == running_.end() ? nullptr : found->second.migration;
   }
 
-  /// Those that were received before.
+  /// The migrations that were received by `time`.
   std::vector<Running> received_before(std::chrono::steady_clock::time_point time) const {
     const std::scoped_lock lock{mutex_};
     std::vector<Running> found;

@@ -29,18 +29,18 @@ namespace {
 using domain::Refusal;
 using domain::Refused;
 using Clock = std::chrono::steady_clock;
-/// Of the regex engines that the express router knows the standard library's took a tenth of the
+/// The standard library's regex engine, which the express router could use too, took a tenth of the
 /// server's time.
 using Router = restinio::router::express_router_t<restinio::router::pcre2_regex_engine_t<>>;
 
 constexpr std::chrono::seconds kWriteTimeout{30};
-/// RESTinio closes a connection without a word when its own limits are passed, so they stand well
-/// behind those that are answered, and those that a Connection keeps to.
+/// RESTinio closes a connection without an answer when its own timeouts pass. So they are this much
+/// longer than the timeouts that are answered and those that a Connection enforces.
 constexpr std::chrono::seconds kBehind{15};
-/// What RESTinio reads at once: the head that a Connection gives it.
+/// How much RESTinio reads at once, of the head that a Connection gives it.
 constexpr std::size_t kDeliveryBytes = 512;
 
-/// The caller's X-Request-Id when it is 1 to 128 visible ASCII characters, else a new one.
+/// The caller's X-Request-Id if it is 1 to 128 visible ASCII characters, else a new one.
 std::string request_id_of(std::string_view given) {
   constexpr std::size_t kLongest = 128;
   const bool fit =
@@ -66,7 +66,7 @@ void read_head(const Head& from, Request& to) {
   to.content_length = from.content_length();
 }
 
-/// The methods of a path's routes, with those that the server adds to them.
+/// The value of `Allow`: the methods of a path's routes, and those that the server adds to them.
 std::string allow_of(const std::vector<const Route*>& with_path) {
   std::string allow;
   for (const Route* route : with_path)
@@ -88,13 +88,13 @@ restinio::string_view_t path_of(const Route& route) {
   return {route.path.data(), route.path.size()};
 }
 
-/// RFC 3986, 6.2.2.1: a path's case counts, and so does a slash at its end. A rule of a proxy for
-/// `/metrics` must hold for all that is served as that.
+/// Paths are case-sensitive (RFC 3986, 6.2.2.1), and a trailing slash counts: a proxy's rule for
+/// `/metrics` must cover every path that is served as `/metrics`.
 restinio::path2regex::options_t to_the_letter() {
   return restinio::path2regex::options_t{}.sensitive(true).strict(true);
 }
 
-/// The names behind the colons, from left to right.
+/// The names after the colons, from left to right.
 std::vector<std::string_view> parameters_of(std::string_view path) {
   std::vector<std::string_view> names;
   for (auto colon = path.find(':'); colon != std::string_view::npos;
@@ -103,8 +103,8 @@ std::vector<std::string_view> parameters_of(std::string_view path) {
   return names;
 }
 
-/// The routes of each path, in the order in which the router is to try the paths: the first that
-/// matches is taken, and `/devices/me` is no device's id.
+/// The routes grouped by path, in the order in which the router tries the paths. It takes the first
+/// match, so paths with fewer parameters come first: the `me` of `/devices/me` is no device's id.
 std::vector<std::vector<const Route*>> routes_by_path() {
   std::vector<std::vector<const Route*>> paths;
   for (const Route& route : routes()) {
@@ -122,10 +122,10 @@ std::vector<std::vector<const Route*>> routes_by_path() {
   return paths;
 }
 
-/// Shut once, after which nobody is behind it.
+/// Keeps requests away from the Api once the server has stopped. Can be shut once.
 class Gate {
 public:
-  /// Whether one may go on, for as long as it lives.
+  /// Converts to true if the gate is open. The gate stays as it is while the Pass lives.
   class Pass {
   public:
     explicit Pass(Gate& gate) : lock_(gate.mutex_), may_go_on_(!gate.is_shut_) {}
@@ -136,7 +136,7 @@ public:
     bool may_go_on_;
   };
 
-  /// Waits until everybody has come out.
+  /// Waits until no Pass is left.
   void shut() {
     const std::scoped_lock lock{mutex_};
     is_shut_ = true;
@@ -147,7 +147,8 @@ private:
   bool is_shut_ = false;
 };
 
-/// What the server calls for each request, around the router: no exception leaves it.
+/// The request handler that RESTinio calls for each request, around the router. No exception leaves
+/// it.
 class Edge {
 public:
   Edge(IoLoop& loop, std::shared_ptr<Gate> gate, Api& api, Lifecycle& lifecycle, domain::Log& log,
@@ -185,16 +186,16 @@ private:
     }
     if (head->path() == "*")
       return describe(std::move(handle), "*", "GET, HEAD, POST, DELETE, OPTIONS");
-    // An escape spells a path in another way, and no route needs one: parameters are UUIDs, numbers
-    // and names of files. A fragment has no place in a request (RFC 9112, 3.2), and RESTinio cuts
-    // it off.
+    // An escape gives a path a second spelling, and no route needs one: parameters are UUIDs,
+    // numbers and file names. A fragment is not allowed in a request (RFC 9112, 3.2), and RESTinio
+    // would cut it off.
     if (handle->header().path().find('%') != restinio::string_view_t::npos ||
         handle->header().request_target().find('#') != std::string::npos)
       return refuse(std::move(handle), "", to_reply(Refusal{Refused::not_found}));
     try {
       return (*router_)(handle);
     } catch (const std::exception&) {
-      // The router itself throws on a bad escape in the path: no route has such a name.
+      // The router throws on a bad escape in the path: no route has such a name.
       return refuse(std::move(handle), "", to_reply(Refusal{Refused::not_found}));
     }
   }
@@ -212,9 +213,9 @@ private:
     return pending;
   }
 
-  /// `done` has the request's Respond, and with it the request.
+  /// `done` holds the request's Respond, and so keeps the request alive.
   void read_body(Pending& pending, std::function<void(const Body&)> done) {
-    // The request's time does not run while its client has not sent all of it.
+    // The request timeout does not run while the client is still sending the body.
     const auto asked = Clock::now();
     pending.connection().read_body(
         [this, &pending, asked, done = std::move(done)](const Body& body) {
@@ -223,7 +224,7 @@ private:
         });
   }
 
-  /// Runs a part of a handler.
+  /// Runs a part of a handler; answers the request if it throws.
   template <class Part> void guarded(Pending& pending, Part part) {
     try {
       part();
@@ -232,7 +233,7 @@ private:
                  {{"request_id", std::string_view{pending.request.request_id}},
                   {"route", pending.request.route},
                   {"error", std::string_view{why.what()}}});
-      // A migration may have been handed over by then: what becomes of it is not known here.
+      // The migration may have been submitted by then: its outcome is not known here.
       Refusal refusal{Refused::internal};
       if (pending.request.method == "POST" && pending.request.facts.migration_id) {
         refusal.reason = Refused::timeout;
@@ -272,7 +273,7 @@ private:
     });
   }
 
-  /// OPTIONS is answered with the methods of the path, any other method with 405.
+  /// Answers OPTIONS with the methods of the path, and any other method with 405.
   void answer_other_methods(const std::vector<const Route*>& with_path) {
     restinio::router::dynamic_none_of_methods_matcher_t others;
     for (const Route* route : with_path)
@@ -289,7 +290,7 @@ private:
                          });
   }
 
-  /// The answer to OPTIONS, also where it is a browser's preflight.
+  /// Answers OPTIONS, including a browser's preflight.
   restinio::request_handling_status_t describe(restinio::request_handle_t handle,
                                                std::string_view route, const std::string& allow) {
     Reply reply{204};
@@ -308,7 +309,7 @@ private:
   std::shared_ptr<Router> router_;
 };
 
-/// A flood of connections must not become a flood of lines.
+/// Limits how often a complaint is logged: a flood of connections must not flood the log.
 class Complaints {
 public:
   bool is_due() {
@@ -324,16 +325,16 @@ private:
   std::atomic<Clock::rep> last_{0};
 };
 
-/// Counts the connections, and closes at once what would be one too many. (RESTinio's own
-/// `max_parallel_connections` counts a connection for ever that the peer reset before it was looked
-/// at; its IP blocker ends the program over one that is reset at the wrong moment. Both read in
-/// `restinio/impl/acceptor.hpp`.)
+/// The connection limiter: counts connections, and closes one beyond the limit at once. It replaces
+/// two mechanisms of RESTinio (both read in `restinio/impl/acceptor.hpp`):
+/// `max_parallel_connections` counts a connection for ever if the peer reset it before RESTinio
+/// looked at it, and the IP blocker ends the program over a connection reset at the wrong moment.
 class Doorkeeper {
 public:
   Doorkeeper(std::shared_ptr<OpenConnections> connections, domain::Log& log)
       : connections_(std::move(connections)), log_(log) {}
 
-  /// What it throws drops a connection that was just accepted, and nothing else.
+  /// Throwing drops the connection that was just accepted, and nothing else.
   void state_changed(const restinio::connection_state::notice_t& notice) {
     const auto id = notice.connection_id();
     if (!restinio::holds_alternative<restinio::connection_state::accepted_t>(notice.cause()))
@@ -356,7 +357,7 @@ private:
   Complaints complaints_;
 };
 
-/// RESTinio's logger: what it says is of no use to administrators, but for this.
+/// RESTinio's logger. Only failed accepts are of use to administrators.
 class AcceptLog : public restinio::null_logger_t {
 public:
   AcceptLog(domain::Log& log, domain::Metrics& metrics) : log_(log), metrics_(metrics) {}
@@ -396,14 +397,14 @@ struct Server::Impl {
   explicit Impl(std::size_t max_connections)
       : connections(std::make_shared<OpenConnections>(max_connections)) {}
 
-  // Connections have them as well, and may outlive the server.
+  // Shared with the connections, which may outlive the server.
   std::shared_ptr<Gate> gate = std::make_shared<Gate>();
   std::shared_ptr<OpenConnections> connections;
   std::uint16_t port = 0;
-  int listener = -1; // the server's own
+  int listener = -1; // the listening socket, which the server owns
   std::optional<restinio::http_server_t<Traits>> server;
 
-  /// Waits for the loop to have done it. Throws what opening throws.
+  /// Waits until the loop has opened the server. Throws what opening throws.
   void open() {
     std::promise<void> opened;
     server->open_async([&] { opened.set_value(); },
@@ -464,8 +465,8 @@ void Server::stop() {
 std::uint16_t Server::port() const { return impl_->port; }
 
 void Server::stop_listening() {
-  // RESTinio can stop only as a whole. On Linux a listening socket that is shut down refuses; the
-  // accept that waits there fails (http/acceptor.hpp).
+  // RESTinio can only stop as a whole. On Linux a listening socket that is shut down refuses
+  // connections, and the pending accept fails (http/acceptor.hpp).
   ::shutdown(impl_->listener, SHUT_RDWR);
 }
 

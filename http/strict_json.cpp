@@ -10,9 +10,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Builds the value and stops at the first thing that is not allowed. Not nlohmann_json's own
-/// parser with a callback: after each object that one looks through all of its parent for
-/// discarded values, so that a list of n empty objects costs n squared.
+/// Builds the value and stops at the first violation. nlohmann_json's own parser with a callback
+/// will not do: after each object it searches the whole parent for discarded values, so a list of n
+/// empty objects takes time n squared.
 class StrictBuilder final : public nlohmann::json_sax<Json> {
 public:
   std::optional<Json> take() { return std::move(root_); }
@@ -23,7 +23,7 @@ public:
   bool number_unsigned(std::uint64_t value) override { return put(value); }
   bool number_float(double value, const std::string& /*text*/) override { return put(value); }
   bool string(std::string& value) override { return put(std::move(value)); }
-  bool binary(Json::binary_t& /*value*/) override { return false; } // not of JSON
+  bool binary(Json::binary_t& /*value*/) override { return false; } // not part of JSON
 
   bool start_object(std::size_t /*size*/) override { return open(Json::object()); }
   bool end_object() override { return close(); }
@@ -59,7 +59,8 @@ private:
     return true;
   }
 
-  /// Where the value is now. It stays there while it is open: its parent grows only afterwards.
+  /// Adds the value to its parent and returns its address. The address stays valid while the value
+  /// is open, since its parent grows only afterwards.
   Json* place(Json value) {
     if (open_.empty())
       return &root_.emplace(std::move(value));
@@ -71,16 +72,18 @@ private:
 
   std::optional<Json> root_;
   std::vector<Json*> open_;
-  Json* member_ = nullptr; // of the innermost object, the one whose key came last
+  Json* member_ = nullptr; // the innermost object's member whose key came last
 };
 
 } // namespace
 
 std::optional<Json> parse_strict_json(std::string_view text) {
-  // nlohmann_json steps over a byte order mark; RFC 8259 section 8.1 has none, others refuse it.
+  // nlohmann_json skips a byte order mark. RFC 8259, section 8.1, has none, and other parsers
+  // refuse it.
   if (text.starts_with("\xef\xbb\xbf"))
     return std::nullopt;
-  // nlohmann_json takes a NUL for the end of the text; in JSON there is none (RFC 8259, section 7).
+  // nlohmann_json takes a NUL for the end of the text. JSON does not allow one (RFC 8259, section
+  // 7).
   if (text.find('\0') != text.npos)
     return std::nullopt;
   StrictBuilder builder;

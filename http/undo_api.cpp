@@ -77,7 +77,8 @@ void Api::submit_undo(domain::UndoCommand command, const Request& request, const
          {"outcome", done ? kUndone : row_of(refusal ? refusal->reason : Refused::internal).code}});
     answer_with<domain::MigrationUndone>(respond, kRetryWriteAfter, reply_to_undo)(answer);
   };
-  // Which registration group's actor and lock it is about, is on record and does not change.
+  // First look up the registration group, whose actor and lock the undo uses. It is on record and
+  // does not change.
   const domain::FindOrigin origin{command.authenticated_group_id, command.user_id,
                                   command.deadline};
   parts_.gateway.ask(
@@ -87,7 +88,7 @@ void Api::submit_undo(domain::UndoCommand command, const Request& request, const
           auto refused = answer;
           if (auto* refusal = std::get_if<Refusal>(&refused);
               refusal && refusal->reason == Refused::timeout)
-            refusal->operation_id = command.undo_id; // also of one that did not come to begin
+            refusal->operation_id = command.undo_id; // even though the undo did not begin
           return log(command, refused);
         }
         command.registration_group_id = found->registration_group_id;

@@ -20,15 +20,15 @@ bool is_ip(int family, std::string_view text) {
   return inet_pton(family, std::string{text}.c_str(), bytes.data()) == 1;
 }
 
-/// RFC 1123, 2.1, and `_`, which names in use have.
+/// RFC 1123, 2.1, and also `_`, which occurs in real names.
 bool is_label(std::string_view label) {
   return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
          std::all_of(label.begin(), label.end(),
                      [](char c) { return is_alphanumeric(c) || c == '-' || c == '_'; });
 }
 
-/// A name, or an IPv4 address: what ends in a number, such as 127.1 or 0x7f000001, is an address to
-/// those that resolve it, in a way that is not for us to guess.
+/// Accepts a name or an IPv4 address. Resolvers take a name whose last label is a number, such as
+/// 127.1 or 0x7f000001, for an address, in ways that we do not guess: it must be a plain IPv4 one.
 bool is_name(std::string_view name) {
   if (name.ends_with('.'))
     name.remove_suffix(1);
@@ -54,7 +54,7 @@ bool is_port(std::string_view text) {
          port >= 1 && port <= 65535;
 }
 
-/// Without userinfo: `@` is in no name.
+/// Refuses userinfo, since no name contains `@`.
 bool is_authority(std::string_view authority) {
   std::string_view host;
   if (authority.starts_with('[')) {
@@ -71,8 +71,8 @@ bool is_authority(std::string_view authority) {
   return authority.empty() || (authority.front() == ':' && is_port(authority.substr(1)));
 }
 
-/// Path and query: unreserved characters, delimiters, and escapes of what is no control character,
-/// which a receiver might end a line or a text at.
+/// Accepts unreserved characters, delimiters, and escapes, except of control characters: a receiver
+/// might end a line or a text at one.
 bool is_path_and_query(std::string_view text) {
   constexpr std::string_view kMarks = "-._~!$&'()*+,;=:@/?";
   for (std::size_t i = 0; i < text.size(); ++i) {

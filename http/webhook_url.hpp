@@ -3,9 +3,8 @@
 
 namespace regroup::http {
 
-/// Whether events can be sent there: an absolute https URL (RFC 3986) with a host and without a
-/// user, a password, which would be in lists and logs, or a fragment; an http one where that is
-/// allowed.
+/// Whether events can be sent to this URL: an absolute https URL (RFC 3986), or http if allowed,
+/// with a host and without a fragment, user or password. A password would appear in lists and logs.
 bool is_webhook_url(std::string_view url, bool allow_http);
 
 } // namespace regroup::http

@@ -21,17 +21,17 @@ Openssl<EVP_MD_CTX> prepared(EVP_PKEY* key, decltype(EVP_DigestSignInit) init) {
   return context;
 }
 
-/// In DER where the key is an EC one; empty when OpenSSL fails.
+/// The signature, in DER for an EC key. Empty if OpenSSL fails.
 std::string signed_with(EVP_MD_CTX* context, std::string_view text) {
-  std::array<unsigned char, 2048> signature{}; // 16384 bits
+  std::array<unsigned char, 2048> signature{}; // enough for RSA with 16384 bits
   std::size_t length = signature.size();
   if (EVP_DigestSign(context, signature.data(), &length, openssl_bytes(text), text.size()) != 1)
     return {};
   return {signature.data(), signature.data() + length};
 }
 
-/// JWS has r and s side by side, as wide as a coordinate each (RFC 7518 section 3.4); OpenSSL reads
-/// and writes DER. Empty when `both` are not that wide.
+/// JWS has r and s side by side, each as wide as a coordinate (RFC 7518 section 3.4); OpenSSL reads
+/// and writes DER. Empty if `both` does not have that width.
 std::string der_of(std::string_view both) {
   const Openssl<ECDSA_SIG> numbers{ECDSA_SIG_new()};
   if (both.size() != kEcSignatureBytes || !numbers)
@@ -40,7 +40,7 @@ std::string der_of(std::string_view both) {
   Openssl<BIGNUM> s{BN_bin2bn(openssl_bytes(both) + kCoordinateBytes, kCoordinateBytes, nullptr)};
   if (ECDSA_SIG_set0(numbers.get(), r.get(), s.get()) != 1)
     return {};
-  r.release(); // `numbers` has them now
+  r.release(); // `numbers` owns them now
   s.release();
   unsigned char* raw = nullptr;
   const int length = i2d_ECDSA_SIG(numbers.get(), &raw);

@@ -6,12 +6,11 @@
 
 namespace regroup::http {
 
-// Keys of RS256, ES256 and HS256 (RFC 7518 section 3.1). Each function throws std::runtime_error
+// Keys for RS256, ES256 and HS256 (RFC 7518 section 3.1). Each function throws std::runtime_error
 // with what is wrong with the key, in words that can follow "auth.jwt_…: ". A key is typed, so that
 // an RSA key can never be used as an HMAC secret.
 
-/// RS256: 2048 to 16384 bits, which is as far as OpenSSL goes. The numbers are unsigned,
-/// big-endian.
+/// RS256: 2048 to 16384 bits, which is OpenSSL's maximum. The numbers are unsigned, big-endian.
 Openssl<EVP_PKEY> rsa_public_key(std::string_view modulus, std::string_view exponent);
 
 /// ES256: a point of P-256. The numbers are unsigned, big-endian.
@@ -20,32 +19,32 @@ Openssl<EVP_PKEY> ec_public_key(std::string_view x, std::string_view y);
 /// HS256: at least 32 bytes (RFC 7518 section 3.2).
 Openssl<EVP_PKEY> secret_key(std::string_view secret);
 
-/// The first public key or certificate of a PEM text; other blocks are passed over. `algorithm`
-/// is RS256 or ES256, and the key must be of its type.
+/// The first public key or certificate in a PEM text; other blocks are skipped. `algorithm` is
+/// RS256 or ES256, and the key must be of its type.
 Openssl<EVP_PKEY> public_key_of_pem(const std::string& pem, std::string_view algorithm);
 
-/// The private key of a PEM text, unencrypted, to sign with; as above.
+/// The unencrypted private key in a PEM text, to sign with. `algorithm` as above.
 Openssl<EVP_PKEY> private_key_of_pem(const std::string& pem, std::string_view algorithm);
 
-/// Verifies the signatures of one key. What is the same for every signature, such as the key
-/// schedule of a secret, is computed once. Thread-safe.
+/// Verifies signatures with one key. It computes once what is the same for every signature, such as
+/// the key schedule of a secret. Thread-safe.
 class JwsVerifier {
 public:
-  /// A public key, or a secret. Throws std::runtime_error when OpenSSL cannot verify with it.
+  /// `key`: a public key or a secret. Throws std::runtime_error if OpenSSL cannot verify with it.
   explicit JwsVerifier(const Openssl<EVP_PKEY>& key);
 
-  /// Whether `signature`, as JWS has it in bytes, is the key's of `text`.
+  /// Whether `signature`, in JWS's binary form, is the key's signature of `text`.
   bool verifies(std::string_view text, std::string_view signature) const;
 
 private:
   enum class Type { rsa, ec, secret };
 
   Type type_;
-  Openssl<EVP_MD_CTX> prepared_; // has the key, and is copied for each signature
+  Openssl<EVP_MD_CTX> prepared_; // holds the key; copied for each signature
 };
 
-/// The signature of `text` in bytes, by a private key or a secret. Throws std::runtime_error when
-/// OpenSSL cannot sign with it.
+/// Signs `text` with a private key or a secret; returns the signature in JWS's binary form. Throws
+/// std::runtime_error if OpenSSL cannot sign with it.
 std::string jws_sign(const Openssl<EVP_PKEY>& key, std::string_view text);
 
 } // namespace regroup::http

@@ -24,8 +24,8 @@ constexpr std::chrono::seconds kLeeway{30};
 constexpr double kLeewaySeconds = kLeeway.count();
 constexpr double kFarthestExpiry = 9e9; // the year 2255: system_clock ends in 2262
 
-/// A token taken apart: canonical base64url, but nothing yet that can be trusted. A part may be
-/// empty, and is then neither JSON nor as long as a signature.
+/// The decoded parts of a token. They were canonical base64url, but cannot be trusted yet. A part
+/// may be empty, and is then neither JSON nor as long as a signature.
 struct Parts {
   std::string header;
   std::string payload;
@@ -42,7 +42,7 @@ std::optional<Parts> take_apart(std::string_view token) {
   const auto second = token.find('.', first + 1);
   if (second == std::string_view::npos)
     return std::nullopt;
-  // A third dot is in the third part, and outside the alphabet.
+  // A third dot would be in the third part, which refuses it: it is outside the alphabet.
   auto header = base64url_decode(token.substr(0, first));
   auto payload = base64url_decode(token.substr(first + 1, second - first - 1));
   auto signature = base64url_decode(token.substr(second + 1));
@@ -63,8 +63,8 @@ bool is_ignoring_case(std::string_view text, std::string_view lower) {
   });
 }
 
-/// RFC 8725, 3.11: what is signed for another purpose, such as `logout+jwt`, says so in its type. A
-/// media type's case is nothing (RFC 7515, 4.1.9).
+/// RFC 8725, 3.11: a token signed for another purpose has another type, such as `logout+jwt`. Media
+/// types are not case-sensitive (RFC 7515, 4.1.9).
 bool is_access_token(const Json& header) {
   if (!header.contains("typ"))
     return true;
@@ -73,9 +73,9 @@ bool is_access_token(const Json& header) {
                              is_ignoring_case(*type, "application/at+jwt"));
 }
 
-/// The object, when the text is one and its `alg` is the configured one. `crit` and `b64`
-/// (RFC 7797) would change what a signature means. A key that the header brings
-/// along (`jwk`, `jku`, `x5c`, `x5u`) is never looked at.
+/// The header, if it is a JSON object with the configured `alg`. It must not have `crit` or `b64`
+/// (RFC 7797), which would change what the signature means. A key in the header (`jwk`, `jku`,
+/// `x5c`, `x5u`) is never used.
 std::optional<Json> accepted_header(std::string_view text, std::string_view algorithm) {
   auto header = parse_strict_json(text);
   if (!header || !header->is_object() || header->contains("crit") || header->contains("b64") ||
@@ -105,7 +105,7 @@ bool is_for(const Json& claims, const std::string& audience) {
   return *found == audience;
 }
 
-/// Whether the claims that say who may use the token, where and as what, allow this service.
+/// Whether issuer, audience and token type allow the token here.
 bool are_meant_for_us(const Json& claims, const std::string& issuer, const std::string& audience) {
   if (const auto* text = text_of(claims, "iss");
       !issuer.empty() && (text == nullptr || *text != issuer))
@@ -116,7 +116,7 @@ bool are_meant_for_us(const Json& claims, const std::string& issuer, const std::
   return !claims.contains("token_type") || (type != nullptr && *type == "access");
 }
 
-/// `exp`, when the token is valid at `now`.
+/// Returns `exp` if the token is valid at `now`.
 std::optional<Clock::time_point> expiry(const Json& claims, Clock::time_point now) {
   using Seconds = std::chrono::duration<double>;
   const double at = Seconds{now.time_since_epoch()}.count();
@@ -197,7 +197,7 @@ std::size_t JwtVerifier::reload(const JwtSettings& settings) {
   auto fresh = std::make_shared<Impl>(settings);
   const std::size_t count = fresh->keys.keys.size();
   const std::scoped_lock lock{mutex_};
-  // Whoever verifies with the old keys now remembers it in the old cache, which goes with them.
+  // A thread that still verifies with the old keys writes to the old cache, which goes with them.
   impl_.swap(fresh);
   return count;
 }

@@ -24,8 +24,8 @@ void JwtCache::put(std::string_view token, const JwtVerifier::Verified& verified
   if (token.size() > longest_token)
     return;
   const std::scoped_lock lock{mutex_};
-  // Whichever comes first in the table goes: the hash is as good as a die, and a token that goes
-  // too early is verified once more.
+  // Evict the table's first entry: the hash makes the choice as good as random, and a token evicted
+  // too early is only verified once more.
   if (tokens_.size() >= most_tokens)
     tokens_.erase(tokens_.begin());
   tokens_.insert_or_assign(std::string{token}, Entry{verified});

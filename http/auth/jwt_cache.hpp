@@ -8,23 +8,23 @@
 
 namespace regroup::http {
 
-/// Tokens that were verified, until they expire: an app sends the same one with every request, and
-/// a signature costs more than the rest of an answer from memory. Holds at most
-/// `most_tokens` x `longest_token` bytes of them, and none that nobody used between two sweeps.
+/// Caches verified tokens until they expire: an app sends the same token with every request, and
+/// verifying a signature costs more than the rest of an answer from memory. Holds at most
+/// `most_tokens` x `longest_token` bytes of tokens, and drops those not used between two sweeps.
 /// Thread-safe.
 class JwtCache {
 public:
   static constexpr std::size_t most_tokens = 4096;
   static constexpr std::size_t longest_token = 2048; // bytes; a longer one is not kept
 
-  /// What was put, when it is valid at `now` still (`leeway` past its `exp`). A token's own `nbf`
-  /// had come when it was put, and does not come again.
+  /// The cached result, if the token is still valid at `now` (`leeway` past its `exp`). Its `nbf`
+  /// had passed when it was put, so it need not be checked again.
   std::optional<JwtVerifier::Verified>
   find(std::string_view token, JwtVerifier::Clock::time_point now, std::chrono::seconds leeway);
 
   void put(std::string_view token, const JwtVerifier::Verified& verified);
 
-  /// Forgets the tokens that were neither put nor found since the sweep before.
+  /// Forgets the tokens that were neither put nor found since the previous sweep.
   void sweep();
 
   std::size_t size() const;

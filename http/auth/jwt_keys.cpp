@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Runs `read`; what it throws gets the name of the setting, and of its file, in front.
+/// Runs `read`, and prefixes its exceptions with the name of the setting and of its file.
 template <typename Read> auto naming(const std::string& setting, Read read) {
   try {
     return read();
@@ -28,7 +28,7 @@ template <typename Read> auto naming(const std::string& setting, Read read) {
 std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file || text.empty()) // a folder opens, and then cannot be read
+  if (!file || text.empty()) // a folder can be opened, but not read
     throw std::runtime_error("the file cannot be read, or is empty");
   return text;
 }
@@ -38,8 +38,8 @@ void require_known(const std::string& algorithm) {
     throw std::runtime_error("auth.jwt_algorithm: must be RS256, ES256 or HS256");
 }
 
-/// Exactly one source, and one that fits: a public key taken for an HMAC secret would let anybody
-/// sign.
+/// Requires exactly one source of keys that fits the algorithm: with a public key as HMAC secret,
+/// anyone could sign.
 void require_one_source(const JwtSettings& settings) {
   const auto sources = static_cast<int>(!settings.public_key_file.empty()) +
                        static_cast<int>(!settings.jwks_file.empty()) +
@@ -62,7 +62,7 @@ Openssl<EVP_PKEY> configured_secret(const std::string& secret) {
   });
 }
 
-/// The text of a member, "" when it is absent or no string.
+/// The text of a member; "" if it is absent or not a string.
 std::string text_of(const Json& key, const char* member) {
   const auto found = key.find(member);
   return found != key.end() && found->is_string() ? found->get<std::string>() : std::string{};
@@ -75,7 +75,7 @@ std::string number_of(const Json& key, const char* member) {
   return *std::move(bytes);
 }
 
-/// RFC 7517 section 4: what the key is for.
+/// Whether the key is meant for verifying with `algorithm` (RFC 7517 section 4).
 bool fits(const Json& key, const std::string& algorithm) {
   if ((key.contains("use") && text_of(key, "use") != "sig") ||
       (key.contains("alg") && text_of(key, "alg") != algorithm))
@@ -94,7 +94,7 @@ bool fits(const Json& key, const std::string& algorithm) {
   return type == "oct";
 }
 
-/// From its public numbers alone, whatever else the file says about the key.
+/// Makes the key from its public numbers alone, and ignores what else the file says about it.
 Openssl<EVP_PKEY> key_of(const Json& key, const std::string& algorithm) {
   if (algorithm == "RS256")
     return rsa_public_key(number_of(key, "n"), number_of(key, "e"));
@@ -103,7 +103,7 @@ Openssl<EVP_PKEY> key_of(const Json& key, const std::string& algorithm) {
   return secret_key(number_of(key, "k"));
 }
 
-/// Nothing where the key is another service's business. Throws what is wrong with it.
+/// Returns nothing for a key that has another purpose. Throws if the key is invalid.
 std::optional<VerificationKeys::Key> read_key(const Json& key, const std::string& algorithm) {
   if (!key.is_object())
     throw std::runtime_error("it is not an object");
@@ -120,8 +120,8 @@ std::optional<VerificationKeys::Key> read_key(const Json& key, const std::string
   return VerificationKeys::Key{JwsVerifier{key_of(key, algorithm)}, std::move(kid)};
 }
 
-/// One key that is broken or too weak takes nothing from the others: a rotation must not wait for
-/// it. A file without any that can be used is refused.
+/// Skips a key that is broken or too weak and uses the others, so that it does not block a
+/// rotation. Refuses a file without any usable key.
 VerificationKeys keys_of_jwks(const std::string& text, const std::string& algorithm) {
   const auto set = parse_strict_json(text);
   if (!set || !set->is_object() || !set->contains("keys") || !set->at("keys").is_array())

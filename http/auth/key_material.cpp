@@ -1,4 +1,4 @@
-// Keys from their numbers, from bytes and from PEM, and which of them are refused.
+// Makes keys from their numbers, from bytes and from PEM, and refuses unusable ones.
 #include "http/auth/jws_key.hpp"
 
 #include <openssl/core_names.h>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kMinRsaBits = 2048;
 constexpr int kMaxRsaBits = 16384;
-constexpr int kMaxExponentBits = 64; // OpenSSL verifies nothing with a longer one
+constexpr int kMaxExponentBits = 64; // OpenSSL verifies no signature with a longer exponent
 constexpr std::size_t kCoordinateBytes = 32;
 constexpr std::size_t kShortestSecretBytes = 32;
 
@@ -32,7 +32,7 @@ Openssl<BIGNUM> number_of(const EVP_PKEY* key, const char* name) {
   return Openssl<BIGNUM>{number};
 }
 
-/// An RSA key that its file limits to PSS is of another type, and refused here too.
+/// Also refuses an RSA key that its file restricts to PSS: that is another type.
 void require_usable_rsa(const EVP_PKEY* key) {
   if (EVP_PKEY_is_a(key, "RSA") != 1)
     throw std::runtime_error("the key is not an RSA key, which RS256 needs");
@@ -53,7 +53,7 @@ void require_usable_ec(EVP_PKEY* key) {
       EVP_PKEY_get_group_name(key, group.data(), group.size(), nullptr) != 1 ||
       std::string_view{group.data()} != SN_X9_62_prime256v1)
     throw std::runtime_error("the key is not an EC key on P-256, which ES256 needs");
-  // With the point at infinity, which PEM can say, anybody could sign.
+  // With the point at infinity, which PEM can encode, anyone could sign.
   const Openssl<EVP_PKEY_CTX> context{EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr)};
   if (!context || EVP_PKEY_public_check(context.get()) != 1)
     refuse_ec();
@@ -67,7 +67,7 @@ Openssl<EVP_PKEY> usable(Openssl<EVP_PKEY> key, std::string_view algorithm) {
   return key;
 }
 
-/// Null when OpenSSL takes the parameters for no public key.
+/// Null if OpenSSL does not accept the parameters as a public key.
 Openssl<EVP_PKEY> made_of(OSSL_PARAM* params, const char* type) {
   const Openssl<EVP_PKEY_CTX> context{EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr)};
   EVP_PKEY* key = nullptr;
@@ -80,7 +80,7 @@ std::string_view without_leading_zeros(std::string_view number) {
   return number.substr(std::min(number.find_first_not_of('\0'), number.size()));
 }
 
-/// In the byte order that OpenSSL's parameters have.
+/// Converts to the native byte order, which OpenSSL's parameters have.
 std::vector<unsigned char> native(std::string_view big_endian) {
   std::vector<unsigned char> bytes{big_endian.begin(), big_endian.end()};
   if constexpr (std::endian::native == std::endian::little)
@@ -88,8 +88,8 @@ std::vector<unsigned char> native(std::string_view big_endian) {
   return bytes;
 }
 
-/// Block by block, since a file may have either kind, and because nothing here can stop to ask at
-/// the terminal for a password.
+/// Reads block by block, since a file may hold a public key or a certificate, and since this way
+/// OpenSSL never asks for a password at the terminal.
 Openssl<EVP_PKEY> read_public_key(const std::string& pem) {
   const Openssl<BIO> bio{BIO_new_mem_buf(pem.c_str(), -1)};
   char* name = nullptr;

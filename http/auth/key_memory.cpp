@@ -42,7 +42,7 @@ std::size_t KeyMemory::size() const {
   return proven_.size() + refused_.size();
 }
 
-/// Where there is no room one goes that comes first in the table: the hash is as good as a die.
+/// If the table is full, evicts its first entry: the hash makes the choice as good as random.
 void KeyMemory::remember(Keys& keys, const std::string& hash, Clock::time_point until) {
   if (keys.size() >= most_keys && !keys.contains(hash))
     keys.erase(keys.begin());

@@ -9,17 +9,17 @@
 namespace regroup::http {
 
 /// Whether a text can be an API key at all: 1 to 256 visible ASCII characters, whatever program
-/// made it; one of Regroup's own (new_api_key()) must have all of its shape.
+/// made it. A key that begins like Regroup's own (new_api_key()) must have the whole form.
 bool can_be_api_key(std::string_view key);
 
-/// What was found out about API keys, by their hashes. It decides nothing but the way in which the
-/// database is asked, except that a key which it refused a moment ago is refused again. Bounded.
-/// Thread-safe.
+/// Remembers the results of API key look-ups, by the keys' hashes. It decides only how the next
+/// request asks the database, except that a key refused a moment ago is refused again without
+/// asking. Bounded. Thread-safe.
 class KeyMemory {
 public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::size_t most_keys = 4096; // of each kind
-  /// For so long a key that is made after it was refused is still refused.
+  /// For this long a key that was made after a refusal is still refused.
   static constexpr std::chrono::seconds refused_for{2};
   static constexpr std::chrono::minutes proven_for{10};
 
@@ -32,7 +32,7 @@ public:
   std::size_t size() const;
 
 private:
-  using Keys = std::unordered_map<std::string, Clock::time_point>; // until when it is known
+  using Keys = std::unordered_map<std::string, Clock::time_point>; // the time each entry expires
   static void remember(Keys& keys, const std::string& hash, Clock::time_point until);
 
   mutable std::mutex mutex_;

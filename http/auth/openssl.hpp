@@ -11,7 +11,7 @@
 
 namespace regroup::http {
 
-/// Frees what OpenSSL hands out.
+/// Frees objects that OpenSSL allocates.
 struct OpensslFree {
   void operator()(BIO* bio) const noexcept { BIO_free(bio); }
   void operator()(BIGNUM* number) const noexcept { BN_free(number); }
@@ -25,7 +25,8 @@ struct OpensslFree {
 };
 template <typename T> using Openssl = std::unique_ptr<T, OpensslFree>;
 
-/// A failure must not stay in the thread's error queue, where a later caller would find it.
+/// Clears the thread's OpenSSL error queue at the end, so that a later caller does not find this
+/// one's failures.
 struct ErrorQueueGuard {
   ErrorQueueGuard() = default;
   ~ErrorQueueGuard() { ERR_clear_error(); }
