@@ -20,7 +20,6 @@ struct Tally {
   int partial = 0;
   int untrue = 0;
   int idle_rounds = 0;           // in which the fault hit nothing
-  int certain_rounds = 0;        // ... and put no answer in doubt: they show nothing
   double seconds_to_recover = 0; // the longest: from the cure to a 201 from everywhere
 
   /// What the fault did not show in these rounds; empty when nothing is missing.
