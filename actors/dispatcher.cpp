@@ -99,7 +99,7 @@ void connect(Self self, caf::actor_id id) {
 
 void tick_later(Self self) {
   auto& state = self->state;
-  if (state.ticking || (state.queue.empty() && state.pool.waiting() == 0))
+  if (state.ticking || (state.queue.empty() && state.resting.empty() && state.pool.waiting() == 0))
     return;
   state.ticking = true;
   const auto now = self->clock().now();
@@ -141,7 +141,7 @@ void feed(Self self) {
 /// them.
 void end_if_stopping(Self self) {
   auto& state = self->state;
-  if (!state.stopping || !state.queue.empty())
+  if (!state.stopping || !state.queue.empty() || !state.resting.empty())
     return;
   for (const auto& [id, place] : state.places)
     if (!state.pool.is_busy(id))
@@ -150,12 +150,19 @@ void end_if_stopping(Self self) {
     self->quit();
 }
 
-/// The worker's connection broke under the task: another worker runs what is left of it.
+/// The worker's connection broke under the task: another worker runs what is left of it. A
+/// settlement that breaks one connection after the other rests in between, or it would take them
+/// all from the others.
 void take_up(Self self, Task task, domain::Left left) {
+  const bool is_again = is_settlement(task) && left.was_begun;
+  if (!left.was_begun)
+    --task.begun;
   task.job = std::move(left.job);
   task.doubted = task.doubted || left.doubted;
   if (!is_settlement(task) && task.begun >= most_beginnings)
     refuse(task, Refused::database_unavailable);
+  else if (is_again)
+    self->state.resting.push_back(std::move(task));
   else
     self->state.queue.push_front(std::move(task));
 }
@@ -211,6 +218,8 @@ void lost(Self self, caf::actor_id id) {
   } else if (state.places.empty()) {
     for (auto& task : std::exchange(state.queue, {}))
       refuse(task, Refused::shutting_down);
+    for (auto& task : std::exchange(state.resting, {}))
+      refuse(task, Refused::shutting_down);
   }
   feed(self);
   end_if_stopping(self);
@@ -232,6 +241,8 @@ void tick(Self self) {
   for (const auto& [id, place] : state.places)
     if (state.pool.is_waiting(id))
       self->send(place.worker, listen_atom::value);
+  for (auto& task : std::exchange(state.resting, {}))
+    state.queue.push_front(std::move(task));
   std::erase_if(state.queue, [&](Task& task) {
     const bool late = domain::deadline_of(task.job) <= now;
     if (late)

@@ -7,6 +7,7 @@
 #include <deque>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 namespace regroup::actors {
 
@@ -46,6 +47,7 @@ struct DispatcherState {
   std::unordered_map<caf::actor_id, Place> places; // pool slots, by worker id
   Pool pool;                                       // state of each slot's connection
   std::deque<Task> queue;                          // has jobs only while no worker can take one
+  std::vector<Task> resting; // settlements that go back into the queue with the next tick
   bool stopping = false;
   bool ticking = false;
   DispatcherActor otherwise;

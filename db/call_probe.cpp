@@ -114,7 +114,8 @@ void CallProbe::probe() {
       const auto history =
           told ? history_from(PQgetvalue(answer.get(), 0, 0), PQgetvalue(answer.get(), 0, 1))
                : std::nullopt;
-      if (!answer || !servers_->take(server, history))
+      const bool is_standby = told && PQgetisnull(answer.get(), 0, 1) == 1;
+      if (!answer || is_standby || !servers_->take(server, history))
         continue;
       const Result called = ask(connection.get(), kCall, patience());
       const char* sqlstate = PQresultErrorField(called.get(), PG_DIAG_SQLSTATE);

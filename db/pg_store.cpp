@@ -103,7 +103,9 @@ namespace {
 Answer defect(const domain::Job& job) {
   if (const auto operation = domain::operation_of(job))
     return domain::no_outcome(domain::Settle{*operation, {}});
-  return Refusal{.reason = Refused::internal};
+  const bool may_have_written = std::holds_alternative<domain::RegisterDevice>(job) ||
+                                std::holds_alternative<domain::AdminJob>(job);
+  return Refusal{.reason = may_have_written ? Refused::timeout : Refused::internal};
 }
 
 } // namespace
@@ -177,6 +179,10 @@ Task<Worked> PgStore::Jobs::work(std::shared_ptr<Jobs> jobs, std::shared_ptr<con
     return Worked{std::move(ran), session.is_connected(), session.was_silent()};
   };
   jobs->allow(*job);
+  if (!session.is_ready()) {
+    session.drop();
+    co_return left_with(domain::Left{*job, doubted, false});
+  }
   try {
     auto ran = co_await jobs->attempts_at(*job, doubted);
     co_return left_with(std::move(ran));
@@ -198,6 +204,8 @@ Task<PgStore::Jobs::Ran> PgStore::Jobs::attempts_at(const domain::Job& job, bool
     if (why == nullptr)
       co_return std::get<Answer>(std::move(outcome));
     doubted = doubted || why->ended() == Ended::unknown;
+    if (cannot_write(*why))
+      session_.drop();
     if (!session_.is_ready() && (can_be_repeated(job) || why->ended() == Ended::unsent))
       co_return domain::Left{job, doubted};
     const bool has_time = Clock::now() < deadline;

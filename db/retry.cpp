@@ -33,13 +33,17 @@ namespace {
 /// SQLSTATEs with which PostgreSQL promises that nothing was committed, and which may not occur a
 /// moment later.
 bool is_passing(std::string_view sqlstate) {
-  return sqlstate == "40001"     // serialization failure
-         || sqlstate == "40P01"  // deadlock
-         || sqlstate == "RG001"  // another writer was first: the next attempt sees it
-         || sqlstate == "25006"; // a standby, while a failover is under way
+  return sqlstate == "40001"    // serialization failure
+         || sqlstate == "40P01" // deadlock
+         || sqlstate == "RG001" // another writer was first: the next attempt sees it
+         || sqlstate == "0A000" || sqlstate == "25006"; // a standby, while a failover is under way
 }
 
 } // namespace
+
+bool cannot_write(const NotKept& why) {
+  return why.sqlstate() == "0A000" || why.sqlstate() == "25006";
+}
 
 bool is_worth_another_attempt(const NotKept& why, int attempts, domain::Deadline deadline) {
   if (attempts >= kMostAttempts || std::chrono::steady_clock::now() >= deadline)

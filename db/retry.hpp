@@ -19,6 +19,10 @@ Task<void> pause_before_retry(int attempt, domain::Deadline deadline);
 /// time for another. `attempts`: started so far.
 bool is_worth_another_attempt(const NotKept& why, int attempts, domain::Deadline deadline);
 
+/// Whether the server cannot write: a standby refuses BEGIN READ WRITE (0A000), or it was made
+/// read-only (25006). Another one is to be looked for.
+bool cannot_write(const NotKept& why);
+
 /// The caller's answer to a transaction that was certainly not kept; nothing was changed.
 domain::Refused refusal_for(const NotKept& why);
 

@@ -1,6 +1,5 @@
 #include "db/session.hpp"
 
-#include <asio/experimental/awaitable_operators.hpp>
 #include <asio/use_awaitable.hpp>
 
 #include <libpq-fe.h>
@@ -29,6 +28,8 @@ std::optional<History> history_of(Connection& connection) {
     throw std::runtime_error(PQerrorMessage(connection.handle()));
   if (PQresultStatus(result.get()) != PGRES_TUPLES_OK || PQntuples(result.get()) != 1)
     return std::nullopt;
+  if (PQgetisnull(result.get(), 0, 1) == 1)
+    throw std::runtime_error("the server is a standby");
   return history_from(PQgetvalue(result.get(), 0, 0), PQgetvalue(result.get(), 0, 1));
 }
 
@@ -62,8 +63,10 @@ bool Session::is_ready() const {
 
 Task<void> Session::open() {
   bool ready = is_ready();
-  if (ready && rollback_)
+  if (ready && rollback_) {
     ready = co_await is_rolled_back();
+    ready = ready && !connection_->is_interrupted(); // the end may have come behind the answer
+  }
   if (ready)
     co_return;
   drop();
@@ -110,7 +113,6 @@ void Session::connect_to(std::size_t server) {
 }
 
 Task<void> Session::answers_of(Pipeline& pipeline) {
-  using namespace asio::experimental::awaitable_operators;
   using Wait = asio::posix::descriptor_base;
   while (true) {
     const Patience::Wait wait{patience_}; // starts again whenever something has arrived
@@ -118,11 +120,9 @@ Task<void> Session::answers_of(Pipeline& pipeline) {
     if (pipeline.has_arrived())
       co_return;
     // A socket that broke ends the wait without an error; libpq then meets the failure.
-    if (has_left)
-      co_await socket_->async_wait(Wait::wait_read, asio::use_awaitable);
-    else
-      co_await (socket_->async_wait(Wait::wait_write, asio::use_awaitable) ||
-                socket_->async_wait(Wait::wait_read, asio::use_awaitable));
+    // Room in the socket's buffer also comes with the end of the connection.
+    const auto what = has_left ? Wait::wait_read : Wait::wait_write;
+    co_await socket_->async_wait(what, asio::use_awaitable);
   }
 }
 

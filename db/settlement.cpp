@@ -107,7 +107,7 @@ void log_failure(domain::Log& log, const Operation& operation, const NotKept& wh
 /// Whether the connection is lost. One to a server that is now a standby (25006, read-only
 /// transaction) is dropped, so that another server is looked for.
 bool is_lost(Session& session, const NotKept& why) {
-  if (why.sqlstate() == "25006")
+  if (cannot_write(why))
     session.drop();
   return !session.is_ready();
 }

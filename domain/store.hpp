@@ -10,8 +10,9 @@ namespace regroup::domain {
 
 /// What is left of a job that lost its connection, to be run over another one.
 struct Left {
-  Job job;              // the job itself, or the Settle for one in doubt
-  bool doubted = false; // it may have been done already
+  Job job;               // the job itself, or the Settle for one in doubt
+  bool doubted = false;  // it may have been done already
+  bool was_begun = true; // false: the connection had ended before the job came
 };
 
 /// How a job ended, and what state the store's connection is in.

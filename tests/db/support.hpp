@@ -98,6 +98,14 @@ public:
 
   void end_silence() { store_.end_silence(); }
 
+  /// Over the connection that there is; the store may go meanwhile.
+  std::future<domain::Worked> start(const domain::Job& job) {
+    auto promise = std::make_shared<std::promise<domain::Worked>>();
+    auto how = promise->get_future();
+    store_.run(job, false, [promise](domain::Worked each) { promise->set_value(std::move(each)); });
+    return how;
+  }
+
 private:
   db::PgStore store_;
   bool connected_ = false;

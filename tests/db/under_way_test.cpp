@@ -156,11 +156,11 @@ TEST_CASE_METHOD(UnderWayTest, "a migration whose backend is ended is settled") 
 TEST_CASE_METHOD(UnderWayTest, "a store that goes leaves its job to come to an end") {
   HeldTransaction holder{url};
   hold(holder);
-  auto answer = store->begin(command("camping-2025", user));
+  auto how = store->start(command("camping-2025", user));
   REQUIRE(somebody_waits("transactionid"));
   store.reset(); // does not wait for the answer
   holder.rollback();
-  CHECK(completed(answer.get()));
+  CHECK(completed(std::get<domain::Answer>(how.get().ran)));
   CHECK(eventually([&] { return sessions() == 1; })); // the holder's
   CHECK(world->audits("success") == 1);
 }

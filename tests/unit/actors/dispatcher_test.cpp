@@ -419,19 +419,41 @@ TEST_CASE_METHOD(DispatcherTest,
   CHECK(reply->refused(Refused::database_unavailable));
 }
 
+TEST_CASE_METHOD(DispatcherTest,
+                 "a connection that had ended before its job came counts for nothing") {
+  spawn_dispatcher({.pool_size = 1, .queue_limit = 5});
+  auto reply = ask("camping");
+  for (int dead = 0; dead < 2 * regroup::actors::most_beginnings; ++dead) {
+    CHECK_FALSE(reply->answer);
+    breaks(workers[0], {Job{last}, false, false});
+  }
+  answer(workers[0], completed(last));
+  CHECK(reply->completed());
+}
+
 TEST_CASE_METHOD(DispatcherTest, "what is in doubt is settled by another worker, first of all") {
   spawn_dispatcher({.pool_size = 1, .queue_limit = 5});
   auto reply = ask("camping");
   const auto migration = last;
   auto queued = ask("sailing");
-  for (int breaks_down = 0; breaks_down < 6; ++breaks_down) {
-    breaks(workers[0], {Settle{migration, migration->deadline}});
-    CHECK(std::holds_alternative<Settle>(job_of(workers[0])));
+  const regroup::domain::Left doubt{Settle{migration, migration->deadline}};
+  breaks(workers[0], doubt);
+  REQUIRE(std::holds_alternative<Settle>(job_of(workers[0])));
+  // A settlement that breaks a connection itself leaves others their turn, and goes on.
+  breaks(workers[0], doubt);
+  REQUIRE(std::holds_alternative<MigrationPtr>(job_of(workers[0])));
+  answer(workers[0], completed());
+  CHECK(queued->completed());
+  for (int again = 0; again < 6; ++again) {
+    CHECK(held_by(workers[0]).jobs.empty());
+    pass(regroup::actors::dispatcher_tick);
+    run();
+    REQUIRE(std::holds_alternative<Settle>(job_of(workers[0])));
+    if (again < 5)
+      breaks(workers[0], doubt);
   }
   answer(workers[0], completed(migration));
   CHECK(reply->completed());
-  answer(workers[0], completed());
-  CHECK(queued->completed());
 }
 
 TEST_CASE_METHOD(DispatcherTest, "a job that may have been done is never said to be undone") {
