@@ -130,7 +130,7 @@ TEST_CASE("without a database it is unavailable and not ready, and needs no rest
   const auto user = test.world.add_user();
   test.world.add_devices("camping-2025", 3, user);
   auto client = test.service.client();
-  test.service.postgres().kill9();
+  test.service.postgres().kill9_all(); // a backend that lives on would take it, and leave doubt
   const auto answer = test.migrate(test.service.port(), user, test.body("camping-2025"));
   CHECK(status_of(answer) == 503);
   CHECK(code_of(answer) == "server/database-unavailable");
