@@ -22,8 +22,10 @@ class Silence : public ServiceTest {
 public:
   Silence()
       : ServiceTest([] {
-          Service::Options options; // no timeout of PostgreSQL's ends what is held
-          options.settings = {{"database.lock_timeout", "10m"},
+          // Neither a timeout of PostgreSQL's nor the request's deadline ends what is held.
+          Service::Options options;
+          options.settings = {{"http.request_timeout", "120s"},
+                              {"database.lock_timeout", "10m"},
                               {"database.statement_timeout", "10m"},
                               {"migration.async_after", "500ms"}};
           return options;
