@@ -89,10 +89,10 @@ DemoData insert_demo_data(const config::Settings::Database& settings) {
     // The user's own phone first, then two devices without an owner.
     work.run(statements::insert_demo_device, domain::Uuid::random().text(), "Chen's phone",
              demo.registration_group_id, user.c_str());
-    const char* nobody = nullptr;
+    const char* no_owner = nullptr;
     for (const char* name : {"Tent", "Kayak"})
       work.run(statements::insert_demo_device, domain::Uuid::random().text(), name,
-               demo.registration_group_id, nobody);
+               demo.registration_group_id, no_owner);
   });
   return demo;
 }

@@ -10,8 +10,6 @@
 #include <pqxx/params>
 #include <pqxx/prepared_statement>
 
-#include <functional>
-#include <set>
 #endif
 
 #include <string>
@@ -35,10 +33,6 @@ public:
   LibpqConnection& operator=(const LibpqConnection&) = delete;
 
   Handle handle() const { return policy_.handle; }
-
-  /// Makes `name` a prepared statement, unless it is one. libpqxx 6 remembers it, and sends it to
-  /// PostgreSQL at its first use.
-  void prepare_once(const char* name, const char* sql) { prepare(name, sql); }
 
 private:
   struct Policy final : pqxx::connect_direct {
@@ -80,21 +74,11 @@ public:
 
   Handle handle() const { return handle_; }
 
-  /// Makes `name` a prepared statement, unless it is one. libpqxx 7 sends it to PostgreSQL at once,
-  /// on every call of prepare().
-  void prepare_once(const char* name, const char* sql) {
-    if (prepared_.contains(name))
-      return;
-    prepare(name, sql);
-    prepared_.emplace(name);
-  }
-
 private:
   explicit LibpqConnection(Handle opened)
       : connection(seize_raw_connection(opened)), handle_(opened) {}
 
   Handle handle_;
-  std::set<std::string, std::less<>> prepared_;
 };
 
 // libpqxx 7 deprecates these in favour of exec() with pqxx::params, which version 6 does not have.

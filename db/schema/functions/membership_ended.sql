@@ -12,7 +12,6 @@
 -- `=` and `varchar = varchar` could be another role's. search_path is for the other triggers of
 -- devices, which run inside this one. The trigger serves one table, and PUBLIC may not execute its
 -- function, which is needed to make a trigger of it.
--- to make a trigger of it.
 CREATE OR REPLACE FUNCTION regroup_membership_ended() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = {schema}, pg_temp
