@@ -12,14 +12,19 @@ CONNECTIONS = 32
 LONGEST = 300  # seconds for one run of a load program
 
 
-def pgbench(bench, script, clients, count):
+def by_sql(bench, script, groups, clients=1, mode="prepared"):
+    """Migrates all the groups by SQL alone; pgbench's report."""
+    return run([PROGRAMS / "pgbench", "-n", "-M", mode, "-c", clients, "-j", 1,
+                "-t", groups.count // clients, "-f", HERE / script, "-D", "n=0",
+                "-D", f"clients={clients}", "-D", f"first={groups.first}",
+                "-D", f"names={NAMES}", "-h", bench.cluster.folder, "-U", ROLE, groups.database])
+
+
+def pgbench(bench, script, clients, count, database="bench", mode="prepared"):
     """`count` first migrations by SQL alone."""
-    groups = bench.fresh(count)
+    groups = bench.fresh(count, database=database)
     with Meter(bench) as meter:
-        text = run([PROGRAMS / "pgbench", "-n", "-M", "prepared", "-c", clients, "-j", 1,
-                    "-t", count // clients, "-f", HERE / script, "-D", "n=0",
-                    "-D", f"clients={clients}", "-D", f"first={groups.first}",
-                    "-D", f"names={NAMES}", "-h", bench.cluster.folder, "-U", ROLE, "bench"])
+        text = by_sql(bench, script, groups, clients, mode)
     bench.check_migrated(groups)
     rate = next(line for line in text.splitlines() if line.startswith("tps = "))
     return meter.sample(count, count / float(rate.split()[2]))
