@@ -96,7 +96,7 @@ def instructions(_options):
     lanes = [lane(LEAN, "lean", by_limit_c, "prepared"),
              lane("limit c, own tables, unprepared", "lean", by_limit_c, "extended"),
              lane("limit c, Regroup's tables, prepared", "bench", by_limit_c, "prepared"),
-             lane("regroup, prepared", "bench", by_regroup, "true"),
+             lane("regroup, prepared", "bench", by_regroup, "auto"),
              lane("regroup, unprepared", "bench", by_regroup, "false")]
     return Part("instructions", "PostgreSQL's instructions for a migration of 3 devices, thousands",
                 lanes, [Ratio("regroup, prepared / limit c", ("regroup, prepared",), (LEAN,),

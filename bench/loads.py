@@ -1,5 +1,6 @@
 """The loads: pgbench on the database; wrk and the open loop on the service."""
 import contextlib
+import os
 import pathlib
 import subprocess
 
@@ -9,6 +10,7 @@ from world import NAMES, Meter
 
 HERE = pathlib.Path(__file__).resolve().parent
 CONNECTIONS = 32
+SESSION = "-c enable_seqscan=off -c plan_cache_mode=force_generic_plan"  # as db/session.cpp sets it
 LONGEST = 300  # seconds for one run of a load program
 
 
@@ -17,7 +19,8 @@ def by_sql(bench, script, groups, clients=1, mode="prepared"):
     return run([PROGRAMS / "pgbench", "-n", "-M", mode, "-c", clients, "-j", 1,
                 "-t", groups.count // clients, "-f", HERE / script, "-D", "n=0",
                 "-D", f"clients={clients}", "-D", f"first={groups.first}",
-                "-D", f"names={NAMES}", "-h", bench.cluster.folder, "-U", ROLE, groups.database])
+                "-D", f"names={NAMES}", "-h", bench.cluster.folder, "-U", ROLE, groups.database],
+               env={**os.environ, "PGOPTIONS": SESSION if script == "limit_b.sql" else ""})
 
 
 def pgbench(bench, script, clients, count, database="bench", mode="prepared"):

@@ -45,7 +45,7 @@ def check_limit_is_what_db_sends(_bench):
     """limit_b.sql repeats statements of db/; should those change, this limit must follow."""
     header = (ROOT / "db" / "statements.hpp").read_text()
     script = (ROOT / "bench" / "limit_b.sql").read_text().replace("lpad(:i, 32, '0')", ":owner")
-    for name in ("begin", "set_local", "migrate", "commit"):
+    for name in ("begin", "migrate", "commit"):
         literals = re.search(rf'"regroup_{name}",(.*?)\}};', header, re.S).group(1)
         sent = "".join(re.findall(r'"([^"]*)"', literals))
         pattern = re.sub(r"\\\$\d+", "[^,;]+", re.escape(sent)) + ";"

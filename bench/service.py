@@ -114,8 +114,6 @@ def regroup(bench, algorithm="HS256", database="bench", flags=()):
              "--http.request_timeout", "200s", "--migration.async_after", "190s",
              "--database.lock_timeout", "60s", "--database.statement_timeout", "60s",
              "--database.idle_in_transaction_timeout", "60s", "--log.format", "json", *flags]
-    if "--database.prepared_statements" not in flags:
-        words += ["--database.prepared_statements", "true"]
     return Program(words, bench.tokens.environment(algorithm))
 
 
