@@ -2,6 +2,7 @@
 #include "db/callers.hpp"
 #include "db/codec.hpp"
 #include "db/jobs.hpp"
+#include "db/outcomes.hpp"
 #include "db/transaction.hpp"
 #include "domain/command.hpp"
 
@@ -27,30 +28,26 @@ domain::GroupDevice device_from(const Row& row) {
   return device;
 }
 
-/// The refusal if the registration group was migrated, or its string is the name of a group.
-Refusal closed(const domain::RegisterDevice& command, const Reply& reply) {
-  if (std::string_view{reply.text(0, "outcome")} == "group_name_exists")
-    return {.reason = Refused::group_name_exists, .group_name = command.registration_group_id};
-  Refusal refusal{.reason = Refused::already_migrated,
-                  .registration_group_id = command.registration_group_id,
-                  .authenticated_group_id = optional_uuid(reply, 0, "o_authenticated_group_id"),
-                  .migration_id = optional_uuid(reply, 0, "o_migration_id")};
-  if (!reply.is_null(0, "o_name"))
-    refusal.group_name = reply.text(0, "o_name");
+Refusal refusal_about(const domain::RegisterDevice& command, Refused reason, const Reply& reply) {
+  Refusal refusal{.reason = reason};
+  if (reason == Refused::device_linked) {
+    refusal.device_id = command.device_id;
+  } else if (reason == Refused::group_name_exists) { // the registration group's string
+    refusal.group_name = command.registration_group_id;
+  } else if (reason == Refused::already_migrated) {
+    refusal.registration_group_id = command.registration_group_id;
+    refusal.authenticated_group_id = optional_uuid(reply, 0, "o_authenticated_group_id");
+    refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
+    refusal.group_name = optional_text(reply.row(0), "o_name");
+  }
   return refusal;
 }
 
 Result<domain::DeviceRegistered> registered_from(const Reply& reply,
                                                  const domain::RegisterDevice& command) {
   const std::string_view outcome = reply.text(0, "outcome");
-  if (outcome == "unauthorized")
-    return Refusal{.reason = Refused::unauthorized};
-  if (outcome == "already_linked")
-    return Refusal{.reason = Refused::device_already_linked};
-  if (outcome == "device_linked")
-    return Refusal{.reason = Refused::device_linked, .device_id = command.device_id};
-  if (outcome == "already_migrated" || outcome == "group_name_exists")
-    return closed(command, reply);
+  if (const auto reason = refusal_named(outcome))
+    return refusal_about(command, *reason, reply);
   domain::DeviceRegistered done;
   done.device_id = command.device_id;
   done.display_name = command.display_name;

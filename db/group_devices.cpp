@@ -3,11 +3,11 @@
 #include "db/codec.hpp"
 #include "db/group_statements.hpp"
 #include "db/jobs.hpp"
+#include "db/outcomes.hpp"
 #include "db/retry.hpp"
 #include "db/settlement.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -20,24 +20,11 @@ using domain::ChangeGroupDevices;
 using domain::Refusal;
 using domain::Refused;
 
-/// The outcomes of regroup_change_devices_v1, for a whole change and for one device.
-constexpr std::pair<std::string_view, Refused> kRefusals[]{
-    {"unauthorized", Refused::unauthorized},
-    {"idempotency_mismatch", Refused::idempotency_mismatch},
-    {"not_found", Refused::not_found},
-    {"not_group_member", Refused::not_group_member},
-    {"forbidden", Refused::forbidden},
-    {"not_owner_of_device", Refused::not_owner_of_device},
-    {"already_in_group", Refused::already_in_group},
-    {"group_full", Refused::group_full},
-};
-
 Refused refusal_from(std::string_view word) {
-  const auto found = std::find_if(std::begin(kRefusals), std::end(kRefusals),
-                                  [&](const auto& known) { return known.first == word; });
-  if (found == std::end(kRefusals))
+  const auto refused = refusal_named(word);
+  if (!refused)
     throw std::runtime_error("a change of devices ended in a way that is not known");
-  return found->second;
+  return *refused;
 }
 
 /// `verdicts` holds one outcome per device, in the order of the device ids.

@@ -3,6 +3,7 @@
 #include "db/callers.hpp"
 #include "db/codec.hpp"
 #include "db/jobs.hpp"
+#include "db/outcomes.hpp"
 #include "db/progress.hpp"
 #include "db/retry.hpp"
 #include "db/settlement.hpp"
@@ -166,25 +167,7 @@ Task<Answer> attempt(const Tools& tools, const MigrationCommand& command,
 
 Refusal refusal_of(std::string_view outcome, const Reply& reply, const MigrationCommand& command,
                    std::int64_t limit) {
-  static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
-      {"in_progress", Refused::in_progress},
-      {"already_migrated", Refused::already_migrated},
-      {"migrated_in_parts", Refused::already_migrated},
-      {"no_devices", Refused::no_devices},
-      {"not_device_owner", Refused::not_device_owner},
-      {"not_owner_of_enough", Refused::not_owner_of_enough},
-      {"too_many_devices", Refused::too_many_devices},
-      {"group_name_exists", Refused::group_name_exists},
-      {"group_not_found", Refused::not_found},
-      {"not_group_member", Refused::not_group_member},
-      {"forbidden", Refused::forbidden},
-      {"idempotency_mismatch", Refused::idempotency_mismatch},
-      {"unauthorized", Refused::unauthorized},
-  };
-  const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
-                                   [&](const auto& known) { return known.first == outcome; });
-  Refusal refusal =
-      refusal_about(command, found == std::end(kOutcomes) ? Refused::internal : found->second);
+  Refusal refusal = refusal_about(command, refusal_named(outcome).value_or(Refused::internal));
   if (refusal.reason == Refused::already_migrated) {
     refusal.authenticated_group_id = optional_uuid(reply, 0, "o_group_id");
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");

@@ -56,10 +56,13 @@ std::int64_t Reply::number(std::size_t row, const char* column) const {
 std::string_view Reply::tag() const { return PQcmdStatus(result_.get()); }
 
 int Reply::column_of(const char* name) const {
-  const int column = PQfnumber(result_.get(), name);
-  if (column < 0)
-    throw std::logic_error(std::string{"no column "} + name);
-  return column;
+  // PQfnumber makes a copy of the name each time, in lower case.
+  const std::string_view wanted{name};
+  const int columns = PQnfields(result_.get());
+  for (int column = 0; column < columns; ++column)
+    if (wanted == PQfname(result_.get(), column))
+      return column;
+  throw std::logic_error(std::string{"no column "} + name);
 }
 
 Pipeline::Pipeline(Connection& connection, bool prepared)
@@ -146,13 +149,7 @@ PgResult Pipeline::take() {
 }
 
 PgResult Pipeline::next_result() {
-  Arrived next;
-  if (arrived_.empty()) {
-    next = from_libpq();
-  } else {
-    next = std::move(arrived_.front());
-    arrived_.pop_front();
-  }
+  const Arrived next = taken_ < arrived_.size() ? std::move(arrived_[taken_++]) : from_libpq();
   warned_ = warned_ || next.warned;
   return next.result;
 }

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -143,8 +142,9 @@ private:
   Connection& connection_;
   bool prepared_;
   std::vector<Sent> sent_;
-  std::deque<Arrived> arrived_; // in PQgetResult's order, including the nulls between results
-  bool warned_ = false;         // set by the answer that is being read
+  std::vector<Arrived> arrived_; // in PQgetResult's order, including the nulls between results
+  std::size_t taken_ = 0;        // of them
+  bool warned_ = false;          // set by the answer that is being read
   std::size_t read_ = 0;
   bool is_whole_ = false; // the connection took everything, so it will be answered
   bool in_step_ = false;  // the Sync was read

@@ -3,6 +3,7 @@
 #include "db/callers.hpp"
 #include "db/codec.hpp"
 #include "db/jobs.hpp"
+#include "db/outcomes.hpp"
 #include "db/retry.hpp"
 #include "db/settlement.hpp"
 
@@ -30,22 +31,9 @@ Refusal group_modified(const UndoCommand& command) {
 
 /// An outcome of regroup_undo_v1 other than 'rolled_back' and 'replayed'.
 Refusal refusal_from(const Reply& reply, const UndoCommand& command, std::string_view outcome) {
-  static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
-      {"in_progress", Refused::in_progress},
-      {"unauthorized", Refused::unauthorized},
-      {"idempotency_mismatch", Refused::idempotency_mismatch},
-      {"already_rolled_back", Refused::already_rolled_back},
-      {"not_found", Refused::not_found},
-      {"not_group_member", Refused::not_group_member},
-      {"forbidden", Refused::forbidden},
-      {"rollback_expired", Refused::rollback_expired},
-      {"already_migrated", Refused::already_migrated},
-  };
   if (outcome == "group_modified")
     return group_modified(command);
-  const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
-                                   [&](const auto& known) { return known.first == outcome; });
-  Refusal refusal{.reason = found == std::end(kOutcomes) ? Refused::internal : found->second};
+  Refusal refusal{.reason = refusal_named(outcome).value_or(Refused::internal)};
   switch (refusal.reason) {
   case Refused::in_progress:
   case Refused::already_migrated:
