@@ -58,6 +58,8 @@ std::string original_backend_schema() {
   return text;
 }
 
+std::string original_people() { return read_file("tests/support/original_people.sql"); }
+
 std::string unprefixed_database(Postgres& server, const std::string& more) {
   return database_of(server, "unprefixed_names.sql", more);
 }

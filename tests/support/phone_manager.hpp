@@ -17,6 +17,9 @@ std::string original_backend_database(Postgres& server, const std::string& more 
 /// What makes it, in one text.
 std::string original_backend_schema();
 
+/// Rows for it: users, devices, a group (original_people.sql).
+std::string original_people();
+
 /// An installation of Regroup whose webhook_endpoints and migration_events had no
 /// prefix (unprefixed_names.sql).
 std::string unprefixed_database(Postgres& server, const std::string& more = {});
