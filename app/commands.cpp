@@ -3,7 +3,7 @@
 #include "app/foundation.hpp"
 #include "db/admin.hpp"
 #include "db/conninfo.hpp"
-#include "db/schema.hpp"
+#include "db/schema/schema.hpp"
 #include "http/auth/api_key.hpp"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
-#include "db/schema.hpp"
+#include "db/schema/schema.hpp"
 
 #include "app/commands.hpp"
 #include "app/foundation.hpp"
-#include "db/inspection.hpp"
+#include "db/adoption/inspection.hpp"
 
 #include <iostream>
 #include <stdexcept>
