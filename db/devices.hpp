@@ -5,6 +5,9 @@
 
 namespace regroup::db {
 
+/// The parameters of `statements::register_device`.
+Parameters parameters_of(const domain::RegisterDevice& command);
+
 // Each throws NotKept. A registration whose end is unknown may be sent again.
 
 Task<domain::Answer> register_device(Session& session, const domain::RegisterDevice& command);

@@ -9,6 +9,9 @@ namespace regroup::db {
 Task<domain::Answer> change_group_devices(const OperationTools& tools,
                                           const domain::ChangePtr& change);
 
+/// The parameters of `statements::change_devices`.
+Parameters parameters_of(const domain::ChangeGroupDevices& change);
+
 /// From a reply of regroup_change_devices_v1 or regroup_settle_v1. Throws if it holds none.
 domain::GroupDevicesChanged changed_from(const domain::ChangeGroupDevices& change,
                                          const Reply& reply);

@@ -23,6 +23,10 @@ struct MigrationTools {
 /// (settlement.hpp); anything else is a defect.
 Task<domain::Answer> migrate(const MigrationTools& tools, const domain::MigrationPtr& command);
 
+/// The parameters of `statements::migrate`. `started`: when a worker took the command.
+Parameters parameters_of(const domain::MigrationCommand& command, const SchemaFacts& facts,
+                         std::chrono::steady_clock::time_point started);
+
 /// A refusal with the details that its code documents.
 domain::Refusal refusal_about(const domain::MigrationCommand& command, domain::Refused reason);
 

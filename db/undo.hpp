@@ -12,6 +12,9 @@ Task<domain::Answer> find_origin(Session& session, const domain::FindOrigin& que
 /// Runs one undo, including retries and settlement, to an outcome that is true.
 Task<domain::Answer> undo(const OperationTools& tools, const domain::UndoPtr& command);
 
+/// The parameters of `statements::undo`.
+Parameters parameters_of(const domain::UndoCommand& command);
+
 /// From a reply of regroup_undo_v1 or regroup_settle_v1. Throws if it holds none.
 domain::MigrationUndone undone_from(const domain::UndoCommand& command, const Reply& reply);
 

@@ -160,6 +160,7 @@ struct ListGroupMembers {
   Uuid group_id;
   PageNumber page;
   Deadline deadline;
+  std::optional<std::string> role{}; // members with this role alone
 };
 
 /// The groups that the user is a member of.
@@ -168,6 +169,7 @@ struct ListGroups {
   std::optional<Uuid> current_device;
   PageNumber page;
   Deadline deadline;
+  std::optional<std::string> role{}; // groups where the user has this role alone
 };
 
 /// The groups that one of the user's devices is in.

@@ -6,6 +6,9 @@
 
 #include <catch2/catch.hpp>
 
+#include <fstream>
+#include <set>
+
 namespace regroup::test {
 namespace {
 
@@ -363,6 +366,88 @@ TEST_CASE_METHOD(Beside, "their own migrate works as before, and its history pag
   both(kHistory, {"20", "0"});
   CHECK(both("DELETE FROM groups WHERE id = $1", {"{skiing}"}).starts_with("failed: P0001"));
   same_rows();
+}
+
+namespace {
+
+/// The lines of docs/adopting.md that announce what their statements do differently.
+std::set<std::string> announced_differences() {
+  std::ifstream file{REGROUP_SOURCE_DIR "/docs/adopting.md"};
+  std::set<std::string> lines;
+  bool here = false;
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("## "))
+      here = line == "## What the backend's own statements see";
+    else if (here && line.starts_with("- "))
+      lines.insert(line.substr(2, 60));
+  return lines;
+}
+
+struct BesideMigration : Beside {
+  /// Camping becomes a group of Ada's: by Regroup on the adopted copy, by their own program on
+  /// theirs.
+  void migrate() {
+    auto request =
+        domain::MigrationRequest{*unicode.decode("camping"), unicode.decode("Campers"), {}};
+    auto command =
+        domain::make_migration_command(std::move(request), *domain::Uuid::parse(kAda), unicode);
+    command.deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    TestStore store{settings, db::read_schema_facts(settings), log, metrics};
+    const auto done = completed_of(
+        store.execute(std::make_shared<const domain::MigrationCommand>(std::move(command))));
+    adopted.call(done.authenticated_group_id.text(), "campers");
+    adopted.call(done.migration_id.text(), "migration");
+
+    theirs.run("BEGIN");
+    theirs.run(migrate_statement(0), {"Campers", "campers", kAda}, "campers");
+    theirs.run(migrate_statement(1), {kAda, "{campers}"});
+    theirs.run(migrate_statement(2), {"campers", "camping"});
+    theirs.run(migrate_statement(3),
+               {kAda, "camping", "{campers}", "4",
+                "{" + phone(10) + "," + phone(11) + "," + phone(12) + "," + phone(13) + "}"},
+               "migration");
+    theirs.run("COMMIT");
+  }
+  static domain::MigrationCompleted completed_of(const domain::Answer& answer) {
+    REQUIRE(completed(answer) != nullptr);
+    return *completed(answer);
+  }
+  text::Utf8procUnicode unicode;
+  domain::Metrics metrics;
+};
+
+} // namespace
+
+TEST_CASE_METHOD(BesideMigration,
+                 "what their statements do differently is announced, and nothing else") {
+  std::set<std::string> found;
+  const auto differs = [&](const std::string& line, const std::string& statement,
+                           const Parameters& parameters, const std::string& on_theirs,
+                           const std::string& on_adopted) {
+    INFO(line);
+    CHECK(theirs.run(statement, parameters) == on_theirs);
+    CHECK(adopted.run(statement, parameters) == on_adopted);
+    found.insert(line.substr(0, 60));
+  };
+  const std::string add =
+      "INSERT INTO device_group_memberships (device_id, group_id, added_by) VALUES ($1, $2, $3)";
+  differs("A membership for a device that does not exist is refused (23503, the same foreign key).",
+          add, {phone(99), kFamily, kAda}, "INSERT 0 1",
+          "failed: 23503 regroup_fk_device_group_memberships_device_id");
+  both("DELETE FROM devices WHERE device_id = $1", {phone(18)});
+  differs("Deleting a device deletes its rows of `device_group_memberships` (a foreign key",
+          "SELECT count(*) FROM device_group_memberships WHERE device_id = $1", {phone(18)}, "1\n",
+          "0\n");
+  both(migrate_statement(3), {kAda, "lake", kFamily, "0", "{}"});
+  const std::string again = "INSERT INTO migration_audit_logs (user_id, registration_group_id, "
+                            "authenticated_group_id) VALUES ($1, 'lake', $2)";
+  differs("A second `success` row for one registration group is refused (23505, `regroup_o", again,
+          {kAda, kFamily}, "INSERT 0 1", "failed: 23505 regroup_one_success");
+  migrate();
+  differs("A migration through Regroup also puts the devices into `device_group_memberships`.",
+          "SELECT count(*) FROM device_group_memberships WHERE group_id = $1", {"{campers}"}, "0\n",
+          "4\n");
+  CHECK(found == announced_differences());
 }
 
 } // namespace regroup::test
