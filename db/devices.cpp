@@ -1,8 +1,11 @@
+// Registering devices, and finding them. A registration whose end is unknown may be sent again.
 #include "db/devices.hpp"
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
+#include "db/jobs.hpp"
 #include "db/transaction.hpp"
+#include "domain/command.hpp"
 
 #include <string_view>
 #include <utility>
@@ -10,9 +13,9 @@
 namespace regroup::db {
 namespace {
 
-using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
+using domain::Result;
 
 domain::GroupDevice device_from(const Row& row) {
   domain::GroupDevice device;
@@ -39,7 +42,8 @@ Refusal closed(const domain::RegisterDevice& command, const Reply& reply) {
   return refusal;
 }
 
-Answer registered_from(const Reply& reply, const domain::RegisterDevice& command) {
+Result<domain::DeviceRegistered> registered_from(const Reply& reply,
+                                                 const domain::RegisterDevice& command) {
   const std::string_view outcome = reply.text(0, "outcome");
   if (outcome == "unauthorized")
     return Refusal{.reason = Refused::unauthorized};
@@ -86,7 +90,10 @@ Parameters parameters_of(const domain::RegisterDevice& command) {
           command.platform,         command.fcm_token,    text_of(command.user_id)};
 }
 
-Task<Answer> register_device(Session& session, const domain::RegisterDevice& command) {
+namespace {
+
+Task<Result<domain::DeviceRegistered>> register_device(Session& session,
+                                                       const domain::RegisterDevice& command) {
   const auto outcome = co_await outcome_of(
       run_in_one_trip(session, statements::register_device, parameters_of(command)));
   if (const auto* why = std::get_if<NotKept>(&outcome)) {
@@ -101,7 +108,8 @@ Task<Answer> register_device(Session& session, const domain::RegisterDevice& com
                     [&](const Reply& reply) { return registered_from(reply, command); });
 }
 
-Task<Answer> find_registration_group(Session& session, const domain::FindRegistrationGroup& query) {
+Task<Result<domain::RegistrationGroupFound>>
+find_registration_group(Session& session, const domain::FindRegistrationGroup& query) {
   Transaction transaction{session};
   const auto refusal = co_await refuse_inactive(transaction, query.user_id);
   if (refusal)
@@ -114,7 +122,8 @@ Task<Answer> find_registration_group(Session& session, const domain::FindRegistr
   co_return found_from(reply.row(0));
 }
 
-Task<Answer> list_group_devices(Session& session, const domain::ListGroupDevices& query) {
+Task<Result<domain::GroupDevicesPage>> list_group_devices(Session& session,
+                                                          const domain::ListGroupDevices& query) {
   Transaction transaction{session};
   const auto refusal = co_await refuse_stranger(transaction, query.user_id, query.group_id);
   if (refusal)
@@ -132,6 +141,14 @@ Task<Answer> list_group_devices(Session& session, const domain::ListGroupDevices
   for (std::size_t row = 0; row < list.rows(); ++row)
     page.devices.push_back(device_from(list.row(row)));
   co_return page;
+}
+
+} // namespace
+
+void add_devices(JobTable& table) {
+  table.add(register_device);
+  table.add(find_registration_group);
+  table.add(list_group_devices);
 }
 
 } // namespace regroup::db

@@ -2,7 +2,9 @@
 
 #include "db/codec.hpp"
 #include "db/group_statements.hpp"
+#include "db/jobs.hpp"
 #include "db/retry.hpp"
+#include "db/settlement.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -95,7 +97,7 @@ Answer answer_from(const Reply& reply, const ChangeGroupDevices& change) {
     return Refusal{.reason = refusal_from(outcome)};
   auto done = changed_from(change, reply);
   done.replayed = outcome == "replayed";
-  return done;
+  return Answer{std::move(done)};
 }
 
 /// From BEGIN to COMMIT in one round trip, like a migration.
@@ -119,7 +121,9 @@ domain::GroupDevicesChanged changed_from(const ChangeGroupDevices& change, const
           std::string{reply.text(0, "at")}};
 }
 
-Task<Answer> change_group_devices(const OperationTools& tools, const domain::ChangePtr& change) {
+namespace {
+
+Task<Answer> change_group_devices(const Tools& tools, domain::ChangePtr change) {
   const domain::Operation operation{change};
   auto ended = co_await run_operation(
       tools, operation, [&] { return attempt(tools.session, *change); }, has_crossed);
@@ -127,5 +131,9 @@ Task<Answer> change_group_devices(const OperationTools& tools, const domain::Cha
     co_return Refusal{.reason = refusal_for(*why)};
   co_return std::get<Answer>(std::move(ended));
 }
+
+} // namespace
+
+void add_group_devices(JobTable& table) { table.add(change_group_devices); }
 
 } // namespace regroup::db

@@ -1,13 +1,9 @@
 #pragma once
-#include "db/settlement.hpp"
+#include "db/pipeline.hpp"
 #include "domain/command.hpp"
 #include "domain/outcome.hpp"
 
 namespace regroup::db {
-
-/// Runs the change, including retries and settlement, to an outcome that is true.
-Task<domain::Answer> change_group_devices(const OperationTools& tools,
-                                          const domain::ChangePtr& change);
 
 /// The parameters of `statements::change_devices`.
 Parameters parameters_of(const domain::ChangeGroupDevices& change);

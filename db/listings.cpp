@@ -1,17 +1,19 @@
-#include "db/listings.hpp"
-
+// Pages of what a user may see.
 #include "db/callers.hpp"
 #include "db/codec.hpp"
 #include "db/group_statements.hpp"
+#include "db/jobs.hpp"
+#include "domain/command.hpp"
 
 #include <utility>
 
 namespace regroup::db {
 namespace {
 
-using domain::Answer;
+using domain::Page;
 using domain::Refusal;
 using domain::Refused;
+using domain::Result;
 
 std::optional<bool> optional_flag(const Row& row, const char* column) {
   return row.is_null(column) ? std::nullopt : std::optional{row.flag(column)};
@@ -26,10 +28,10 @@ struct List {
 
 /// Runs the count and the page, the last two statements of a job, and commits.
 template <class Item>
-Task<domain::Page<Item>> page_of(Transaction& transaction, const domain::PageNumber& number,
-                                 List list, Item (*item)(const Row&)) {
+Task<Page<Item>> page_of(Transaction& transaction, const domain::PageNumber& number, List list,
+                         Item (*item)(const Row&)) {
   const Reply count = co_await transaction.run(list.count, std::move(list.counted));
-  domain::Page<Item> page{{}, number.page, number.per_page, count.number(0, "count")};
+  Page<Item> page{{}, number.page, number.per_page, count.number(0, "count")};
   list.parameters.push_back(std::to_string(number.per_page));
   list.parameters.push_back(std::to_string((number.page - 1) * number.per_page));
   const Reply rows = co_await transaction.run_and_commit(list.page, std::move(list.parameters));
@@ -91,9 +93,8 @@ domain::MyDevice my_device_from(const Row& row) {
   return device;
 }
 
-} // namespace
-
-Task<Answer> list_group_members(Session& session, const domain::ListGroupMembers& query) {
+Task<Result<Page<domain::GroupMember>>> list_group_members(Session& session,
+                                                           const domain::ListGroupMembers& query) {
   Transaction transaction{session};
   const auto refusal = co_await refuse_stranger(transaction, query.user_id, query.group_id);
   if (refusal)
@@ -103,7 +104,7 @@ Task<Answer> list_group_members(Session& session, const domain::ListGroupMembers
   co_return co_await page_of(transaction, query.page, std::move(list), member_from);
 }
 
-Task<Answer> list_groups(Session& session, const domain::ListGroups& query) {
+Task<Result<Page<domain::MyGroup>>> list_groups(Session& session, const domain::ListGroups& query) {
   Transaction transaction{session};
   const auto refusal = co_await refuse_inactive(transaction, query.user_id);
   if (refusal)
@@ -115,7 +116,8 @@ Task<Answer> list_groups(Session& session, const domain::ListGroups& query) {
   co_return co_await page_of(transaction, query.page, std::move(list), my_group_from);
 }
 
-Task<Answer> list_groups_of_device(Session& session, const domain::ListGroupsOfDevice& query) {
+Task<Result<Page<domain::GroupOfDevice>>>
+list_groups_of_device(Session& session, const domain::ListGroupsOfDevice& query) {
   Transaction transaction{session};
   const auto refusal = co_await refuse_inactive(transaction, query.user_id);
   if (refusal)
@@ -136,7 +138,8 @@ Task<Answer> list_groups_of_device(Session& session, const domain::ListGroupsOfD
   co_return co_await page_of(transaction, query.page, std::move(list), group_of_device_from);
 }
 
-Task<Answer> list_devices(Session& session, const domain::ListDevices& query) {
+Task<Result<Page<domain::MyDevice>>> list_devices(Session& session,
+                                                  const domain::ListDevices& query) {
   Transaction transaction{session};
   const auto refusal = co_await refuse_inactive(transaction, query.user_id);
   if (refusal)
@@ -145,6 +148,15 @@ Task<Answer> list_devices(Session& session, const domain::ListDevices& query) {
   List list{statements::count_devices, {user}, statements::list_devices, {user}};
   list.parameters.push_back(text_of(query.current_device));
   co_return co_await page_of(transaction, query.page, std::move(list), my_device_from);
+}
+
+} // namespace
+
+void add_listings(JobTable& table) {
+  table.add(list_group_members);
+  table.add(list_groups);
+  table.add(list_groups_of_device);
+  table.add(list_devices);
 }
 
 } // namespace regroup::db

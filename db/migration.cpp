@@ -2,6 +2,7 @@
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
+#include "db/jobs.hpp"
 #include "db/progress.hpp"
 #include "db/retry.hpp"
 #include "db/settlement.hpp"
@@ -20,6 +21,7 @@ using domain::MigrationCommand;
 using domain::MigrationCompleted;
 using domain::Refusal;
 using domain::Refused;
+using Report = domain::Result<domain::MigrationReport>;
 using Clock = std::chrono::steady_clock;
 
 } // namespace
@@ -150,12 +152,12 @@ Answer answer_of(const Reply& reply, const MigrationCommand& command, const Sche
   }
   MigrationCompleted done = completed_from(reply);
   done.replayed = outcome == "replayed";
-  return done;
+  return Answer{std::move(done)};
 }
 
 /// From BEGIN to COMMIT in one round trip; see transaction.hpp, and functions/migrate.sql for why a
 /// COMMIT after a refusal commits nothing.
-Task<Answer> attempt(const MigrationTools& tools, const MigrationCommand& command,
+Task<Answer> attempt(const Tools& tools, const MigrationCommand& command,
                      Clock::time_point started) {
   auto parameters = parameters_of(command, tools.facts, started);
   const Reply reply =
@@ -203,24 +205,23 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
   return refusal;
 }
 
-Task<Answer> migrate(const MigrationTools& tools, const domain::MigrationPtr& command) {
+namespace {
+
+Task<Answer> migrate(const Tools& tools, domain::MigrationPtr command) {
   const auto started = Clock::now();
   const WorkerTime time{*command, started};
   const ProgressWatch watch{tools.session, command->progress.get()};
-  const OperationTools operation_tools{tools.session, tools.log, tools.metrics};
   const domain::Operation operation{command};
-  auto ended = co_await run_operation(operation_tools, operation,
-                                      [&] { return attempt(tools, *command, started); });
+  auto ended =
+      co_await run_operation(tools, operation, [&] { return attempt(tools, *command, started); });
   if (const auto* why = std::get_if<NotKept>(&ended)) {
     const Refused reason = refusal_for(*why);
-    co_return co_await record_failure(operation_tools, command, reason, started);
+    co_return co_await record_failure(tools, command, reason, started);
   }
   co_return std::get<Answer>(std::move(ended));
 }
 
-namespace {
-
-Answer report_from(const Row& row, const domain::FindMigration& query) {
+Report report_from(const Row& row, const domain::FindMigration& query) {
   using Status = domain::MigrationReport::Status;
   const bool is_known_by_id_alone = row.text("registration_group_id").empty(); // settle.sql
   if (query.initiator && !is_known_by_id_alone && optional_uuid(row, "user_id") != query.initiator)
@@ -241,7 +242,7 @@ Answer report_from(const Row& row, const domain::FindMigration& query) {
   return report;
 }
 
-Task<std::optional<Answer>> recorded_migration(Session& session,
+Task<std::optional<Report>> recorded_migration(Session& session,
                                                const domain::FindMigration& query) {
   Transaction transaction{session};
   if (query.initiator) {
@@ -257,9 +258,7 @@ Task<std::optional<Answer>> recorded_migration(Session& session,
   co_return report_from(reply.row(0), query);
 }
 
-} // namespace
-
-Task<Answer> find_migration(Session& session, const domain::FindMigration& query) {
+Task<Report> find_migration(Session& session, const domain::FindMigration& query) {
   const auto running = co_await find_running(session, query);
   if (running)
     co_return *running;
@@ -270,7 +269,16 @@ Task<Answer> find_migration(Session& session, const domain::FindMigration& query
     if (abandoned)
       found = co_await recorded_migration(session, query);
   }
-  co_return found.value_or(Refusal{.reason = Refused::not_found});
+  if (!found)
+    co_return Refusal{.reason = Refused::not_found};
+  co_return *found;
+}
+
+} // namespace
+
+void add_migration(JobTable& table) {
+  table.add(migrate);
+  table.add(find_migration);
 }
 
 } // namespace regroup::db

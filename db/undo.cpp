@@ -2,7 +2,9 @@
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
+#include "db/jobs.hpp"
 #include "db/retry.hpp"
+#include "db/settlement.hpp"
 
 #include <algorithm>
 #include <string>
@@ -67,7 +69,7 @@ Answer answer_from(const Reply& reply, const UndoCommand& command) {
     return refusal_from(reply, command, outcome);
   auto done = undone_from(command, reply);
   done.replayed = outcome == "replayed";
-  return done;
+  return Answer{std::move(done)};
 }
 
 /// From BEGIN to COMMIT in one round trip, like a migration.
@@ -105,7 +107,10 @@ MigrationUndone undone_from(const UndoCommand& command, const Reply& reply) {
   return undone;
 }
 
-Task<Answer> find_origin(Session& session, const domain::FindOrigin& query) {
+namespace {
+
+Task<domain::Result<domain::GroupOrigin>> find_origin(Session& session,
+                                                      const domain::FindOrigin& query) {
   Transaction transaction{session};
   const auto refusal = co_await refuse_inactive(transaction, query.user_id);
   if (refusal)
@@ -118,7 +123,7 @@ Task<Answer> find_origin(Session& session, const domain::FindOrigin& query) {
   co_return domain::GroupOrigin{std::string{found.text(0, "registration_group_id")}};
 }
 
-Task<Answer> undo(const OperationTools& tools, const domain::UndoPtr& command) {
+Task<Answer> undo(const Tools& tools, domain::UndoPtr command) {
   const domain::Operation operation{command};
   auto ended =
       co_await run_operation(tools, operation, [&] { return attempt(tools.session, *command); });
@@ -126,6 +131,13 @@ Task<Answer> undo(const OperationTools& tools, const domain::UndoPtr& command) {
   if (why == nullptr)
     co_return std::get<Answer>(std::move(ended));
   co_return Refusal{.reason = refusal_for(*why)};
+}
+
+} // namespace
+
+void add_undo(JobTable& table) {
+  table.add(undo);
+  table.add(find_origin);
 }
 
 } // namespace regroup::db

@@ -1,14 +1,16 @@
 #pragma once
-#include "domain/admin.hpp"
-#include "domain/events.hpp"
 #include "domain/uuid.hpp"
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
-#include <variant>
+#include <typeinfo>
+#include <utility>
 #include <vector>
 
 namespace regroup::domain {
@@ -281,12 +283,49 @@ struct ApiKeyFacts {
 
 struct Healthy {};
 
-/// The result of a job.
-using Answer =
-    std::variant<Refusal, MigrationCompleted, MigrationPlan, MigrationUndone, GroupOrigin,
-                 MigrationRecalled, DeviceRegistered, RegistrationGroupFound, GroupDevicesPage,
-                 GroupDevicesChanged, Page<GroupMember>, Page<MyGroup>, Page<GroupOfDevice>,
-                 Page<MyDevice>, MigrationReport, OperationReport, RunningNoted, Done, ApiKeyFacts,
-                 Healthy, AdminDocument, EventsClaimed>;
+/// The answer to a job of any kind: what its question names, or a refusal. Cheap to copy; never
+/// changes.
+class Answer {
+public:
+  Answer() = default; // none: only for a message that is still empty
+  template <class T>
+  requires(!std::derived_from<T, Answer>) explicit Answer(T what)
+      : what_(std::make_shared<const T>(std::move(what))), type_(&typeid(T)) {}
+  Answer(Refusal why)
+      : what_(std::make_shared<const Refusal>(std::move(why))), type_(&typeid(Refusal)) {}
+
+  template <class T> bool is() const { return type_ != nullptr && *type_ == typeid(T); }
+  /// Null if it is something else.
+  template <class T> const T* get_if() const {
+    return is<T>() ? static_cast<const T*>(what_.get()) : nullptr;
+  }
+  template <class T> const T& get() const {
+    if (const auto* what = get_if<T>())
+      return *what;
+    throw std::logic_error("the answer is something else");
+  }
+  bool is_refused(Refused reason) const { return is<Refusal>() && refusal().reason == reason; }
+  /// Why there is nothing else: `internal` if the answer is no refusal.
+  const Refusal& refusal() const {
+    static const Refusal internal{};
+    const auto* why = get_if<Refusal>();
+    return why ? *why : internal;
+  }
+
+private:
+  std::shared_ptr<const void> what_;
+  const std::type_info* type_ = nullptr;
+};
+
+/// The answer to a question whose answer is a T.
+template <class T> class Result : public Answer {
+public:
+  Result(T what) : Answer(std::move(what)) {}
+  Result(Refusal why) : Answer(std::move(why)) {}
+  explicit Result(Answer any) : Answer(std::move(any)) {}
+
+  /// Null if it was refused.
+  const T* value() const { return get_if<T>(); }
+};
 
 } // namespace regroup::domain

@@ -5,6 +5,7 @@
 #include "http/auth/api_key.hpp"
 #include "http/json.hpp"
 #include "http/outcome_table.hpp"
+#include "http/replies.hpp"
 
 #include <charconv>
 #include <chrono>
@@ -16,15 +17,9 @@ namespace regroup::http {
 namespace {
 
 using domain::AdminDocument;
-using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 using Clock = std::chrono::steady_clock;
-
-Reply refused(const Refusal& refusal, int timeout_retry_after) {
-  return refusal.reason == Refused::timeout ? to_reply(refusal, timeout_retry_after)
-                                            : to_reply(refusal);
-}
 
 std::string page_json(const AdminDocument& page) {
   return R"({"migrations":)" + page.json + R"(,"next_cursor":)" +
@@ -33,25 +28,24 @@ std::string page_json(const AdminDocument& page) {
 
 } // namespace
 
-void Api::administer(const Request& request, const Respond& respond, domain::AdminWork work,
+template <class Work>
+void Api::administer(const Request& request, const Respond& respond, Work work,
                      std::function<void(const AdminDocument&)> answer) {
-  constexpr int kRetryAfter = 5;
   if (request.api_key.empty())
     return respond(to_reply(Refusal{Refused::unauthorized}));
   const auto go_on = [this, respond, deadline = deadline_of(request), work = std::move(work),
                       answer = std::move(answer)](std::string hash) {
-    parts_.gateway.ask(domain::AdminJob{hash, work, deadline},
-                       [this, respond, answer, hash](const Answer& done) {
-                         if (const auto* document = std::get_if<AdminDocument>(&done))
+    parts_.gateway.ask(domain::AdminJob<Work>{hash, work, deadline},
+                       [this, respond, answer, hash](const domain::Result<AdminDocument>& done) {
+                         if (const auto* document = done.value())
                            return answer(*document);
-                         const auto* refusal = std::get_if<Refusal>(&done);
-                         if (refusal && refusal->reason == Refused::unauthorized)
+                         if (done.is_refused(Refused::unauthorized))
                            keys_.refuse(hash, Clock::now());
-                         respond(refused(refusal ? *refusal : Refusal{}, kRetryAfter));
+                         respond(refused(done.refusal(), kRetryReadAfter));
                        });
   };
   prove(
-      request, respond, kRetryAfter,
+      request, respond, kRetryReadAfter,
       [respond, go_on, hash = sha256_hex(request.api_key)](const domain::ApiKeyFacts& key) {
         if (!key.is_admin)
           return respond(to_reply(Refusal{Refused::forbidden}));
