@@ -19,8 +19,8 @@ namespace {
 /// The flags of subcommands. Every other flag is a setting.
 constexpr std::array<std::string_view, 5> kFlagsWithValue{"--user", "--ttl", "--name", "--replicas",
                                                           "--expires"};
-constexpr std::array<std::string_view, 5> kFlagsAlone{"--admin", "--check-config", "--help",
-                                                      "--json", "--version"};
+constexpr std::array<std::string_view, 6> kFlagsAlone{"--admin", "--check-config", "--help",
+                                                      "--json",  "--rehearse",     "--version"};
 
 bool is_one_of(const auto& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();

@@ -21,6 +21,7 @@ constexpr const char* kUsage =
   regroup schema status                     what will be changed in the database, and what stops that
   regroup schema apply                      changes it
   regroup doctor [--json] [--replicas N]    checks a deployment; status 1 when something is wrong
+                 [--rehearse]               migrates made-up devices in a transaction, rolled back
   regroup token --user UUID [--ttl 15m]     mints a token, where the key can sign
   regroup api-key create --name NAME [--admin] [--expires WHEN]
                                             WHEN: 720h from now, or 2030-01-31T00:00:00Z
@@ -64,8 +65,9 @@ int run(const std::vector<std::string>& arguments) {
     std::cout << kUsage << config::help_text();
     return line.has("--help") || command == "help" ? 0 : 2;
   }
-  // The doctor reports flaws of the keys itself.
-  const auto flaws = command == "doctor" ? config::Flaws::leave : config::Flaws::refuse;
+  // The doctor reports flaws of the keys itself, and the schema needs none.
+  const bool needs_keys = command != "doctor" && command != "schema";
+  const auto flaws = needs_keys ? config::Flaws::refuse : config::Flaws::leave;
   const config::Loaded loaded = load_settings(line, flaws);
   const config::Settings& settings = loaded.settings;
   telemetry::StreamLog log{stderr, format_of(settings.log), settings.log.level};

@@ -1,4 +1,6 @@
 // Registering devices, and finding them. A registration whose end is unknown may be sent again.
+#include "db/devices.hpp"
+
 #include "db/callers.hpp"
 #include "db/codec.hpp"
 #include "db/jobs.hpp"
@@ -54,6 +56,11 @@ Result<domain::DeviceRegistered> registered_from(const Reply& reply,
   done.group_id = reply.text(0, "o_group_id");
   done.platform = command.platform;
   done.owner_user_id = optional_uuid(reply, 0, "o_owner");
+  const Row row = reply.row(0);
+  done.is_primary = row.flag("o_is_primary");
+  done.linked_at = optional_text(row, "o_linked_at");
+  done.created_at = row.text("o_created_at");
+  done.updated_at = row.text("o_updated_at");
   done.created = outcome == "created";
   return done;
 }
@@ -62,6 +69,10 @@ domain::RegistrationGroupFound found_from(const Row& row) {
   domain::RegistrationGroupFound found;
   found.registration_group_id = row.text("registration_group_id");
   found.device_id = uuid(row.text("device_id"));
+  found.display_name = row.text("display_name");
+  found.group_id = row.text("group_id");
+  found.is_registration_group = row.flag("is_registration_group");
+  found.last_seen_at = optional_text(row, "last_seen_at");
   found.device_count = row.number("device_count");
   found.authenticated_group_id = optional_uuid(row, "authenticated_group_id");
   found.migration_id = optional_uuid(row, "migration_id");
@@ -69,20 +80,26 @@ domain::RegistrationGroupFound found_from(const Row& row) {
   return found;
 }
 
+} // namespace
+
+Parameters parameters_of(const domain::RegisterDevice& command) {
+  return {command.device_id.text(), command.display_name, command.registration_group_id,
+          command.platform,         command.fcm_token,    text_of(command.user_id)};
+}
+
+namespace {
+
 Task<Result<domain::DeviceRegistered>> register_device(Session& session,
                                                        const domain::RegisterDevice& command) {
-  Parameters parameters{
-      command.device_id.text(), command.display_name, command.registration_group_id,
-      command.platform,         command.fcm_token,    text_of(command.user_id)};
   const auto outcome = co_await outcome_of(
-      run_in_one_trip(session, statements::register_device, std::move(parameters)));
+      run_in_one_trip(session, statements::register_device, parameters_of(command)));
   if (const auto* why = std::get_if<NotKept>(&outcome)) {
     if (why->ended() != Ended::refused ||
         why->sqlstate() != "22001") // string_data_right_truncation
       throw NotKept{*why};
     // An adopted `devices.group_id` may be narrower than ours.
     co_return Refusal{.reason = Refused::invalid_request,
-                      .fields = {{"registration_group_id", "is too long for this database"}}};
+                      .fields = {{"group_id", "is too long for this database"}}};
   }
   co_return decoded(std::get<Reply>(outcome),
                     [&](const Reply& reply) { return registered_from(reply, command); });

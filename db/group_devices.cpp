@@ -60,6 +60,8 @@ Refusal refusal_of_all(const ChangeGroupDevices& change, const Reply& reply) {
   return refusal;
 }
 
+} // namespace
+
 Parameters parameters_of(const ChangeGroupDevices& change) {
   const auto& key = change.idempotency;
   return {change.change_id.text(),
@@ -71,6 +73,8 @@ Parameters parameters_of(const ChangeGroupDevices& change) {
           key ? std::optional{key->key} : std::nullopt,
           key ? std::optional{key->request_hash} : std::nullopt};
 }
+
+namespace {
 
 Answer answer_from(const Reply& reply, const ChangeGroupDevices& change) {
   const std::string_view outcome = reply.text(0, "outcome");

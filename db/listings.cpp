@@ -42,9 +42,11 @@ Task<Page<Item>> page_of(Transaction& transaction, const domain::PageNumber& num
 
 domain::GroupMember member_from(const Row& row) {
   domain::GroupMember member;
+  member.membership_id = uuid(row.text("membership_id"));
   member.user_id = uuid(row.text("user_id"));
   member.display_name = optional_text(row, "display_name");
   member.role = row.text("role");
+  member.invited_by = optional_uuid(row, "invited_by");
   member.joined_at = row.text("joined_at");
   member.device_count = row.number("device_count");
   return member;
@@ -60,7 +62,7 @@ domain::MyGroup my_group_from(const Row& row) {
     group.max_devices = row.number("max_devices");
   group.device_count = row.number("device_count");
   group.member_count = row.number("member_count");
-  group.has_current_device = optional_flag(row, "has_current_device");
+  group.has_current_device = row.flag("has_current_device");
   group.created_at = row.text("created_at");
   group.joined_at = row.text("joined_at");
   return group;
@@ -97,7 +99,7 @@ Task<Result<Page<domain::GroupMember>>> list_group_members(Session& session,
   const auto refusal = co_await refuse_stranger(transaction, query.user_id, query.group_id);
   if (refusal)
     co_return *refusal;
-  const Parameters group{query.group_id.text()};
+  const Parameters group{query.group_id.text(), query.role};
   List list{statements::count_members, group, statements::list_members, group};
   co_return co_await page_of(transaction, query.page, std::move(list), member_from);
 }
@@ -108,7 +110,8 @@ Task<Result<Page<domain::MyGroup>>> list_groups(Session& session, const domain::
   if (refusal)
     co_return *refusal;
   const auto user = query.user_id.text();
-  List list{statements::count_groups, {user}, statements::list_groups, {user}};
+  const Parameters of_user{user, query.role};
+  List list{statements::count_groups, of_user, statements::list_groups, of_user};
   list.parameters.push_back(text_of(query.current_device));
   co_return co_await page_of(transaction, query.page, std::move(list), my_group_from);
 }

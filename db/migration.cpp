@@ -105,6 +105,8 @@ std::int64_t limit_for(const MigrationCommand& command, const SchemaFacts& facts
   return std::min(command.max_devices, facts.most_devices);
 }
 
+} // namespace
+
 Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& facts,
                          Clock::time_point started) {
   std::optional<std::string> device_ids;
@@ -135,6 +137,8 @@ Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& fac
           std::to_string(microseconds(now - started)),
           std::to_string(command.link_age.count())};
 }
+
+namespace {
 
 Answer answer_of(const Reply& reply, const MigrationCommand& command, const SchemaFacts& facts) {
   if (command.progress && !reply.is_null(0, "lock_us"))

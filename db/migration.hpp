@@ -1,12 +1,18 @@
 #pragma once
 #include "db/pipeline.hpp"
+#include "db/schema/schema.hpp"
 #include "domain/command.hpp"
 #include "domain/outcome.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <string_view>
 
 namespace regroup::db {
+
+/// The parameters of `statements::migrate`. `started`: when a worker took the command.
+Parameters parameters_of(const domain::MigrationCommand& command, const SchemaFacts& facts,
+                         std::chrono::steady_clock::time_point started);
 
 /// A refusal with the details that its code documents.
 domain::Refusal refusal_about(const domain::MigrationCommand& command, domain::Refused reason);

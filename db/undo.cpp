@@ -62,15 +62,8 @@ Answer answer_from(const Reply& reply, const UndoCommand& command) {
 
 /// From BEGIN to COMMIT in one round trip, like a migration.
 Task<Answer> attempt(Session& session, const UndoCommand& command) {
-  Parameters parameters{command.undo_id.text(),
-                        command.authenticated_group_id.text(),
-                        command.user_id.text(),
-                        command.registration_group_id,
-                        std::to_string(command.window.count()),
-                        command.idempotency_key,
-                        text_if_any(command.trace_id)};
   const auto outcome =
-      co_await outcome_of(run_in_one_trip(session, statements::undo, std::move(parameters)));
+      co_await outcome_of(run_in_one_trip(session, statements::undo, parameters_of(command)));
   if (const auto* why = std::get_if<NotKept>(&outcome)) {
     if (why->sqlstate() == kForeignKey && why->ended() == Ended::refused)
       co_return group_modified(command);
@@ -81,6 +74,16 @@ Task<Answer> attempt(Session& session, const UndoCommand& command) {
 }
 
 } // namespace
+
+Parameters parameters_of(const UndoCommand& command) {
+  return {command.undo_id.text(),
+          command.authenticated_group_id.text(),
+          command.user_id.text(),
+          command.registration_group_id,
+          std::to_string(command.window.count()),
+          command.idempotency_key,
+          text_if_any(command.trace_id)};
+}
 
 MigrationUndone undone_from(const UndoCommand& command, const Reply& reply) {
   MigrationUndone undone;

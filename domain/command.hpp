@@ -177,6 +177,7 @@ struct ListGroupMembers {
   Uuid group_id;
   PageNumber page;
   Deadline deadline;
+  std::optional<std::string> role{}; // members with this role alone
 
   using Answer = Page<GroupMember>;
 };
@@ -187,6 +188,7 @@ struct ListGroups {
   std::optional<Uuid> current_device;
   PageNumber page;
   Deadline deadline;
+  std::optional<std::string> role{}; // groups where the user has this role alone
 
   using Answer = Page<MyGroup>;
 };

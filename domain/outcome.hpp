@@ -150,12 +150,20 @@ struct DeviceRegistered {
   std::string group_id; // not the one requested if the device is in an authenticated group
   std::string platform;
   std::optional<Uuid> owner_user_id;
+  bool is_primary = false;
+  std::optional<std::string> linked_at; // RFC 3339, UTC
+  std::string created_at;
+  std::string updated_at;
   bool created = false; // false: it existed and was updated
 };
 
 struct RegistrationGroupFound {
   std::string registration_group_id;
   Uuid device_id;
+  std::string display_name;
+  std::string group_id;                       // what the device's row says: this, or a group's slug
+  bool is_registration_group = false;         // group_id is one: it can be migrated
+  std::optional<std::string> last_seen_at;    // RFC 3339, UTC
   std::int64_t device_count = 0;              // active devices in the registration group
   std::optional<Uuid> authenticated_group_id; // set: the device was migrated into it
   std::optional<Uuid> migration_id;
@@ -194,9 +202,11 @@ template <class T> struct Page {
 };
 
 struct GroupMember {
+  Uuid membership_id;
   Uuid user_id;
   std::optional<std::string> display_name;
   std::string role;
+  std::optional<Uuid> invited_by;
   std::string joined_at;         // RFC 3339, UTC
   std::int64_t device_count = 0; // of the group's devices, those that are linked to the member
 };
@@ -209,8 +219,8 @@ struct MyGroup {
   std::optional<std::int64_t> max_devices; // absent: any number
   std::int64_t device_count = 0;
   std::int64_t member_count = 0;
-  std::optional<bool> has_current_device; // absent: the caller named no device
-  std::string created_at;                 // RFC 3339, UTC
+  bool has_current_device = false; // of the device that the caller named, or of any of theirs
+  std::string created_at;          // RFC 3339, UTC
   std::string joined_at;
 };
 
@@ -279,8 +289,8 @@ class Answer {
 public:
   Answer() = default; // none: only for a message that is still empty
   template <class T>
-    requires(!std::derived_from<T, Answer>)
-  explicit Answer(T what) : what_(std::make_shared<const T>(std::move(what))), type_(&typeid(T)) {}
+  requires(!std::derived_from<T, Answer>) explicit Answer(T what)
+      : what_(std::make_shared<const T>(std::move(what))), type_(&typeid(T)) {}
   Answer(Refusal why)
       : what_(std::make_shared<const Refusal>(std::move(why))), type_(&typeid(Refusal)) {}
 

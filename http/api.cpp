@@ -362,10 +362,10 @@ void Api::group_devices(const Request& request, const Respond& respond) {
     const auto group = Uuid::parse(request.parameters.at(0));
     if (!group)
       return respond(to_reply(invalid("group_id", "must be a UUID")));
-    const auto page = parse_page(request.query);
-    if (const auto* refusal = std::get_if<Refusal>(&page))
+    const auto list = parse_list(request.query, {"include_location"});
+    if (const auto* refusal = std::get_if<Refusal>(&list))
       return respond(to_reply(*refusal));
-    const auto& [number, per_page] = std::get<domain::PageNumber>(page);
+    const auto& [number, per_page] = std::get<ListQuery>(list).page;
     parts_.gateway.ask(
         domain::ListGroupDevices{user, *group, number, per_page, deadline_of(request)},
         answer_with<domain::GroupDevicesPage>(respond, kRetryReadAfter));

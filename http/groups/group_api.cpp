@@ -155,11 +155,12 @@ void Api::bulk_remove_devices(const Request& request, const Respond& respond) {
 void Api::group_members(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
     const auto group = path_id(request, 0, "group_id");
-    const auto page = parse_page(request.query);
-    if (const auto* refusal = first_refusal(group, page))
+    auto list = parse_list(request.query, {"role", "include_devices"});
+    if (const auto* refusal = first_refusal(group, list))
       return respond(to_reply(*refusal));
-    ask_page(domain::ListGroupMembers{user, std::get<Uuid>(group),
-                                      std::get<domain::PageNumber>(page), deadline_of(request)},
+    auto& query = std::get<ListQuery>(list);
+    ask_page(domain::ListGroupMembers{user, std::get<Uuid>(group), query.page, deadline_of(request),
+                                      std::move(query.role)},
              parts_.gateway, respond);
   });
 }
@@ -167,11 +168,12 @@ void Api::group_members(const Request& request, const Respond& respond) {
 void Api::my_groups(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
     const auto device = current_device(request);
-    const auto page = parse_page(request.query);
-    if (const auto* refusal = first_refusal(device, page))
+    auto list = parse_list(request.query, {"role", "device_id"});
+    if (const auto* refusal = first_refusal(device, list))
       return respond(to_reply(*refusal));
-    ask_page(domain::ListGroups{user, std::get<0>(device), std::get<domain::PageNumber>(page),
-                                deadline_of(request)},
+    auto& query = std::get<ListQuery>(list);
+    ask_page(domain::ListGroups{user, query.device_id ? query.device_id : std::get<0>(device),
+                                query.page, deadline_of(request), std::move(query.role)},
              parts_.gateway, respond);
   });
 }
@@ -179,10 +181,10 @@ void Api::my_groups(const Request& request, const Respond& respond) {
 void Api::my_devices(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
     const auto device = current_device(request);
-    const auto page = parse_page(request.query);
+    const auto page = parse_list(request.query, {});
     if (const auto* refusal = first_refusal(device, page))
       return respond(to_reply(*refusal));
-    ask_page(domain::ListDevices{user, std::get<0>(device), std::get<domain::PageNumber>(page),
+    ask_page(domain::ListDevices{user, std::get<0>(device), std::get<ListQuery>(page).page,
                                  deadline_of(request)},
              parts_.gateway, respond);
   });
@@ -191,11 +193,11 @@ void Api::my_devices(const Request& request, const Respond& respond) {
 void Api::groups_of_device(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
     const auto device = path_id(request, 0, "device_id");
-    const auto page = parse_page(request.query);
+    const auto page = parse_list(request.query, {});
     if (const auto* refusal = first_refusal(device, page))
       return respond(to_reply(*refusal));
     ask_page(domain::ListGroupsOfDevice{user, std::get<Uuid>(device),
-                                        std::get<domain::PageNumber>(page), deadline_of(request)},
+                                        std::get<ListQuery>(page).page, deadline_of(request)},
              parts_.gateway, respond);
   });
 }

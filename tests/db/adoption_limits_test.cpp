@@ -35,7 +35,7 @@ TEST_CASE_METHOD(AdoptionTest,
   TestStore store{settings, db::read_schema_facts(settings), log, metrics};
   const auto answer = store.execute(phone);
   REQUIRE(refused(answer) == Refused::invalid_request);
-  CHECK(answer.get<domain::Refusal>().fields.at(0).field == "registration_group_id");
+  CHECK(answer.get<domain::Refusal>().fields.at(0).field == "group_id");
 }
 
 TEST_CASE_METHOD(AdoptionTest,

@@ -452,6 +452,7 @@ TEST_CASE_METHOD(GroupDevicesTest, "a user sees their groups, members and device
   CHECK(mine.member_count == 2);
   CHECK(mine.has_current_device == true);
   CHECK(groups(other, Uuid::random()).items.at(0).has_current_device == false);
+  CHECK(groups(user, std::nullopt).items.at(0).has_current_device); // some device of theirs
   CHECK_FALSE(groups(other, std::nullopt).items.at(0).has_current_device);
   CHECK(groups(world->add_user(), phone).total == 0);
 
