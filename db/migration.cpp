@@ -102,8 +102,9 @@ std::int64_t limit_for(const MigrationCommand& command, const SchemaFacts& facts
   return std::min(command.max_devices, facts.most_devices);
 }
 
+/// `wait`: for rows that others have locked; see functions/migrate.sql.
 Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& facts,
-                         Clock::time_point started) {
+                         Clock::time_point started, std::chrono::milliseconds wait) {
   std::optional<std::string> device_ids;
   if (command.device_ids)
     device_ids = uuid_array_text(*command.device_ids);
@@ -130,7 +131,8 @@ Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& fac
           text_if_any(command.trace_id),
           std::to_string(microseconds(now - command.received)),
           std::to_string(microseconds(now - started)),
-          std::to_string(command.link_age.count())};
+          std::to_string(command.link_age.count()),
+          std::to_string(wait.count())};
 }
 
 Answer answer_of(const Reply& reply, const MigrationCommand& command, const SchemaFacts& facts) {
@@ -152,8 +154,8 @@ Answer answer_of(const Reply& reply, const MigrationCommand& command, const Sche
 /// From BEGIN to COMMIT in one round trip; see transaction.hpp, and functions/migrate.sql for why a
 /// COMMIT after a refusal commits nothing.
 Task<Answer> attempt(const MigrationTools& tools, const MigrationCommand& command,
-                     Clock::time_point started) {
-  auto parameters = parameters_of(command, tools.facts, started);
+                     Clock::time_point started, std::chrono::milliseconds wait) {
+  auto parameters = parameters_of(command, tools.facts, started, wait);
   const Reply reply =
       co_await run_in_one_trip(tools.session, statements::migrate, std::move(parameters));
   co_return decoded(reply,
@@ -189,6 +191,9 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
     if (!reply.is_null(0, "o_name"))
       refusal.group_name = reply.text(0, "o_name");
     refusal.migrated_in_parts = outcome == "migrated_in_parts";
+  } else if (refusal.reason == Refused::group_name_exists) {
+    if (!reply.is_null(0, "o_name")) // the registration group's string is itself a group's name
+      refusal.group_name = reply.text(0, "o_name");
   } else if (refusal.reason == Refused::not_owner_of_enough) {
     refusal.ownership = {command.require_owner, reply.number(0, "o_linked"),
                          reply.number(0, "o_owned")};
@@ -205,8 +210,17 @@ Task<Answer> migrate(const MigrationTools& tools, const domain::MigrationPtr& co
   const ProgressWatch watch{tools.session, command->progress.get()};
   const OperationTools operation_tools{tools.session, tools.log, tools.metrics};
   const domain::Operation operation{command};
+  const auto waits_until = started + tools.session.lock_timeout();
+  bool first = true;
+  const auto wait = [&] {
+    using std::chrono::milliseconds;
+    if (std::exchange(first, false))
+      return milliseconds{0}; // nearly always no row is locked
+    const auto left = std::chrono::duration_cast<milliseconds>(waits_until - Clock::now());
+    return std::max(left, milliseconds{1});
+  };
   auto ended = co_await run_operation(operation_tools, operation,
-                                      [&] { return attempt(tools, *command, started); });
+                                      [&] { return attempt(tools, *command, started, wait()); });
   if (const auto* why = std::get_if<NotKept>(&ended)) {
     const Refused reason = refusal_for(*why);
     co_return co_await record_failure(operation_tools, command, reason, started);

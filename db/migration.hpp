@@ -26,15 +26,15 @@ Task<domain::Answer> migrate(const MigrationTools& tools, const domain::Migratio
 /// A refusal with the details that its code documents.
 domain::Refusal refusal_about(const domain::MigrationCommand& command, domain::Refused reason);
 
-/// From a reply of regroup_migrate_v2 or regroup_settle_v1. Throws if it holds none.
+/// From a reply of regroup_migrate_v3 or regroup_settle_v1. Throws if it holds none.
 domain::MigrationCompleted completed_from(const Reply& reply);
 
-/// The caller's refusal for an outcome of regroup_migrate_v2 or regroup_plan_v2 and its details;
+/// The caller's refusal for an outcome of regroup_migrate_v3 or regroup_plan_v2 and its details;
 /// not for success. `limit`: the number of devices that was passed to the function.
 domain::Refusal refusal_of(std::string_view outcome, const Reply& reply,
                            const domain::MigrationCommand& command, std::int64_t limit);
 
-/// A migration's audit row, if its initiator or an administrator asks for it; otherwise
+/// A migration's record, if its initiator or an administrator asks for it; otherwise
 /// `not_found`.
 Task<domain::Answer> find_migration(Session& session, const domain::FindMigration& query);
 

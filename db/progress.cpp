@@ -66,7 +66,7 @@ Task<Answer> publish_running(Session& session, const domain::PublishRunning& job
 
 namespace {
 
-/// Parameters that settle a migration refused after its 202, by a failed audit row.
+/// Parameters that settle a migration refused after its 202, as failed.
 Parameters refusal_parameters(const domain::EndRunning& job) {
   const auto& migration = *job.migration;
   std::optional<Clock::time_point> started; // not every migration reaches a worker

@@ -18,14 +18,6 @@ using domain::Refusal;
 using domain::Refused;
 using domain::UndoCommand;
 
-/// Another program's table refers to the group and keeps it from being deleted: it is in use.
-constexpr std::string_view kForeignKey = "23503";
-
-Refusal group_modified(const UndoCommand& command) {
-  return Refusal{.reason = Refused::group_modified,
-                 .authenticated_group_id = command.authenticated_group_id};
-}
-
 /// An outcome of regroup_undo_v1 other than 'rolled_back' and 'replayed'.
 Refusal refusal_from(const Reply& reply, const UndoCommand& command, std::string_view outcome) {
   static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
@@ -38,9 +30,8 @@ Refusal refusal_from(const Reply& reply, const UndoCommand& command, std::string
       {"forbidden", Refused::forbidden},
       {"rollback_expired", Refused::rollback_expired},
       {"already_migrated", Refused::already_migrated},
+      {"group_modified", Refused::group_modified},
   };
-  if (outcome == "group_modified")
-    return group_modified(command);
   const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
                                    [&](const auto& known) { return known.first == outcome; });
   Refusal refusal{.reason = found == std::end(kOutcomes) ? Refused::internal : found->second};
@@ -53,6 +44,7 @@ Refusal refusal_from(const Reply& reply, const UndoCommand& command, std::string
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
     [[fallthrough]];
   case Refused::rollback_expired:
+  case Refused::group_modified:
     refusal.authenticated_group_id = command.authenticated_group_id;
     break;
   default:
@@ -79,15 +71,8 @@ Task<Answer> attempt(Session& session, const UndoCommand& command) {
                         std::to_string(command.window.count()),
                         command.idempotency_key,
                         text_if_any(command.trace_id)};
-  const auto outcome =
-      co_await outcome_of(run_in_one_trip(session, statements::undo, std::move(parameters)));
-  if (const auto* why = std::get_if<NotKept>(&outcome)) {
-    if (why->sqlstate() == kForeignKey && why->ended() == Ended::refused)
-      co_return group_modified(command);
-    throw NotKept{*why};
-  }
-  co_return decoded(std::get<Reply>(outcome),
-                    [&](const Reply& kept) { return answer_from(kept, command); });
+  const Reply reply = co_await run_in_one_trip(session, statements::undo, std::move(parameters));
+  co_return decoded(reply, [&](const Reply& kept) { return answer_from(kept, command); });
 }
 
 } // namespace

@@ -91,7 +91,7 @@ bool Comparison::leaves_out(const std::string& in, const std::string& name) {
 }
 
 void Comparison::compare(const wanted::Statement& statement, const wanted::Other& /*unused*/) {
-  if (!is_recorded(statement.step))
+  if (!have_.recorded.empty() && !is_recorded(statement.step))
     change(When::together, "runs " + statement.sql.substr(0, statement.sql.find('\n')),
            statement.sql);
 }
@@ -191,7 +191,7 @@ bool Comparison::no_group_was_migrated_twice() {
             std::string{row[0].c_str()} + " was migrated " + row[1].c_str() +
                 " times: " + row[2].c_str(),
             "decide which group is the one, and mark the other migrations' audit rows: UPDATE " +
-                std::string{kAudit} + " SET status = 'rolled_back' WHERE id = '…'" +
+                std::string{kAudit} + " SET status = 'failed' WHERE id = '…'" +
                 (allowed ? ""
                          : "; or set database.allow_recorded_duplicates = true, which goes on "
                            "without the unique index that guards against more of them"));
