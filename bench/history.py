@@ -40,13 +40,14 @@ def fill(cluster, rows):
         cluster.sql("postgres", f"""
             INSERT INTO migration_audit_logs (id, user_id, registration_group_id,
               authenticated_group_id, devices_migrated, device_ids, status, error_code, duration_ms,
-              group_name, group_slug, created_at)
+              group_name, group_slug, created_at, rolled_back_at)
             SELECT md5('id' || n)::uuid, md5('user' || n % 1000003)::uuid, 'group-' || n,
               md5('group' || n)::uuid, n % 17 + 1, '{{}}',
-              (CASE WHEN n % 10000 = 0 THEN 'rolled_back' WHEN n % 100 = 1 THEN 'failed'
+              (CASE WHEN n % 10000 = 0 OR n % 100 = 1 THEN 'failed'
                WHEN n % 50 = 2 THEN 'partial' ELSE 'success' END)::migration_status,
               CASE WHEN n % 100 = 1 THEN 'server/internal' END, n % 250, 'name', 'slug',
-              timestamptz '2026-01-01' + n * interval '0.3 seconds'
+              timestamptz '2026-01-01' + n * interval '0.3 seconds',
+              CASE WHEN n % 10000 = 0 THEN timestamptz '2026-06-01' END
             FROM generate_series({first}, {min(first + step - 1, rows)}) AS n;""")
         print(f"  {min(first + step - 1, rows):,} rows", flush=True)
     cluster.sql("postgres", "VACUUM ANALYZE migration_audit_logs; CHECKPOINT;")
@@ -55,13 +56,16 @@ def fill(cluster, rows):
 def explain(cluster, **filters):
     """The plan of a page with the filters: its nodes, its buffers, its time."""
     names = ("user_id", "status", "group", "from", "to", "at", "id")
+    undone = {"failed": "false", "rolled_back": "true"}.get(filters.get("status"), "NULL")
+    if undone == "true":
+        filters["status"] = "failed"
     values = ["NULL" if filters.get(name) is None else "'" + filters[name] + "'" for name in names]
     types = ("uuid", "migration_status", "text", "timestamptz", "timestamptz", "timestamptz", "uuid",
-             "bigint")
+             "bigint", "boolean")
     text = "\n".join((
         "SET plan_cache_mode = force_custom_plan;",
         f"PREPARE page ({', '.join(types)}) AS {history_statement()};",
-        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE page({', '.join(values)}, {PER_PAGE + 1});"))
+        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE page({', '.join(values)}, {PER_PAGE + 1}, {undone});"))
     cluster.sql("postgres", text)  # what is cold is read
     plan = json.loads("\n".join(cluster.sql("postgres", text)))[0]
     nodes, todo = [], [plan["Plan"]]
@@ -117,7 +121,7 @@ def migrations_cost(cluster, count, rounds):
                 BEGIN
                   FOR n IN 0..{count - 1} LOOP
                     IF n = {count // 10} THEN began := {cpu}; END IF;
-                    SELECT m.outcome INTO STRICT outcome FROM regroup_migrate_v2(gen_random_uuid(),
+                    SELECT m.outcome INTO STRICT outcome FROM regroup_migrate_v3(gen_random_uuid(),
                       gen_random_uuid(), md5('owner')::uuid, 'cost-{number}-' || n, 'n', 'cost-' || n,
                       NULL, 100, 20, NULL, NULL) m;
                     IF outcome <> 'completed' THEN RAISE EXCEPTION '%', outcome; END IF;

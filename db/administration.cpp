@@ -59,12 +59,16 @@ Document page_from(const Reply& reply, std::size_t limit) {
 Request request_of(const domain::ReadHistory& query, bool) {
   const auto& after = query.after;
   const auto limit = static_cast<std::size_t>(query.limit);
+  auto status = query.status; // in the audit, where an undone migration is a failed one
+  std::optional<std::string> undone;
+  if (status && (*status == "rolled_back" || *status == "failed"))
+    undone = std::exchange(*status, "failed") == "rolled_back" ? "true" : "false";
   return {statements::read_history,
-          {text_of(query.user_id), query.status, query.registration_group_id, query.from, query.to,
+          {text_of(query.user_id), status, query.registration_group_id, query.from, query.to,
            after ? std::optional{after->created_at} : std::nullopt,
            after ? std::optional{after->migration_id.text()} : std::nullopt,
            // One row more than asked for shows whether there is another page.
-           std::to_string(limit + 1)},
+           std::to_string(limit + 1), undone},
           [limit](const Reply& reply) { return page_from(reply, limit); }};
 }
 

@@ -26,10 +26,9 @@ inline constexpr Statement list_members{
     "SELECT m.id AS membership_id, m.user_id, u.display_name, m.role::text AS role, "
     "m.invited_by, " REGROUP_UTC(
         "m.joined_at") " AS joined_at, "
-                       "(SELECT count(*) FROM devices d JOIN device_group_memberships g ON "
-                       "g.device_id = d.device_id "
-                       "  AND g.group_id = m.group_id WHERE d.owner_user_id = m.user_id) AS "
-                       "device_count "
+                       "(SELECT count(*) FROM regroup_devices_of_group(m.group_id) g "
+                       "  JOIN devices d ON d.device_id = g.device_id "
+                       "  WHERE d.owner_user_id = m.user_id) AS device_count "
                        "FROM group_memberships m JOIN users u ON u.id = m.user_id "
                        "WHERE m.group_id = $1 AND ($2::text IS NULL OR m.role::text = $2) "
                        "ORDER BY m.joined_at, m.user_id LIMIT $3 OFFSET $4"};
@@ -42,10 +41,11 @@ inline constexpr Statement count_groups{
 inline constexpr Statement list_groups{
     "regroup_list_groups",
     "SELECT g.id AS group_id, g.name, g.slug, m.role::text AS role, g.max_devices, "
-    "(SELECT count(*) FROM device_group_memberships d WHERE d.group_id = g.id) AS device_count, "
+    "(SELECT count(*) FROM regroup_devices_of_group(g.id)) AS device_count, "
     "(SELECT count(*) FROM group_memberships o WHERE o.group_id = g.id) AS member_count, "
-    "EXISTS (SELECT FROM device_group_memberships d JOIN devices p ON p.device_id = d.device_id "
-    "  WHERE d.group_id = g.id AND CASE WHEN $3::uuid IS NULL "
+    "EXISTS (SELECT FROM regroup_devices_of_group(g.id) d JOIN devices p ON p.device_id = "
+    "d.device_id "
+    "  WHERE CASE WHEN $3::uuid IS NULL "
     "    THEN p.owner_user_id = $1 AND p.active ELSE p.device_id = $3 END) AS "
     "has_current_device, " REGROUP_UTC("g.created_at") " AS created_at, " REGROUP_UTC(
         "m.joined_at") " AS joined_at "
@@ -61,18 +61,15 @@ inline constexpr Statement find_device_owner{
     "SELECT owner_user_id IS NOT DISTINCT FROM $2::uuid AS is_owner FROM devices "
     "WHERE device_id = $1"};
 inline constexpr Statement count_groups_of_device{
-    "regroup_count_groups_of_device", "SELECT count(*) FROM device_group_memberships m "
-                                      "JOIN groups g ON g.id = m.group_id AND g.is_active "
-                                      "WHERE m.device_id = $1"};
+    "regroup_count_groups_of_device", "SELECT count(*) FROM regroup_groups_of_device($1)"};
 /// $2: the user.
 inline constexpr Statement list_groups_of_device{
     "regroup_list_groups_of_device",
     "SELECT g.id AS group_id, g.name, g.slug, o.role::text AS role, m.added_by, " REGROUP_UTC(
         "m.added_at") " AS added_at "
-                      "FROM device_group_memberships m JOIN groups g ON g.id = m.group_id AND "
-                      "g.is_active "
+                      "FROM regroup_groups_of_device($1) m JOIN groups g ON g.id = m.group_id "
                       "LEFT JOIN group_memberships o ON o.group_id = g.id AND o.user_id = $2 "
-                      "WHERE m.device_id = $1 ORDER BY m.added_at, g.id LIMIT $3 OFFSET $4"};
+                      "ORDER BY m.added_at, g.id LIMIT $3 OFFSET $4"};
 
 inline constexpr Statement count_devices{"regroup_count_devices",
                                          "SELECT count(*) FROM devices WHERE owner_user_id = $1"};

@@ -108,7 +108,7 @@ std::int64_t limit_for(const MigrationCommand& command, const SchemaFacts& facts
 } // namespace
 
 Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& facts,
-                         Clock::time_point started) {
+                         Clock::time_point started, std::chrono::milliseconds wait) {
   std::optional<std::string> device_ids;
   if (command.device_ids)
     device_ids = uuid_array_text(*command.device_ids);
@@ -135,7 +135,8 @@ Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& fac
           text_if_any(command.trace_id),
           std::to_string(microseconds(now - command.received)),
           std::to_string(microseconds(now - started)),
-          std::to_string(command.link_age.count())};
+          std::to_string(command.link_age.count()),
+          std::to_string(wait.count())};
 }
 
 namespace {
@@ -158,9 +159,9 @@ Answer answer_of(const Reply& reply, const MigrationCommand& command, const Sche
 
 /// From BEGIN to COMMIT in one round trip; see transaction.hpp, and functions/migrate.sql for why a
 /// COMMIT after a refusal commits nothing.
-Task<Answer> attempt(const Tools& tools, const MigrationCommand& command,
-                     Clock::time_point started) {
-  auto parameters = parameters_of(command, tools.facts, started);
+Task<Answer> attempt(const Tools& tools, const MigrationCommand& command, Clock::time_point started,
+                     std::chrono::milliseconds wait) {
+  auto parameters = parameters_of(command, tools.facts, started, wait);
   const Reply reply =
       co_await run_in_one_trip(tools.session, statements::migrate, std::move(parameters));
   co_return decoded(reply,
@@ -178,6 +179,9 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
     if (!reply.is_null(0, "o_name"))
       refusal.group_name = reply.text(0, "o_name");
     refusal.migrated_in_parts = outcome == "migrated_in_parts";
+  } else if (refusal.reason == Refused::group_name_exists) {
+    if (!reply.is_null(0, "o_name")) // the registration group's string is itself a group's name
+      refusal.group_name = reply.text(0, "o_name");
   } else if (refusal.reason == Refused::not_owner_of_enough) {
     refusal.ownership = {command.require_owner, reply.number(0, "o_linked"),
                          reply.number(0, "o_owned")};
@@ -195,8 +199,17 @@ Task<Answer> migrate(const Tools& tools, domain::MigrationPtr command) {
   const WorkerTime time{*command, started};
   const ProgressWatch watch{tools.session, command->progress.get()};
   const domain::Operation operation{command};
-  auto ended =
-      co_await run_operation(tools, operation, [&] { return attempt(tools, *command, started); });
+  const auto waits_until = started + tools.session.lock_timeout();
+  bool first = true;
+  const auto wait = [&] {
+    using std::chrono::milliseconds;
+    if (std::exchange(first, false))
+      return milliseconds{0}; // nearly always no row is locked
+    const auto left = std::chrono::duration_cast<milliseconds>(waits_until - Clock::now());
+    return std::max(left, milliseconds{1});
+  };
+  auto ended = co_await run_operation(tools, operation,
+                                      [&] { return attempt(tools, *command, started, wait()); });
   if (const auto* why = std::get_if<NotKept>(&ended)) {
     const Refused reason = refusal_for(*why);
     co_return co_await record_failure(tools, command, reason, started);

@@ -40,6 +40,8 @@ domain::Result<domain::MigrationPlan> plan_from(const Reply& reply,
     plan.obstacle = refusal_of(outcome, reply, command, limit);
   if (plan.obstacle && plan.obstacle->reason == Refused::unauthorized)
     return *plan.obstacle;
+  if (!command.into_group && !reply.is_null(0, "o_slug"))
+    plan.slug = reply.text(0, "o_slug");
   if (command.into_group) {
     // The group's own name and slug, unless another group is in the way (already_migrated).
     const bool is_its_own = !reply.is_null(0, "o_slug");

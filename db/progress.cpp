@@ -67,7 +67,7 @@ Task<Result<domain::Done>> publish_running(Session& session, const domain::Publi
   co_return domain::Done{};
 }
 
-/// Parameters that settle a migration refused after its 202, by a failed audit row.
+/// Parameters that settle a migration refused after its 202, as failed.
 Parameters refusal_parameters(const domain::EndRunning& job) {
   const auto& migration = *job.migration;
   std::optional<Clock::time_point> started; // not every migration reaches a worker

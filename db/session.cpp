@@ -56,9 +56,9 @@ bool set_for_session(Connection& connection, const Parameters& limits) {
 
 Session::Session(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
                  Connector& connector, domain::Log& log, domain::Metrics& metrics)
-    : servers_(std::move(servers)), limits_(limits_of(settings)),
-      preparing_(settings.prepared_statements), connector_(connector), log_(log), metrics_(metrics),
-      patience_(settings.statement_timeout) {}
+    : servers_(std::move(servers)), lock_timeout_(settings.lock_timeout),
+      limits_(limits_of(settings)), preparing_(settings.prepared_statements), connector_(connector),
+      log_(log), metrics_(metrics), patience_(settings.statement_timeout) {}
 
 Session::~Session() { drop(); }
 

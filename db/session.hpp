@@ -78,6 +78,9 @@ public:
   /// The parameters of statements::set_local.
   const Parameters& limits() const { return limits_; }
 
+  /// database.lock_timeout.
+  std::chrono::milliseconds lock_timeout() const { return lock_timeout_; }
+
   /// Whether named prepared statements are used (database.prepared_statements).
   bool prepares() const { return prepares_; }
 
@@ -96,6 +99,7 @@ private:
   Task<bool> leave_transaction();
 
   std::shared_ptr<Servers> servers_;
+  std::chrono::milliseconds lock_timeout_;
   Parameters limits_;
   config::Settings::Database::Prepared preparing_;
   bool prepares_ = false;

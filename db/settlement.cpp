@@ -7,6 +7,7 @@
 #include "db/undo.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -26,6 +27,7 @@ using Doubt = domain::Metrics::Doubt;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view kCancelled = "migration/cancelled";
+constexpr std::string_view kLockTimeout = "55P03";
 constexpr const char* kUnavailable = "server/database-unavailable";
 constexpr const char* kNeverHappens = "The database was not available; nothing was changed";
 
@@ -169,11 +171,18 @@ Task<std::variant<Answer, NotKept>> run_operation(const Tools& tools, const Oper
                                                   std::function<Task<Answer>()> attempt,
                                                   std::function<bool(const NotKept&)> is_passing) {
   const auto deadline = std::visit([](const auto& each) { return each->deadline; }, operation);
+  const auto waits_until = std::min(deadline, Clock::now() + tools.session.lock_timeout());
   for (int attempts = 1;; ++attempts) {
     auto outcome = co_await outcome_of(attempt());
     const auto* why = std::get_if<NotKept>(&outcome);
     if (why == nullptr)
       co_return outcome;
+    if (why->ended() == Ended::refused && why->sqlstate() == kLockTimeout &&
+        Clock::now() < waits_until) {
+      --attempts; // it let others go first, who may wait for what it had locked
+      co_await pause_before_retry(0, deadline);
+      continue;
+    }
     const bool lost = is_lost(tools.session, *why);
     if (lost && why->ended() != Ended::unknown)
       throw ConnectionLost{{job_of(operation)}};

@@ -25,16 +25,18 @@ struct ConnectionLost {
 Task<domain::Answer> settle(const Tools& tools, std::shared_ptr<const domain::Settle> what);
 
 /// Runs attempts of an operation as long as another is worth it (retry.hpp, or `is_passing` if
-/// given). After an attempt whose end is unknown it settles the operation and never sends it again.
-/// A returned NotKept is certain: nothing was changed. If the session has lost its connection it
-/// throws ConnectionLost: with the operation itself if it certainly changed nothing, otherwise with
-/// its settlement. A connection to a server that cannot write counts as lost.
+/// given). An attempt that has locked rows waits for others briefly (functions/migrate.sql) and is
+/// repeated for database.lock_timeout. After an attempt
+/// whose end is unknown it settles the operation and never sends it again. A returned NotKept is
+/// certain: nothing was changed. If the session has lost its connection it throws ConnectionLost:
+/// with the operation itself if it certainly changed nothing, otherwise with its settlement. A
+/// connection to a server that cannot write counts as lost.
 Task<std::variant<domain::Answer, NotKept>>
 run_operation(const Tools& tools, const domain::Operation& operation,
               std::function<Task<domain::Answer>()> attempt,
               std::function<bool(const NotKept&)> is_passing = {});
 
-/// Writes the audit row of a migration that has certainly failed, if that is possible, and returns
+/// Records a migration that has certainly failed, if that is possible, and returns
 /// the caller's answer: `reason`, or what is already on record under its id (an administrator has
 /// cancelled it). `started`: when a worker began it.
 Task<domain::Answer> record_failure(const Tools& tools, const domain::MigrationPtr& migration,

@@ -50,8 +50,8 @@ inline constexpr Statement migrate{
     "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, "
     "o_ignored, o_device_count, o_linked, o_owned, "
     "(date_part('epoch', o_locked_at - now()) * 1000000)::bigint AS lock_us "
-    "FROM regroup_migrate_v2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-    "$16, $17)"};
+    "FROM regroup_migrate_v3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
+    "$16, $17, $18)"};
 
 /// settlement.cpp, in one round trip with BEGIN and COMMIT; progress.cpp inside a transaction. May
 /// wait for the registration group's lock, up to lock_timeout; see functions/settle.sql.
@@ -73,36 +73,42 @@ inline constexpr Statement find_operation{
     "SELECT $2::uuid IS NULL OR EXISTS (SELECT FROM users u WHERE u.id = $2 AND u.is_active) "
     "AS may_ask, o.id, o.user_id, o.kind, o.group_id, o.status, o.error_code, o.error_message, "
     "to_char(o.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS ended_at "
-    "FROM (SELECT) one LEFT JOIN regroup_operations o ON o.id = $1"};
+    "FROM (SELECT) one "
+    "LEFT JOIN regroup_operations o ON o.id = $1 AND o.kind IS DISTINCT FROM 'migration'"};
 
 /// migration.cpp, for the status of a migration. Takes no lock.
 inline constexpr Statement find_migration{
     "regroup_find_migration",
-    "SELECT id, user_id, registration_group_id, "
-    "coalesce(authenticated_group_id, undone_group_id) AS authenticated_group_id, "
-    "device_ids, status, "
-    "coalesce(error_code, 'server/internal') AS error_code, "
-    "coalesce(error_message, 'The migration failed') AS error_message, "
-    "coalesce(group_name, '') AS group_name, coalesce(group_slug, '') AS group_slug, "
-    "coalesce(devices_remaining, 0) AS devices_remaining, "
-    "coalesce(ignored_device_ids, '{}') AS ignored_device_ids, "
-    "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS created_at, "
-    "to_char(rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
-    "AS rolled_back_at FROM migration_audit_logs WHERE id = $1"};
+    "SELECT a.id, a.user_id, a.registration_group_id, "
+    "coalesce(a.authenticated_group_id, a.undone_group_id) AS authenticated_group_id, "
+    "a.device_ids, regroup_status(a) AS status, "
+    "coalesce(a.error_code, 'server/internal') AS error_code, "
+    "coalesce(a.error_message, 'The migration failed') AS error_message, "
+    "coalesce(a.group_name, '') AS group_name, coalesce(a.group_slug, '') AS group_slug, "
+    "coalesce(a.devices_remaining, 0) AS devices_remaining, "
+    "coalesce(a.ignored_device_ids, '{}') AS ignored_device_ids, "
+    "to_char(a.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS created_at, "
+    "to_char(a.rolled_back_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') "
+    "AS rolled_back_at "
+    "FROM (SELECT (t).* FROM (SELECT a AS t FROM migration_audit_logs a WHERE a.id = $1 "
+    "  UNION ALL SELECT regroup_failed_as_audit(o) FROM regroup_operations o WHERE o.id = $1 "
+    "    AND o.status = 'failed' AND coalesce(o.kind, 'migration') = 'migration') either) a"};
 
 /// recall.cpp: the recorded full migration, and what each of the users may know of it. No row if
-/// there is none. Takes no lock: it reads only what has committed, so the answer is true for that
-/// moment.
+/// there is none, or its group is gone. Takes no lock: it reads only what has committed, so the
+/// answer is true for that moment.
 inline constexpr Statement recall_migration{
     "regroup_recall_migration",
     "SELECT asker.id AS user_id, coalesce(u.is_active, false) AS is_active, a.id AS migration_id, "
-    "a.authenticated_group_id, CASE WHEN m.user_id IS NULL THEN g.name END AS group_name, "
-    "m.user_id IS NOT NULL "
+    "a.authenticated_group_id, "
+    "CASE WHEN m.user_id IS NULL AND a.user_id <> asker.id THEN g.name END AS group_name, "
+    "m.user_id IS NOT NULL OR a.user_id = asker.id "
     "OR EXISTS (SELECT FROM devices d WHERE d.device_id = ANY (a.device_ids) "
     "  AND d.owner_user_id = asker.id) AS concerned "
-    "FROM migration_audit_logs a CROSS JOIN unnest($2::uuid[]) AS asker(id) "
+    "FROM migration_audit_logs a "
+    "JOIN groups g ON g.id = a.authenticated_group_id AND g.is_active "
+    "CROSS JOIN unnest($2::uuid[]) AS asker(id) "
     "LEFT JOIN users u ON u.id = asker.id "
-    "LEFT JOIN groups g ON g.id = a.authenticated_group_id "
     "LEFT JOIN group_memberships m ON m.group_id = a.authenticated_group_id "
     "  AND m.user_id = asker.id "
     "WHERE a.registration_group_id = $1 AND a.status = 'success'"};
@@ -168,21 +174,19 @@ inline constexpr Statement find_registration_group{
     "regroup_find_registration_group",
     "SELECT d.device_id, d.display_name, d.group_id, "
     "regroup_utc_text(d.last_seen_at) AS last_seen_at, "
-    "a.id IS NULL AND d.group_id <> '' AND NOT EXISTS (SELECT FROM groups g "
-    "  WHERE g.slug = d.group_id AND g.is_active) AS is_registration_group, "
-    "coalesce(a.registration_group_id, d.group_id) AS registration_group_id, "
+    "a.id IS NULL AND s.string <> '' AND NOT EXISTS (SELECT FROM groups g "
+    "  WHERE g.slug = s.string AND g.is_active) AS is_registration_group, "
+    "coalesce(a.registration_group_id, s.string) AS registration_group_id, "
     "a.id AS migration_id, a.authenticated_group_id, "
     "(SELECT g.name FROM groups g WHERE g.id = a.authenticated_group_id) AS group_name, "
     "CASE WHEN a.id IS NULL "
-    "  THEN (SELECT count(*) FROM devices o WHERE o.group_id = d.group_id AND o.active "
-    "        AND NOT regroup_is_migrated(o.device_id)) "
+    "  THEN greatest((SELECT count(*) FROM regroup_devices_in(s.string)), 1) "
     "  ELSE (SELECT count(*) FROM devices o WHERE o.device_id = ANY (a.device_ids) AND o.active) "
     "END AS device_count "
     "FROM devices d "
-    "LEFT JOIN LATERAL (SELECT a.* FROM device_group_memberships m "
-    "  JOIN migration_audit_logs a ON a.authenticated_group_id = m.group_id "
-    "    AND a.status IN ('success', 'partial') "
-    "  WHERE m.device_id = d.device_id AND d.device_id = ANY (a.device_ids) "
+    "CROSS JOIN LATERAL (SELECT regroup_string_of(d.device_id) AS string) s "
+    "LEFT JOIN LATERAL (SELECT a.* FROM regroup_migrations_of(d.device_id) m "
+    "  JOIN migration_audit_logs a ON a.id = m.migration_id "
     "  ORDER BY a.created_at DESC LIMIT 1) a ON true "
     "WHERE d.owner_user_id = $1 AND d.active AND ($2::uuid IS NULL OR d.device_id = $2) "
     "ORDER BY d.is_primary DESC, d.linked_at DESC NULLS LAST, d.device_id LIMIT 1"};
@@ -197,7 +201,7 @@ inline constexpr Statement find_membership{
 /// devices.cpp. Takes no lock.
 inline constexpr Statement count_group_devices{
     "regroup_count_group_devices",
-    "SELECT count(*) FROM device_group_memberships WHERE group_id = $1"};
+    "SELECT count(*) FROM regroup_devices_of_group($1) m JOIN devices d USING (device_id)"};
 
 /// devices.cpp: a page, by ascending device id. Takes no lock.
 inline constexpr Statement list_group_devices{
@@ -206,8 +210,8 @@ inline constexpr Statement list_group_devices{
     "to_char(m.added_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS added_at, "
     "to_char(d.last_seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS "
     "last_seen_at "
-    "FROM device_group_memberships m JOIN devices d ON d.device_id = m.device_id "
-    "WHERE m.group_id = $1 ORDER BY m.device_id LIMIT $2 OFFSET $3"};
+    "FROM regroup_devices_of_group($1) m JOIN devices d ON d.device_id = m.device_id "
+    "ORDER BY m.device_id LIMIT $2 OFFSET $3"};
 
 /// callers.cpp: for reads; the user may have been deactivated. Takes no lock.
 inline constexpr Statement user_is_active{"regroup_user_is_active",

@@ -21,18 +21,8 @@ using domain::Refusal;
 using domain::Refused;
 using domain::UndoCommand;
 
-/// Another program's table refers to the group and keeps it from being deleted: it is in use.
-constexpr std::string_view kForeignKey = "23503";
-
-Refusal group_modified(const UndoCommand& command) {
-  return Refusal{.reason = Refused::group_modified,
-                 .authenticated_group_id = command.authenticated_group_id};
-}
-
 /// An outcome of regroup_undo_v1 other than 'rolled_back' and 'replayed'.
 Refusal refusal_from(const Reply& reply, const UndoCommand& command, std::string_view outcome) {
-  if (outcome == "group_modified")
-    return group_modified(command);
   Refusal refusal{.reason = refusal_named(outcome).value_or(Refused::internal)};
   switch (refusal.reason) {
   case Refused::in_progress:
@@ -43,6 +33,7 @@ Refusal refusal_from(const Reply& reply, const UndoCommand& command, std::string
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
     [[fallthrough]];
   case Refused::rollback_expired:
+  case Refused::group_modified:
     refusal.authenticated_group_id = command.authenticated_group_id;
     break;
   default:
@@ -62,15 +53,8 @@ Answer answer_from(const Reply& reply, const UndoCommand& command) {
 
 /// From BEGIN to COMMIT in one round trip, like a migration.
 Task<Answer> attempt(Session& session, const UndoCommand& command) {
-  const auto outcome =
-      co_await outcome_of(run_in_one_trip(session, statements::undo, parameters_of(command)));
-  if (const auto* why = std::get_if<NotKept>(&outcome)) {
-    if (why->sqlstate() == kForeignKey && why->ended() == Ended::refused)
-      co_return group_modified(command);
-    throw NotKept{*why};
-  }
-  co_return decoded(std::get<Reply>(outcome),
-                    [&](const Reply& kept) { return answer_from(kept, command); });
+  const Reply reply = co_await run_in_one_trip(session, statements::undo, parameters_of(command));
+  co_return decoded(reply, [&](const Reply& kept) { return answer_from(kept, command); });
 }
 
 } // namespace

@@ -16,17 +16,17 @@ GRANT SELECT,
   ON devices TO regroup;
 GRANT SELECT (id, name, slug, max_devices, is_active, created_at, xmin),
   INSERT (id, name, slug, max_devices, created_by),
-  UPDATE (max_devices, updated_at),
-  DELETE ON groups TO regroup;
+  UPDATE (slug, max_devices, is_active, updated_at)
+  ON groups TO regroup;
 GRANT SELECT (id, group_id, user_id, role, invited_by, joined_at, xmin),
-  INSERT (id, group_id, user_id, role),
-  DELETE ON group_memberships TO regroup;
+  INSERT (id, group_id, user_id, role)
+  ON group_memberships TO regroup;
 GRANT SELECT (id, device_id, group_id, added_by, added_at, xmin),
   INSERT (id, device_id, group_id, added_by),
   DELETE ON device_group_memberships TO regroup;
 GRANT SELECT, INSERT,
-  UPDATE (status, authenticated_group_id, undone_group_id, rollback_id, rolled_back_at,
-    rolled_back_by, rollback_key, rollback_trace_id)
+  UPDATE (status, error_message, undone_group_id, rollback_id, rolled_back_at, rolled_back_by,
+    rollback_key, rollback_trace_id)
   ON migration_audit_logs TO regroup;
 GRANT SELECT ON regroup_schema TO regroup;
 GRANT SELECT, INSERT ON regroup_device_changes, regroup_operations TO regroup;

@@ -37,7 +37,6 @@ inline std::string dotted(const std::string& table, const std::string& column) {
 }
 
 /// The columns that Regroup writes in a new row of a table; all others are the table's own affair.
-/// `failed` audit rows have fewer than others.
 struct Written {
   std::string_view table;
   std::vector<std::string_view> columns;
@@ -137,18 +136,11 @@ private:
   /// Whether Regroup inserts rows into the table without a value for the column.
   static bool leaves_out(const std::string& in, const std::string& name);
   void compare(const wanted::Statement& statement, const wanted::Function& function);
-  void compare(const wanted::Statement& statement, const wanted::Trigger& trigger);
-  /// `there`: the comment on the existing object; null if it does not exist. Returns false if it is
-  /// as wanted; otherwise it is replaced, and `rights` are granted then.
-  bool replace(const std::string& sql, const std::string& kind, const std::string& name,
-               const std::string* there, const std::string& of_table, const std::string& rights);
-  /// With the table's schema and name in place of `{devices}` and the like.
-  std::string with_schemas(std::string sql) const;
+  void compare(const wanted::Statement& statement, const wanted::Dropped& dropped);
   /// SQL that lets the replicas' roles, and not PUBLIC, execute the function; empty if that is so.
   std::string rights(const wanted::Function& function, const std::string& signature,
                      const Catalogue::Function& there) const;
   void compare_rights(const wanted::Function& function, const Catalogue::Function& there);
-  void compare_owner(const wanted::Function& function, const Catalogue::Function* there);
   /// Functions of an earlier version, which its replicas may still call.
   void compare_other_functions();
   void compare(const wanted::Statement& statement, const wanted::Other& /*unused*/);
@@ -181,8 +173,6 @@ private:
                    const Catalogue::Column& column) const;
   /// The defaults that the table's columns will be given.
   const Values& given_to(const std::string& in) const;
-  /// A failed migration has no group, and Regroup does not fill the backend's own columns.
-  void lift_not_null(const std::string& name, const Catalogue::Column& column);
   void report_unfilled(const std::string& in, const std::string& full, bool trigger_may);
   /// Lists what of other programs runs inside Regroup's writes.
   void list_programs();
@@ -205,7 +195,6 @@ private:
   Inspection out_;
   bool labels_pending_ = false;
   std::map<std::string, Values> given_defaults_; // by table: columns that will get one, and which
-  std::set<std::string> lifted_;                 // columns of the audit that will be nullable
 };
 
 } // namespace regroup::db

@@ -52,8 +52,6 @@ CatalogueNames names_of(const std::vector<wanted::Statement>& statements) {
         names.tables.insert({renamed->from, renamed->to});
     } else if (const auto* type = std::get_if<wanted::Enum>(&statement.what)) {
       names.enums.insert(type->name);
-    } else if (const auto* trigger = std::get_if<wanted::Trigger>(&statement.what)) {
-      names.tables.insert(trigger->table);
     }
   }
   return names;

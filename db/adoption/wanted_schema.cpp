@@ -168,8 +168,7 @@ std::vector<std::string> read_labels(const std::string& list) {
 
 wanted::Function read_function(const std::string& name, const std::string& all) {
   const std::string head = all.substr(0, all.find("AS $")); // the body comes last
-  const auto has = [&](const char* what) { return head.find(what) != std::string::npos; };
-  return {name, has("IMMUTABLE"), has("RETURNS trigger"), has("SECURITY DEFINER")};
+  return {name, head.find("IMMUTABLE") != std::string::npos};
 }
 
 wanted::Grant read_grant(const std::string& privileges, const std::string& tables) {
@@ -191,7 +190,8 @@ decltype(Statement::what) read(const std::string& sql) {
   static const auto index = words("CREATE (UNIQUE )?INDEX (?:IF NOT EXISTS )?(\\w+) ON (\\w+)\\s*"
                                   "\\(((?:[^()]|\\([^()]*\\))*)\\)(?: WHERE )?");
   static const auto function = words("CREATE (?:OR REPLACE )?FUNCTION (\\w+)");
-  static const auto trigger = words("CREATE OR REPLACE TRIGGER (\\w+) [^;]*? ON (\\w+)");
+  static const auto dropped_trigger = words("DROP TRIGGER IF EXISTS (\\w+) ON (\\w+)");
+  static const auto dropped_function = words("DROP FUNCTION IF EXISTS (\\w+)");
   static const auto grant = words("GRANT ([^;]+?) ON ([^;]+?) TO ");
   Beginning found;
   if (begins(sql, renamed_table, found))
@@ -211,8 +211,10 @@ decltype(Statement::what) read(const std::string& sql) {
     return wanted::Index{found[2], found[3], found[4], found.rest(), !found[1].empty()};
   if (begins(sql, function, found))
     return read_function(found[1], found.rest());
-  if (begins(sql, trigger, found))
-    return wanted::Trigger{found[1], found[2]};
+  if (begins(sql, dropped_trigger, found))
+    return wanted::Dropped{found[1], found[2]};
+  if (begins(sql, dropped_function, found))
+    return wanted::Dropped{found[1], {}};
   if (begins(sql, grant, found))
     return read_grant(found[1], found[2]);
   return wanted::Other{};

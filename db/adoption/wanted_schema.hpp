@@ -63,18 +63,16 @@ struct Renamed {
   std::string to;
 };
 
-/// Has its text's checksum in its comment, and is replaced if that differs. In the text `{devices}`
-/// stands for the table of that name with its schema in the database, and `{schema}` for the schema
-/// of devices.
+/// Has its text's checksum in its comment, and is replaced if that differs.
 struct Function {
   std::string name;
-  bool is_open = false;    // IMMUTABLE, it reveals nothing: PUBLIC may execute it
-  bool is_trigger = false; // only triggers call it
-  bool is_definer = false; // runs with its owner's rights
+  bool is_open = false; // IMMUTABLE, it reveals nothing: PUBLIC may execute it
 };
-struct Trigger {
+
+/// What an earlier version made and this one does without: it goes wherever it is found.
+struct Dropped {
   std::string name;
-  std::string table;
+  std::string table; // of a trigger; empty: a function
 };
 
 /// From deploy/grants.sql.
@@ -87,13 +85,14 @@ struct Grant {
   std::vector<std::string> tables;
 };
 
-/// Anything that cannot be looked up: it is run once, if its step is not recorded yet.
+/// Anything that cannot be looked up. It carries over what an earlier version wrote: run once, if
+/// one was here and the step is not recorded yet.
 struct Other {};
 
 struct Statement {
-  const SchemaStep* step = nullptr; // null: the record's own, or a function or trigger
+  const SchemaStep* step = nullptr; // null: the record's own, or a function
   std::string sql;                  // without comments outside of quotes, without `;`
-  std::variant<Other, Table, AddedColumns, Index, Enum, Renamed, Function, Trigger, Grant> what;
+  std::variant<Other, Table, AddedColumns, Index, Enum, Renamed, Function, Dropped, Grant> what;
 };
 
 } // namespace wanted

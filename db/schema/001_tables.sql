@@ -7,7 +7,7 @@
 -- the foreign keys that cascade. Its indexes are built CONCURRENTLY.
 
 CREATE TYPE group_role AS ENUM ('owner', 'admin', 'member', 'viewer');
-CREATE TYPE migration_status AS ENUM ('success', 'failed', 'partial', 'rolled_back');
+CREATE TYPE migration_status AS ENUM ('success', 'failed', 'partial');
 
 CREATE TABLE IF NOT EXISTS users (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -66,12 +66,15 @@ CREATE TABLE IF NOT EXISTS device_group_memberships (
   UNIQUE (device_id, group_id)
 );
 
--- The audit outlives the rows that it refers to, so it has no foreign keys.
+-- The migrations that happened, as any program that knows this table can read them: every column that
+-- is NOT NULL is filled. A migration that was undone is 'failed', and rolled_back_at (006) is set. What
+-- never happened is in regroup_operations (014). The audit outlives the rows that it refers to, so it
+-- has no foreign keys.
 CREATE TABLE IF NOT EXISTS migration_audit_logs (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-  user_id uuid,
+  user_id uuid NOT NULL,
   registration_group_id varchar(255) NOT NULL,
-  authenticated_group_id uuid,
+  authenticated_group_id uuid NOT NULL,
   devices_migrated integer NOT NULL DEFAULT 0,
   device_ids uuid[] NOT NULL DEFAULT '{}',
   status migration_status NOT NULL,

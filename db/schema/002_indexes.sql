@@ -16,9 +16,8 @@ CREATE INDEX IF NOT EXISTS regroup_partial_successes ON migration_audit_logs (re
   WHERE status = 'partial';
 -- Only a 201 uses up an Idempotency-Key, and an undo does not free it: a late retry of the
 -- migration must not redo what its owner has undone.
-CREATE UNIQUE INDEX IF NOT EXISTS regroup_one_use_of_a_key
-  ON migration_audit_logs (user_id, idempotency_key)
-  WHERE idempotency_key IS NOT NULL AND status IN ('success', 'partial', 'rolled_back');
+CREATE UNIQUE INDEX IF NOT EXISTS regroup_one_migration_of_a_key
+  ON migration_audit_logs (user_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 -- Whether a device's membership was made by a migration.
 CREATE INDEX IF NOT EXISTS regroup_migration_of_group ON migration_audit_logs (authenticated_group_id)
   WHERE status IN ('success', 'partial');

@@ -3,7 +3,7 @@
 
 ALTER TABLE migration_audit_logs
   ADD COLUMN IF NOT EXISTS rollback_id uuid, -- chosen before the undo began, to look it up by
-  ADD COLUMN IF NOT EXISTS undone_group_id uuid, -- what authenticated_group_id was
+  ADD COLUMN IF NOT EXISTS undone_group_id uuid, -- authenticated_group_id, once it was undone
   ADD COLUMN IF NOT EXISTS rolled_back_at timestamptz,
   ADD COLUMN IF NOT EXISTS rolled_back_by uuid,
   ADD COLUMN IF NOT EXISTS rollback_key varchar(255), -- the undo's Idempotency-Key
@@ -11,7 +11,7 @@ ALTER TABLE migration_audit_logs
                                                           -- migration's
   ADD COLUMN IF NOT EXISTS excluded_device_ids uuid[]; -- what a partial migration left behind
 
--- The outcome for a group that was deleted.
+-- The outcome for a group whose migration was undone.
 CREATE INDEX IF NOT EXISTS regroup_undone_group ON migration_audit_logs (undone_group_id)
   WHERE undone_group_id IS NOT NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS regroup_one_undo_of_a_key

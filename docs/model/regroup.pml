@@ -143,7 +143,7 @@ inline nothing_changed(heard) {
 
 /* ---- In PostgreSQL ---- */
 
-/* BEGIN, regroup_migrate_v2 or regroup_undo_v1, COMMIT: one delivery. With `heard` its replica reads
+/* BEGIN, regroup_migrate_v3 or regroup_undo_v1, COMMIT: one delivery. With `heard` its replica reads
  * the whole answer. Without, a backend or a pooler reads the delivery at once, late or never, and the
  * backend may end at any step, which rolls back. */
 inline operate(heard) {

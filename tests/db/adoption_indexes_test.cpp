@@ -93,13 +93,14 @@ TEST_CASE_METHOD(AdoptionTest, "replicas that start together on an adopted datab
 TEST_CASE_METHOD(AdoptionTest, "an index that was left invalid is built again") {
   apply();
   sql.exec("DROP INDEX regroup_one_success");
-  sql.exec("INSERT INTO migration_audit_logs (user_id, registration_group_id, status) "
-           "SELECT id, 'lake-2024', 'success' FROM users LIMIT 1");
+  sql.exec("INSERT INTO migration_audit_logs (user_id, registration_group_id, "
+           "authenticated_group_id, devices_migrated, device_ids, status) SELECT created_by, "
+           "'lake-2024', id, 9, '{}', 'success' FROM groups LIMIT 1");
   CHECK_THROWS_AS(sql.exec("CREATE UNIQUE INDEX CONCURRENTLY regroup_one_success ON "
                            "migration_audit_logs (registration_group_id) WHERE status = 'success'"),
                   pqxx::unique_violation);
   REQUIRE_FALSE(is_valid("regroup_one_success"));
-  sql.exec("DELETE FROM migration_audit_logs WHERE authenticated_group_id IS NULL");
+  sql.exec("DELETE FROM migration_audit_logs WHERE devices_migrated = 9");
   CHECK(mentions(announced(), "drops the index regroup_one_success, which is invalid"));
   apply();
   CHECK(is_valid("regroup_one_success"));
@@ -112,8 +113,9 @@ TEST_CASE_METHOD(AdoptionTest,
   sql.exec("DROP INDEX regroup_one_success");
   std::future<Lines> building;
   HeldTransaction rogue{url};
-  rogue.exec("INSERT INTO migration_audit_logs (user_id, registration_group_id, status) "
-             "SELECT id, 'lake-2024', 'success' FROM users LIMIT 1");
+  rogue.exec("INSERT INTO migration_audit_logs (user_id, registration_group_id, "
+             "authenticated_group_id, devices_migrated, device_ids, status) SELECT created_by, "
+             "'lake-2024', id, 9, '{}', 'success' FROM groups LIMIT 1");
   building = std::async(std::launch::async, [this] { return apply(); });
   REQUIRE(eventually([&] {
     return sql.value<int>("SELECT count(*) FROM pg_stat_progress_create_index "

@@ -100,7 +100,12 @@ TEST_CASE_METHOD(DoctorTest, "what deploy/grants.sql grants is what the service 
 
   const auto user = world->add_user();
   world->add_devices("camping-2025", 3, user);
-  CHECK(completed(migrate(command("camping-2025", user))));
+  const auto done = migrate(command("camping-2025", user));
+  REQUIRE(completed(done));
+  CHECK(new_store()
+            ->execute(std::make_shared<const domain::UndoCommand>(
+                undo_of(*completed(done), user, "camping-2025")))
+            .is<domain::MigrationUndone>());
   domain::RegisterDevice phone;
   phone.device_id = domain::Uuid::random();
   phone.display_name = "phone";
@@ -109,8 +114,9 @@ TEST_CASE_METHOD(DoctorTest, "what deploy/grants.sql grants is what the service 
   phone.deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
   CHECK(new_store()->execute(phone).is<domain::DeviceRegistered>());
   for (const char* privilege :
-       {"UPDATE (group_id, active) on devices", "DELETE on groups", "SELECT (is_active) on users",
-        "USAGE on SEQUENCE public.devices_id_seq", "EXECUTE on regroup_new_id(uuid)"}) {
+       {"UPDATE (group_id, active) on devices", "UPDATE (is_active) on groups",
+        "SELECT (is_active) on users", "USAGE on SEQUENCE public.devices_id_seq",
+        "EXECUTE on regroup_new_id(uuid)"}) {
     INFO(privilege);
     const std::string sought = std::regex_replace(std::string{privilege}, std::regex{"EXECUTE on "},
                                                   "EXECUTE on FUNCTION ");
@@ -172,8 +178,9 @@ TEST_CASE("an advisory lock that is accepted and locks nothing is an error") {
 TEST_CASE_METHOD(DoctorTest, "a registration group that was migrated twice is named") {
   Sql sql{url};
   sql.exec("DROP INDEX regroup_one_success");
-  sql.exec("INSERT INTO migration_audit_logs (id, user_id, registration_group_id, status) "
-           "SELECT gen_random_uuid(), gen_random_uuid(), 'camping-2025', 'success' "
+  sql.exec("INSERT INTO migration_audit_logs (user_id, registration_group_id, "
+           "authenticated_group_id, status) "
+           "SELECT gen_random_uuid(), 'camping-2025', gen_random_uuid(), 'success' "
            "FROM generate_series(1, 2)");
   const auto duplicates = finding("schema/duplicates");
   CHECK(duplicates.severity == Severity::error);

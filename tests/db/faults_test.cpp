@@ -55,7 +55,7 @@ TEST_CASE_METHOD(DatabaseTest, "a failure at device 5 of 10 leaves nothing but a
   CHECK(refused(migrate(what)) == Refused::internal);
   nothing_but_a_failed_row(*world, "camping-2025", 10);
   CHECK(world->failure_code() == "server/internal");
-  CHECK(world->sql.value<std::string>("SELECT id FROM migration_audit_logs") ==
+  CHECK(world->sql.value<std::string>("SELECT id FROM regroup_operations") ==
         what->migration_id.text());
   // And somebody wins: the group is not refused for good.
   world->raise_no_more();

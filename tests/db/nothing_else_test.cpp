@@ -360,8 +360,6 @@ TEST_CASE_METHOD(NothingElseTest,
       groups.push_back(done->authenticated_group_id);
     for (int i = upto(6); i > 0; --i)
       change_a_group();
-    if (likely(10) && !groups.empty())
-      world->sql.exec("DELETE FROM groups WHERE id = $1", one_of(groups).text());
     REQUIRE(strays() == 0);
   }
 }

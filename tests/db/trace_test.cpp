@@ -29,9 +29,14 @@ public:
   }
 
   bool row(const domain::MigrationPtr& what, const std::string& condition) {
-    return world->sql.value<bool>("SELECT coalesce(" + condition +
-                                      ", false) FROM migration_audit_logs WHERE id = $1",
-                                  what->migration_id.text());
+    return world->sql.value<bool>(
+        "SELECT coalesce(" + condition +
+            ", false) FROM (SELECT (m.record).*, regroup_status(m.record) AS state FROM ("
+            "SELECT a AS record FROM migration_audit_logs a UNION ALL "
+            "SELECT regroup_failed_as_audit(o) FROM regroup_operations o WHERE kind = 'migration') "
+            "m) r "
+            "WHERE id = $1",
+        what->migration_id.text());
   }
   bool row_has_trace(const domain::MigrationPtr& what) {
     return row(what, std::string{"trace_id = '"} + kTrace + "'");
@@ -151,7 +156,7 @@ TEST_CASE_METHOD(TraceTest, "what was undone has the trace of its migration and 
   undo.trace_id = "0123456789abcdef0123456789abcdef";
   const auto answer = new_store()->execute(std::make_shared<const domain::UndoCommand>(undo));
   REQUIRE(answer.is<domain::MigrationUndone>());
-  CHECK(row(what, "status = 'rolled_back'"));
+  CHECK(row(what, "state = 'rolled_back'"));
   CHECK(row_has_trace(what));
   CHECK(row(what, "rollback_trace_id = '0123456789abcdef0123456789abcdef'"));
 }

@@ -27,11 +27,11 @@ void add_past(World& world) {
   world.sql.exec(
       "INSERT INTO migration_audit_logs (id, user_id, registration_group_id, "
       "  authenticated_group_id, devices_migrated, device_ids, status, error_code, error_message, "
-      "  duration_ms, group_name, group_slug, created_at) "
+      "  duration_ms, group_name, group_slug, created_at, rolled_back_at) "
       "SELECT gen_random_uuid(), md5('user' || n % 40)::uuid, "
       "  (ARRAY['camping', 'lake', 'hut', 'regatta', 'choir'])[n % 5 + 1] || '-' || n, "
       "  gen_random_uuid(), 2 + (n * 7) % 19, '{}', "
-      "  (CASE WHEN n % 41 = 0 THEN 'failed' WHEN n % 29 = 0 THEN 'rolled_back' "
+      "  (CASE WHEN n % 41 = 0 OR n % 29 = 0 THEN 'failed' "
       "   WHEN n % 11 = 0 THEN 'partial' ELSE 'success' END)::migration_status, "
       "  CASE WHEN n % 41 = 0 THEN CASE WHEN n % 3 = 0 THEN 'server/internal' "
       "    ELSE 'server/database-unavailable' END END, "
@@ -39,7 +39,7 @@ void add_past(World& world) {
       "  6 + (n * 13) % 37 + CASE WHEN n % 23 = 0 THEN 140 ELSE 0 END, "
       "  'Group ' || n, 'group-' || n, "
       "  now() - interval '7 days' + n * interval '25 minutes' "
-      "    + (n % 7) * interval '3 minutes' "
+      "    + (n % 7) * interval '3 minutes', CASE WHEN n % 29 = 0 AND n % 41 > 0 THEN now() END "
       "FROM generate_series(1, 400) AS n");
 }
 

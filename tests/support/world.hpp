@@ -33,22 +33,29 @@ public:
     return ids;
   }
 
-  int groups() { return sql.value<int>("SELECT count(*) FROM groups"); }
-  int group_members() { return sql.value<int>("SELECT count(*) FROM group_memberships"); }
+  /// Those that are active, and their members: an undo leaves the rows.
+  int groups() { return sql.value<int>("SELECT count(*) FROM groups WHERE is_active"); }
+  int group_members() {
+    return sql.value<int>("SELECT count(*) FROM group_memberships m "
+                          "JOIN groups g ON g.id = m.group_id AND g.is_active");
+  }
   int memberships() { return sql.value<int>("SELECT count(*) FROM device_group_memberships"); }
+  /// Migrations of one status, as the history has it.
   int audits(const std::string& status) {
-    return sql.value<int>("SELECT count(*) FROM migration_audit_logs WHERE status::text = $1",
-                          status);
+    return sql.value<int>(
+        "SELECT count(*) FROM (SELECT regroup_status(a) AS status FROM migration_audit_logs a "
+        "UNION ALL SELECT status FROM regroup_operations WHERE kind = 'migration') m "
+        "WHERE m.status = $1",
+        status);
   }
   int devices_in(const std::string& group) {
     return sql.value<int>("SELECT count(*) FROM devices WHERE group_id = $1", group);
   }
-  /// The error code of the newest `failed` row.
+  /// The error code of the migration that failed last.
   std::string failure_code() {
-    return sql.value<std::string>("SELECT error_code FROM migration_audit_logs "
-                                  "WHERE status = 'failed' ORDER BY created_at DESC LIMIT 1");
+    return sql.value<std::string>("SELECT error_code FROM regroup_operations "
+                                  "WHERE kind = 'migration' ORDER BY created_at DESC LIMIT 1");
   }
-
   /// Raises inside the migration when the `nth` device of one statement gets its membership.
   void raise_at_device(int nth) {
     sql.exec("CREATE SEQUENCE IF NOT EXISTS test_device_count");

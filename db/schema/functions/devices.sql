@@ -81,7 +81,9 @@ BEGIN
         outcome := CASE WHEN closed.migration_id IS NULL THEN 'group_name_exists'
                         ELSE 'already_migrated' END;
         IF EXISTS (SELECT FROM group_memberships m
-                   WHERE m.group_id = closed.group_id AND m.user_id = p_user_id) THEN
+                   WHERE m.group_id = closed.group_id AND m.user_id = p_user_id)
+           OR EXISTS (SELECT FROM migration_audit_logs a
+                      WHERE a.id = closed.migration_id AND a.user_id = p_user_id) THEN
           o_migration_id := closed.migration_id;
           o_authenticated_group_id := closed.group_id;
         ELSIF EXISTS (SELECT FROM migration_audit_logs a

@@ -33,21 +33,20 @@ AS $$
                 WHEN p_action = 'add' THEN
                   CASE WHEN d.active IS NOT TRUE THEN 'not_found' -- unknown as well
                        WHEN d.owner_user_id IS DISTINCT FROM p_user_id THEN 'not_owner_of_device'
-                       WHEN m.id IS NOT NULL THEN 'already_in_group'
+                       WHEN m.device_id IS NOT NULL THEN 'already_in_group'
                        ELSE 'done' END
                 ELSE
                   CASE WHEN p_role IS NULL AND d.owner_user_id IS DISTINCT FROM p_user_id
                          THEN 'not_owner_of_device'
-                       WHEN m.id IS NULL THEN 'not_found'
+                       WHEN m.device_id IS NULL THEN 'not_found'
                        WHEN coalesce(p_role, 'member') NOT IN ('owner', 'admin')
                             AND d.owner_user_id IS DISTINCT FROM p_user_id THEN 'not_owner_of_device'
                        ELSE 'done' END
                 END AS verdict
               FROM unnest(p_device_ids) WITH ORDINALITY AS asked(device_id, place)
               LEFT JOIN devices d ON d.device_id = asked.device_id
-              LEFT JOIN device_group_memberships m
-                ON m.device_id = asked.device_id AND m.group_id = p_group_id) w) v,
-    (SELECT count(*) AS in_group FROM device_group_memberships m WHERE m.group_id = p_group_id) c
+              LEFT JOIN regroup_devices_of_group(p_group_id) m ON m.device_id = asked.device_id) w) v,
+    (SELECT count(*) AS in_group FROM regroup_devices_of_group(p_group_id)) c
 $$;
 
 -- Adds devices to a group or removes them. db/group_devices.cpp sends it in one round trip with
@@ -137,6 +136,7 @@ BEGIN
     FOREACH key IN ARRAY keys LOOP
       PERFORM pg_catalog.pg_advisory_xact_lock_shared(key);
     END LOOP;
+    PERFORM set_config('lock_timeout', '100ms', true); -- as in migrate.sql
     PERFORM FROM devices d WHERE d.device_id = ANY (p_device_ids)
     ORDER BY uuid_send(d.device_id) FOR NO KEY UPDATE;
     IF NOT regroup_members_keys_of_change(p_group_id, p_device_ids) <@ keys THEN
@@ -171,6 +171,23 @@ BEGIN
     UPDATE devices d SET group_id = slug_of_group, updated_at = now()
     WHERE d.device_id = ANY (not_migrated) AND regroup_is_migrated(d.device_id);
   ELSE
+    -- Those that this group's migration had put here: devices.group_id becomes the slug of another
+    -- group of theirs, or the registration group that they came from. Not if another program has made it
+    -- another string since.
+    UPDATE devices d
+    SET group_id = coalesce(
+          (SELECT g.slug FROM regroup_migrations_of(d.device_id) m JOIN groups g ON g.id = m.group_id
+           WHERE m.group_id <> p_group_id LIMIT 1),
+          origin.registration_group_id),
+        group_joined_at = CASE WHEN origin.group_slug IS NULL THEN now() ELSE d.group_joined_at END,
+        updated_at = now()
+    FROM (SELECT DISTINCT ON (gone) gone AS device_id, a.registration_group_id, a.group_slug
+          FROM migration_audit_logs a
+          CROSS JOIN unnest(a.device_ids) AS gone
+          WHERE a.authenticated_group_id = p_group_id AND a.status IN ('success', 'partial')
+            AND gone = ANY (done)
+          ORDER BY gone, a.created_at DESC) origin
+    WHERE d.device_id = origin.device_id AND d.group_id IN (slug_of_group, origin.group_slug);
     DELETE FROM device_group_memberships m
     WHERE m.group_id = p_group_id AND m.device_id = ANY (done);
   END IF;

@@ -4,15 +4,32 @@ AS $$
   SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 $$;
 
+-- The status of a migration: other programs read one that was undone as 'failed'.
+CREATE OR REPLACE FUNCTION regroup_status(a migration_audit_logs) RETURNS text
+LANGUAGE sql STABLE
+AS $$
+  SELECT CASE WHEN a.rolled_back_at IS NOT NULL THEN 'rolled_back' ELSE a.status::text END
+$$;
+
+-- A failed migration as a row of the audit: they have the names of their columns in common.
+CREATE OR REPLACE FUNCTION regroup_failed_as_audit(o regroup_operations) RETURNS migration_audit_logs
+LANGUAGE sql STABLE
+AS $$
+  SELECT jsonb_populate_record(NULL::migration_audit_logs,
+    to_jsonb(o) || '{"devices_migrated": 0, "device_ids": []}')
+$$;
+
 -- A row of the history.
 CREATE OR REPLACE FUNCTION regroup_history_json(a migration_audit_logs) RETURNS json
 LANGUAGE sql STABLE
 AS $$
   SELECT json_build_object(
-    'migration_id', a.id, 'status', a.status, 'registration_group_id', a.registration_group_id,
-    'authenticated_group_id', a.authenticated_group_id, 'name', a.group_name, 'slug', a.group_slug,
+    'migration_id', a.id, 'status', regroup_status(a),
+    'registration_group_id', a.registration_group_id,
+    'authenticated_group_id', coalesce(a.authenticated_group_id, a.undone_group_id),
+    'name', a.group_name, 'slug', a.group_slug,
     'user_id', a.user_id, 'devices_migrated', a.devices_migrated,
-    'error', CASE WHEN a.status = 'failed' THEN json_build_object(
+    'error', CASE WHEN regroup_status(a) = 'failed' THEN json_build_object(
       'code', coalesce(a.error_code, 'server/internal'),
       'message', coalesce(a.error_message, 'The migration failed')) END,
     'duration_ms', a.duration_ms, 'trace_id', a.trace_id,
@@ -37,10 +54,10 @@ AS $$
         (1, 'received', a.received_at),
         (2, 'started', a.started_at),
         (3, 'locked', a.locked_at),
-        (4, 'committed', CASE WHEN a.status <> 'failed' THEN greatest(
+        (4, 'committed', CASE WHEN regroup_status(a) <> 'failed' THEN greatest(
            a.locked_at, a.created_at + coalesce(a.duration_ms, 0) * interval '1 ms') END),
         (5, CASE WHEN a.error_code = 'migration/cancelled' THEN 'cancelled' ELSE 'failed' END,
-            CASE WHEN a.status = 'failed' THEN a.created_at END),
+            CASE WHEN regroup_status(a) = 'failed' THEN a.created_at END),
         (6, 'rolled_back', a.rolled_back_at)
       ) AS e(place, event, at)
       WHERE e.at IS NOT NULL)))::json
@@ -55,13 +72,18 @@ RETURNS json
 LANGUAGE sql STABLE
 AS $$
   WITH m AS MATERIALIZED (
-    SELECT a.id, a.status, a.registration_group_id, a.group_name, a.devices_migrated, a.device_ids,
-      a.duration_ms, a.created_at, a.status <> 'failed' AS succeeded,
-      CASE WHEN a.status = 'failed' THEN coalesce(a.error_code, 'server/internal') END AS code,
+    SELECT a.id, regroup_status(a) AS status, a.registration_group_id, a.group_name,
+      a.devices_migrated, a.device_ids, a.duration_ms, a.created_at,
+      regroup_status(a) <> 'failed' AS succeeded,
+      CASE WHEN regroup_status(a) = 'failed' THEN coalesce(a.error_code, 'server/internal') END AS code,
       date_trunc(p_step, a.created_at AT TIME ZONE 'UTC') AS step
     FROM migration_audit_logs a
     WHERE a.created_at >= p_from AND a.created_at < p_to
-      AND a.registration_group_id <> '' -- known by its id alone (settle.sql)
+    UNION ALL
+    SELECT o.id, o.status, o.registration_group_id, NULL, 0, '{}', o.duration_ms, o.created_at, false,
+      coalesce(o.error_code, 'server/internal'), date_trunc(p_step, o.created_at AT TIME ZONE 'UTC')
+    FROM regroup_operations o
+    WHERE o.kind = 'migration' AND o.created_at >= p_from AND o.created_at < p_to
   ), trend AS (
     SELECT m.step,
       count(*) FILTER (WHERE m.status = 'success') AS success,

@@ -1,22 +1,23 @@
 -- Cancels a migration that is running somewhere. It sends no signal: pg_cancel_backend() names a
 -- process, not a transaction, and between the look at what the process does and the signal it may
--- have come to a COMMIT, which Regroup never cancels. Instead it takes the migration's own id: a
--- migration ends by writing its audit row, and an id can be written only once. Either this row is
--- first, and the migration can no longer commit (it fails at its last statement, or at lock_timeout
--- if it is waiting); or the migration's row is first, committed or about to be, and this function
--- changes nothing.
+-- have come to a COMMIT, which Regroup never cancels. Instead it settles the migration's id
+-- (settle.sql): either its row is first, and the migration can no longer commit (it fails at its last
+-- statement, or at lock_timeout if it is waiting); or the migration's record is first, committed or
+-- about to be, and this function changes nothing.
 CREATE OR REPLACE FUNCTION regroup_cancel_migration_v1(p_migration_id uuid) RETURNS text
 LANGUAGE plpgsql VOLATILE
-SET lock_timeout = '250ms' -- for an existing uncommitted row: its COMMIT is under way
+SET lock_timeout = '250ms' -- for an uncommitted record: its COMMIT is under way
 AS $$
 DECLARE
   live regroup_running;
 BEGIN
   SELECT r.* INTO live FROM regroup_running r WHERE r.migration_id = p_migration_id;
   IF NOT FOUND THEN
-    RETURN coalesce((SELECT CASE WHEN a.error_code = 'migration/cancelled' THEN 'was_cancelled'
+    RETURN coalesce((SELECT CASE WHEN o.error_code = 'migration/cancelled' THEN 'was_cancelled'
                                  ELSE 'not_cancellable' END
-                     FROM migration_audit_logs a WHERE a.id = p_migration_id), 'not_found');
+                     FROM regroup_operations o WHERE o.id = p_migration_id AND o.kind = 'migration'),
+                    (SELECT 'not_cancellable' FROM migration_audit_logs a WHERE a.id = p_migration_id),
+                    'not_found');
   END IF;
   RETURN (SELECT CASE WHEN s.is_new THEN 'cancelled'
                       WHEN s.o_error_code = 'migration/cancelled' THEN 'was_cancelled'
@@ -69,5 +70,5 @@ AS $$
       AND ((k.classid::bigint << 32) | k.objid::bigint) = own.lock_key
     LIMIT 1) h ON true
   WHERE r.replica IS NOT NULL AND r.told_at > now() - interval '15 seconds'
-    AND NOT EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = r.migration_id)
+    AND NOT regroup_has_ended(r.migration_id)
 $$;

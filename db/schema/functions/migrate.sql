@@ -25,9 +25,8 @@ AS $$
             OR greatest(coalesce(d.linked_at::timestamptz, d.created_at::timestamptz, '-infinity'),
                         d.group_joined_at)
                <= now() - p_link_age_ms * interval '1 ms' AS is_old_enough
-        FROM devices d
-        WHERE d.group_id = p_registration_group_id AND d.active AND d.owner_user_id IS NOT NULL
-          AND NOT regroup_is_migrated(d.device_id)) l
+        FROM regroup_devices_in(p_registration_group_id) d
+        WHERE d.owner_user_id IS NOT NULL) l
 $$;
 
 -- One whole migration. db/migration.cpp sends it in one round trip with BEGIN and COMMIT. COMMIT is
@@ -44,15 +43,19 @@ $$;
 -- members' lock (waited for: a phone that registers holds it for a moment); the devices' rows in
 -- ascending device_id (none if a look without locks shows that the migration is refused); the row
 -- of the group that they are to go into, if it exists already; the slug and the audit row by their
--- unique indexes. Everything that takes two of these takes them in this order, so there can be no
--- deadlock.
+-- unique indexes; the migration's id. Everything of Regroup's that takes two of these takes them in
+-- this order. Other programs have orders of their own, so no row is waited for while another is held:
+-- they are had at once or not at all (NOWAIT), and waited for one by one before
+-- (regroup_wait_for_devices). Whatever else is waited for then, is for 100 ms: PostgreSQL looks for a
+-- deadlock after deadlock_timeout (1 s). Then the other one has our locks, and db/settlement.cpp tries
+-- again.
 --
 -- Planning anew each time was a sixth of a migration's cost to the server, so each statement is
 -- planned once per session (db/statements.hpp, set_local), perhaps while the tables are empty. Each
 -- is written so that only one index can answer it, whatever sizes the planner assumes: an EXISTS
 -- with OFFSET 0 stays a look-up per row instead of a join over whole tables, and uuid_send() gives
 -- the uuid's own order without tempting the planner to walk through all devices in that order.
-CREATE OR REPLACE FUNCTION regroup_migrate_v2(
+CREATE OR REPLACE FUNCTION regroup_migrate_v3(
   p_migration_id uuid,
   p_group_id uuid,           -- of the new group; with p_into_group, of an existing one
   p_user_id uuid,
@@ -70,6 +73,7 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v2(
   p_received_us bigint DEFAULT 0,  -- how long ago its replica received it,
   p_started_us bigint DEFAULT 0,   -- and a worker began it
   p_link_age_ms bigint DEFAULT 0,  -- migration.link_age: how long a voting device has been there
+  p_wait_ms bigint DEFAULT 0,      -- for devices' rows that others have locked; 0: fail (55P03)
   OUT outcome text,
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
@@ -92,6 +96,9 @@ DECLARE
   earlier_status migration_status;
   earlier_group_id uuid;
   earlier_device_ids uuid[];
+  is_free_again boolean := false; -- it was migrated, into a group that is no more
+  new_slug text := p_slug;
+  is_fenced boolean; -- settled as one that never happens (functions/settle.sql)
   is_followed boolean; -- some endpoint wants to know (functions/events.sql); most databases have none
   first_use migration_audit_logs; -- of the Idempotency-Key
   remaining uuid[] := '{}'; -- what a partial migration leaves behind
@@ -124,8 +131,7 @@ BEGIN
 
   IF p_idempotency_key IS NOT NULL THEN
     SELECT a.* INTO first_use FROM migration_audit_logs a
-    WHERE a.user_id = p_user_id AND a.idempotency_key = p_idempotency_key
-      AND a.status IN ('success', 'partial', 'rolled_back');
+    WHERE a.user_id = p_user_id AND a.idempotency_key = p_idempotency_key;
     IF NOT FOUND THEN
       IF EXISTS (SELECT FROM migration_audit_logs a
                  WHERE a.rolled_back_by = p_user_id AND a.rollback_key = p_idempotency_key) THEN
@@ -152,21 +158,46 @@ BEGIN
     END IF;
   END IF;
 
+  IF earlier_id IS NOT NULL THEN
+    -- Another program may have deleted the group: then its registration group is free again.
+    SELECT a.id, a.status, a.authenticated_group_id, a.device_ids
+    INTO earlier_id, earlier_status, earlier_group_id, earlier_device_ids
+    FROM migration_audit_logs a JOIN groups g ON g.id = a.authenticated_group_id AND g.is_active
+    WHERE a.registration_group_id = p_registration_group_id AND a.status = 'success'
+    LIMIT 1;
+    is_free_again := earlier_id IS NULL;
+  END IF;
+
   IF earlier_id IS NULL THEN
     -- The last condition is regroup_is_migrated(d.device_id), written out: a call would not be inlined.
     -- The one before it is looked at once, before a row is read: nearly always the caller owns a device
-    -- that was not migrated, there are not too many, and the name is free. Else no row is locked, since
+    -- that was not migrated, there are not too many, neither the name nor the string is a group's, the
+    -- name is no other devices' string, and nothing was migrated before. Else no row is locked, since
     -- that is written to PostgreSQL's log, before a look has shown that nothing is in the way.
-    looked := p_into_group OR p_require_owner <> 'any' OR cardinality(p_device_ids) > p_max_devices;
+    IF pg_catalog.set_config('lock_timeout', '100ms', true) IS NULL THEN -- see above
+      NULL;
+    END IF;
+    IF p_wait_ms > 0 THEN
+      PERFORM regroup_wait_for_devices(p_registration_group_id, p_device_ids, p_wait_ms);
+    END IF;
+    looked := is_free_again OR p_into_group OR p_require_owner <> 'any' OR cardinality(p_device_ids) > p_max_devices;
     LOOP
       IF looked THEN
-        SELECT b.obstacle, b.device_count, b.linked, b.owned
-        INTO outcome, o_device_count, o_linked, o_owned
-        FROM regroup_migration_obstacle(p_group_id, p_user_id, p_registration_group_id, p_slug,
+        SELECT b.obstacle, b.earlier_id, b.name, b.slug, b.device_count, b.linked, b.owned
+        INTO outcome, earlier_id, o_name, new_slug, o_device_count, o_linked, o_owned
+        FROM regroup_migration_obstacle_v2(p_group_id, p_user_id, p_registration_group_id, p_slug,
           p_device_ids, p_max_devices, p_require_owner, p_into_group, p_link_age_ms) b;
         IF outcome IS NOT NULL THEN
           RETURN;
         END IF;
+        IF earlier_id IS NOT NULL THEN -- the string is the slug of the group that it made
+          SELECT 'success', a.authenticated_group_id, a.device_ids
+          INTO earlier_status, earlier_group_id, earlier_device_ids
+          FROM migration_audit_logs a WHERE a.id = earlier_id;
+          EXIT;
+        END IF;
+        PERFORM regroup_take_back(p_registration_group_id,
+                                  CASE WHEN NOT is_free_again THEN p_device_ids END);
       END IF;
       SELECT coalesce(array_agg(l.device_id), '{}'), count(*), count(l.mine),
         count(*) FILTER (WHERE l.mine)
@@ -180,7 +211,14 @@ BEGIN
                          AND bool_or(f.owner_user_id = p_user_id AND NOT EXISTS (
                                SELECT FROM device_group_memberships m
                                WHERE m.device_id = f.device_id OFFSET 0))
-                         AND NOT EXISTS (SELECT FROM groups g WHERE g.slug = p_slug)
+                         AND NOT EXISTS (SELECT FROM groups g
+                                         WHERE g.slug IN (p_slug, p_registration_group_id))
+                         AND (p_slug = p_registration_group_id
+                              OR NOT EXISTS (SELECT FROM devices o
+                                             WHERE o.group_id = p_slug AND o.active))
+                         AND NOT EXISTS (SELECT FROM migration_audit_logs a
+                                         WHERE a.registration_group_id = p_registration_group_id
+                                           AND a.status = 'partial')
                        FROM (SELECT o.device_id, o.owner_user_id FROM devices o
                              WHERE o.group_id = p_registration_group_id AND o.active
                              LIMIT p_max_devices + 1) f))
@@ -192,22 +230,25 @@ BEGIN
                     WHERE a.authenticated_group_id = m.group_id AND a.status IN ('success', 'partial')
                       AND d.device_id = ANY (a.device_ids)
                     OFFSET 0)
+                  AND EXISTS (SELECT FROM groups g WHERE g.id = m.group_id AND g.is_active OFFSET 0)
                 OFFSET 0)
             ORDER BY uuid_send(d.device_id)
-            FOR UPDATE OF d) l;
+            FOR NO KEY UPDATE OF d NOWAIT) l;
       EXIT WHEN looked OR o_device_count > 0;
       looked := true;
     END LOOP;
-    o_locked_at := clock_timestamp();
+    o_locked_at := CASE WHEN earlier_id IS NULL THEN clock_timestamp() END;
 
     IF o_device_count = 0 THEN
-      -- Nothing to migrate: never was there anything, or an earlier migration took all of it?
+      -- Nothing to migrate: never was there anything, or an earlier migration took all of it? Perhaps
+      -- just now: another program's, which held the rows.
       SELECT a.id, a.status, a.authenticated_group_id, a.device_ids
       INTO earlier_id, earlier_status, earlier_group_id, earlier_device_ids
-      FROM migration_audit_logs a
-      WHERE a.registration_group_id = p_registration_group_id AND a.status = 'partial'
-        AND (p_device_ids IS NULL OR a.device_ids && p_device_ids)
-      ORDER BY a.created_at DESC
+      FROM migration_audit_logs a JOIN groups g ON g.id = a.authenticated_group_id AND g.is_active
+      WHERE (a.registration_group_id = p_registration_group_id AND a.status = 'success')
+         OR (a.registration_group_id = p_registration_group_id AND a.status = 'partial'
+             AND (p_device_ids IS NULL OR a.device_ids && p_device_ids))
+      ORDER BY a.status, a.created_at DESC
       LIMIT 1;
       IF NOT FOUND THEN
         outcome := 'no_devices';
@@ -222,7 +263,9 @@ BEGIN
     -- Only those whom it concerns learn what became of it; of the group's name, which its members see
     -- elsewhere, those whose device was taken along.
     IF EXISTS (SELECT FROM group_memberships m
-               WHERE m.group_id = earlier_group_id AND m.user_id = p_user_id) THEN
+               WHERE m.group_id = earlier_group_id AND m.user_id = p_user_id)
+       OR EXISTS (SELECT FROM migration_audit_logs a
+                  WHERE a.id = earlier_id AND a.user_id = p_user_id) THEN
       o_migration_id := earlier_id;
       o_group_id := earlier_group_id;
     ELSIF EXISTS (SELECT FROM devices d
@@ -271,8 +314,8 @@ BEGIN
       outcome := CASE WHEN role_there IS NULL THEN 'not_group_member' ELSE 'forbidden' END;
       RETURN;
     END IF;
-    SELECT count(*) INTO count_there FROM device_group_memberships m
-    WHERE m.group_id = p_group_id AND m.device_id <> ALL (o_device_ids);
+    SELECT count(*) INTO count_there FROM regroup_devices_of_group(p_group_id) m
+    WHERE m.device_id <> ALL (o_device_ids);
     IF count_there + o_device_count > p_max_devices THEN
       outcome := 'too_many_devices';
       o_device_count := count_there + o_device_count;
@@ -283,9 +326,7 @@ BEGIN
   o_ignored := '{}';
   IF p_device_ids IS NOT NULL THEN
     SELECT coalesce(array_agg(d.device_id ORDER BY uuid_send(d.device_id)), '{}') INTO remaining
-    FROM devices d
-    WHERE d.group_id = p_registration_group_id AND d.active
-      AND d.device_id <> ALL (o_device_ids) AND NOT regroup_is_migrated(d.device_id);
+    FROM regroup_devices_in(p_registration_group_id) d WHERE d.device_id <> ALL (o_device_ids);
     SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO o_ignored
     FROM unnest(p_device_ids) id WHERE id <> ALL (o_device_ids);
   END IF;
@@ -297,11 +338,21 @@ BEGIN
     WHERE g.id = p_group_id AND g.max_devices < count_there + o_device_count;
   ELSE
     o_name := p_name;
-    o_slug := p_slug;
+    o_slug := new_slug;
     INSERT INTO groups (id, name, slug, max_devices, created_by)
-    VALUES (p_group_id, p_name, p_slug, greatest(p_default_max_devices, o_device_count), p_user_id)
+    VALUES (p_group_id, p_name, new_slug, greatest(p_default_max_devices, o_device_count), p_user_id)
     ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
+      -- Since the look. If it was another program's migration of this registration group, the next
+      -- attempt finds that.
+      IF new_slug <> p_slug
+         OR EXISTS (SELECT FROM migration_audit_logs a
+                    JOIN groups g ON g.id = a.authenticated_group_id AND g.is_active
+                    WHERE a.registration_group_id = p_registration_group_id
+                      AND a.status = 'success') THEN
+        RAISE EXCEPTION 'another migration was recorded first' USING ERRCODE = 'RG001';
+      END IF;
+      o_name := NULL;
       outcome := 'group_name_exists';
       RETURN;
     END IF;
@@ -319,6 +370,16 @@ BEGIN
     WHERE d.device_id = ANY (o_device_ids);
   END IF;
 
+  IF is_free_again THEN -- its deletion was the end of that migration, as an undo is
+    UPDATE migration_audit_logs a
+    SET status = 'failed', error_message = 'Its group was deleted', rolled_back_at = now(),
+        undone_group_id = a.authenticated_group_id
+    WHERE a.registration_group_id = p_registration_group_id AND a.status = 'success';
+  END IF;
+  -- The lock of the id, in a statement before the one that looks for the fence.
+  IF pg_catalog.pg_advisory_xact_lock(regroup_id_key(p_migration_id)) IS NULL THEN
+    NULL;
+  END IF;
   INSERT INTO migration_audit_logs (
     id, user_id, registration_group_id, authenticated_group_id, devices_migrated, device_ids,
     status, duration_ms, idempotency_key, request_hash, group_name, group_slug,
@@ -330,13 +391,16 @@ BEGIN
     p_trace_id, now() - p_received_us * interval '1 us', now() - p_started_us * interval '1 us',
     o_locked_at)
   ON CONFLICT DO NOTHING
-  RETURNING EXISTS (SELECT FROM regroup_webhook_endpoints w WHERE w.is_active) INTO is_followed;
-  IF NOT FOUND THEN
-    -- The migration's id was taken: by an administrator who cancelled it (functions/live.sql), or
-    -- by somebody who found its replica silent (functions/running.sql).
-    IF EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id) THEN
-      RAISE EXCEPTION 'the migration has been recorded as failed' USING ERRCODE = 'RG002';
-    END IF;
+  RETURNING EXISTS (SELECT FROM regroup_webhook_endpoints w WHERE w.is_active),
+    EXISTS (SELECT FROM regroup_operations o WHERE o.id = p_migration_id)
+  INTO is_followed, is_fenced;
+  -- By an administrator who cancelled it (functions/live.sql), or by somebody who found its replica
+  -- silent (functions/running.sql).
+  IF is_fenced OR (is_followed IS NULL
+                   AND EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id)) THEN
+    RAISE EXCEPTION 'the migration has been recorded as failed' USING ERRCODE = 'RG002';
+  END IF;
+  IF is_followed IS NULL THEN
     -- Somebody who ignores the lock, or the same Idempotency-Key used for another registration group,
     -- was faster. All of this must go; a second call sees their commit and answers with it.
     RAISE EXCEPTION 'another migration was recorded first' USING ERRCODE = 'RG001';
@@ -352,30 +416,40 @@ END
 $$;
 
 -- Why a migration is refused, as far as can be seen without locks, in the order of
--- regroup_migrate_v2, which checks again once it has locked the rows. NULL: try it. A caller who
+-- regroup_migrate_v3, which checks again once it has locked the rows. NULL: try it. A caller who
 -- owns no device is refused without looking at each device.
-CREATE OR REPLACE FUNCTION regroup_migration_obstacle(
+CREATE OR REPLACE FUNCTION regroup_migration_obstacle_v2(
   p_group_id uuid, p_user_id uuid, p_registration_group_id text, p_slug text, p_device_ids uuid[],
   p_max_devices bigint, p_require_owner text, p_into_group boolean, p_link_age_ms bigint,
-  OUT obstacle text, OUT device_count bigint, OUT linked bigint, OUT owned bigint)
+  OUT obstacle text,
+  OUT earlier_id uuid, -- the string is the slug of a living group, which this migration made
+  OUT name text,       -- which is taken, if that is not p_slug
+  OUT slug text,       -- for the new group
+  OUT device_count bigint, OUT linked bigint, OUT owned bigint)
 LANGUAGE plpgsql STABLE
 AS $$
 #variable_conflict use_column
 DECLARE
+  behind record;
   role_there group_role;
   count_there bigint;
 BEGIN
-  IF NOT EXISTS (SELECT FROM devices d
-                 WHERE d.group_id = p_registration_group_id AND d.active
-                   AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
-                   AND NOT regroup_is_migrated(d.device_id)) THEN
-    RETURN; -- nothing to migrate: no row will be locked
+  slug := p_slug;
+  SELECT b.group_id, b.migration_id INTO behind
+  FROM regroup_group_of_string(p_registration_group_id) b;
+  earlier_id := behind.migration_id;
+  IF earlier_id IS NOT NULL
+     OR NOT EXISTS (SELECT FROM regroup_devices_in(p_registration_group_id) d
+                    WHERE p_device_ids IS NULL OR d.device_id = ANY (p_device_ids)) THEN
+    RETURN; -- migrated, or nothing to migrate: no row will be locked
   END IF;
   -- By the caller's devices, of which there are few.
   IF NOT EXISTS (SELECT FROM devices d
                  WHERE d.owner_user_id = p_user_id AND d.active
                    AND d.group_id || '' = p_registration_group_id
-                   AND NOT regroup_is_migrated(d.device_id)) THEN
+                   AND NOT regroup_is_migrated(d.device_id))
+     AND NOT EXISTS (SELECT FROM regroup_returned_devices(p_registration_group_id) d
+                     WHERE d.owner_user_id = p_user_id) THEN
     obstacle := 'not_device_owner';
     RETURN;
   END IF;
@@ -388,26 +462,20 @@ BEGIN
       RETURN;
     END IF;
   END IF;
-  SELECT count(*) INTO device_count FROM devices d
-  WHERE d.group_id = p_registration_group_id AND d.active
-    AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
-    AND NOT EXISTS (
-      SELECT FROM device_group_memberships m
-      WHERE m.device_id = d.device_id
-        AND EXISTS (
-          SELECT FROM migration_audit_logs a
-          WHERE a.authenticated_group_id = m.group_id AND a.status IN ('success', 'partial')
-            AND d.device_id = ANY (a.device_ids)
-          OFFSET 0)
-      OFFSET 0);
+  SELECT count(*) INTO device_count FROM regroup_devices_in(p_registration_group_id) d
+  WHERE p_device_ids IS NULL OR d.device_id = ANY (p_device_ids);
   IF device_count > p_max_devices THEN
     obstacle := 'too_many_devices';
     RETURN;
   END IF;
+  IF behind.group_id IS NOT NULL THEN
+    obstacle := 'group_name_exists';
+    name := p_registration_group_id;
+    RETURN;
+  END IF;
   IF NOT p_into_group THEN
-    IF EXISTS (SELECT FROM groups g WHERE g.slug = p_slug) THEN
-      obstacle := 'group_name_exists';
-    END IF;
+    slug := regroup_free_slug(p_slug, p_registration_group_id);
+    obstacle := CASE WHEN slug IS NULL THEN 'group_name_exists' END;
     RETURN;
   END IF;
   SELECT m.role INTO role_there FROM group_memberships m
@@ -420,12 +488,10 @@ BEGIN
   IF obstacle IS NOT NULL THEN
     RETURN;
   END IF;
-  SELECT count(*) INTO count_there FROM device_group_memberships m
-  WHERE m.group_id = p_group_id AND NOT EXISTS (
-    SELECT FROM devices d
-    WHERE d.device_id = m.device_id AND d.group_id = p_registration_group_id AND d.active
-      AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
-      AND NOT regroup_is_migrated(d.device_id));
+  SELECT count(*) INTO count_there FROM regroup_devices_of_group(p_group_id) m
+  WHERE NOT EXISTS (
+    SELECT FROM regroup_devices_in(p_registration_group_id) d
+    WHERE d.device_id = m.device_id AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids)));
   IF count_there + device_count > p_max_devices THEN
     obstacle := 'too_many_devices';
     device_count := count_there + device_count;
@@ -433,8 +499,87 @@ BEGIN
 END
 $$;
 
+-- Waits until no other session holds a row of the registration group's devices, and holds none itself:
+-- what a subtransaction has locked is free after its ROLLBACK.
+CREATE OR REPLACE FUNCTION regroup_wait_for_devices(
+  p_string text, p_device_ids uuid[], p_wait_ms bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  until CONSTANT timestamptz := clock_timestamp() + p_wait_ms * interval '1 ms';
+  free uuid[];
+  held uuid;
+BEGIN
+  LOOP
+    BEGIN
+      SELECT coalesce(array_agg(l.device_id), '{}') INTO free
+      FROM (SELECT d.device_id FROM devices d WHERE d.group_id = p_string AND d.active
+            FOR NO KEY UPDATE SKIP LOCKED) l;
+      RAISE EXCEPTION USING ERRCODE = 'RG000';
+    EXCEPTION WHEN SQLSTATE 'RG000' THEN
+      NULL;
+    END;
+    SELECT d.device_id INTO held FROM devices d
+    WHERE d.group_id = p_string AND d.active AND d.device_id <> ALL (free)
+      AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
+    LIMIT 1;
+    EXIT WHEN NOT FOUND;
+    BEGIN
+      PERFORM set_config('lock_timeout', greatest(
+        (extract(epoch FROM until - clock_timestamp()) * 1000)::bigint, 1)::text, true);
+      PERFORM FROM devices d WHERE d.device_id = held FOR NO KEY UPDATE;
+      RAISE EXCEPTION USING ERRCODE = 'RG000';
+    EXCEPTION WHEN SQLSTATE 'RG000' THEN -- which resets lock_timeout as well
+      NULL;
+    END;
+  END LOOP;
+END
+$$;
+
+-- Gives the devices that came back to a registration group its string, before a migration takes them:
+-- all that it will take are locked in its order first.
+CREATE OR REPLACE FUNCTION regroup_take_back(p_string text, p_device_ids uuid[]) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+DECLARE
+  returned uuid[] := ARRAY(
+    SELECT r.device_id FROM regroup_returned_devices(p_string) r
+    WHERE p_device_ids IS NULL OR r.device_id = ANY (p_device_ids));
+BEGIN
+  IF returned = '{}' THEN
+    RETURN;
+  END IF;
+  PERFORM FROM devices d
+  WHERE d.device_id = ANY (returned || ARRAY(
+    SELECT n.device_id FROM regroup_devices_in(p_string) n
+    WHERE p_device_ids IS NULL OR n.device_id = ANY (p_device_ids)))
+  ORDER BY uuid_send(d.device_id) FOR NO KEY UPDATE;
+  UPDATE devices d SET group_id = p_string, updated_at = now()
+  WHERE d.device_id = ANY (returned)
+    AND EXISTS (SELECT FROM regroup_returned_devices(p_string) r WHERE r.device_id = d.device_id);
+END
+$$;
+
 -- For replicas of an earlier version, which are still running after a newer one installed its
 -- functions.
+CREATE OR REPLACE FUNCTION regroup_migrate_v2(
+  p_migration_id uuid, p_group_id uuid, p_user_id uuid, p_registration_group_id text, p_name text,
+  p_slug text, p_device_ids uuid[], p_max_devices bigint, p_default_max_devices int,
+  p_idempotency_key text, p_request_hash text, p_require_owner text DEFAULT 'any',
+  p_into_group boolean DEFAULT false, p_trace_id text DEFAULT NULL, p_received_us bigint DEFAULT 0,
+  p_started_us bigint DEFAULT 0, p_link_age_ms bigint DEFAULT 0,
+  OUT outcome text, OUT o_migration_id uuid, OUT o_group_id uuid, OUT o_name text, OUT o_slug text,
+  OUT o_device_ids uuid[], OUT o_remaining bigint, OUT o_ignored uuid[], OUT o_device_count bigint,
+  OUT o_linked bigint, OUT o_owned bigint, OUT o_locked_at timestamptz)
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT * FROM regroup_migrate_v3(
+    p_migration_id, p_group_id, p_user_id, p_registration_group_id, p_name, p_slug, p_device_ids,
+    p_max_devices, p_default_max_devices, p_idempotency_key, p_request_hash, p_require_owner,
+    p_into_group, p_trace_id, p_received_us, p_started_us, p_link_age_ms,
+    (SELECT extract(epoch FROM current_setting('lock_timeout')::interval) * 1000)::bigint)
+$$;
+
 CREATE OR REPLACE FUNCTION regroup_migrate_v1(
   p_migration_id uuid, p_group_id uuid, p_user_id uuid, p_registration_group_id text, p_name text,
   p_slug text, p_device_ids uuid[], p_max_devices bigint, p_default_max_devices int,

@@ -1,4 +1,4 @@
--- What regroup_migrate_v2 would answer at this moment, without a lock and without a write: a dry
+-- What regroup_migrate_v3 would answer at this moment, without a lock and without a write: a dry
 -- run must not wait for anything, and nothing must wait for a dry run. Called by db/plan.cpp.
 -- STABLE: it reads everything at one moment. The checks are the migration's, in its order;
 -- tests/db/plan_test.cpp keeps the two in agreement. It does not look at an Idempotency-Key. Before
@@ -15,7 +15,7 @@ CREATE OR REPLACE FUNCTION regroup_plan_v2(
   OUT outcome text, -- 'ready', or as for a migration
   OUT o_migration_id uuid,
   OUT o_group_id uuid,
-  OUT o_name text, -- of the existing group; a new one's name the caller knows
+  OUT o_name text, -- of the existing group; a new one's name the caller knows. Which name is taken
   OUT o_slug text,
   OUT o_to_migrate bigint, -- NULL if it is none of the caller's business
   OUT o_device_ids uuid[], -- the caller's own among those
@@ -30,6 +30,7 @@ AS $$
 DECLARE
   lock_key bigint := regroup_lock_key(p_registration_group_id);
   earlier migration_audit_logs;
+  behind record; -- the living group whose slug the string is
   members uuid[]; -- of the registration group, in order
   chosen uuid[]; -- of them, for this migration
   owned_of_all bigint; -- the caller's, with a vote or without
@@ -41,24 +42,31 @@ BEGIN
     RETURN;
   END IF;
 
-  SELECT a.* INTO earlier FROM migration_audit_logs a
-  WHERE a.registration_group_id = p_registration_group_id AND a.status = 'success';
-  IF NOT FOUND THEN
+  SELECT a.* INTO earlier
+  FROM migration_audit_logs a JOIN groups g ON g.id = a.authenticated_group_id AND g.is_active
+  WHERE a.registration_group_id = p_registration_group_id AND a.status = 'success'
+  LIMIT 1;
+  SELECT b.group_id, b.migration_id INTO behind
+  FROM regroup_group_of_string(p_registration_group_id) b;
+  IF earlier.id IS NULL AND behind.migration_id IS NOT NULL THEN
+    SELECT a.* INTO earlier FROM migration_audit_logs a WHERE a.id = behind.migration_id;
+    earlier.status := 'success';
+  END IF;
+  IF earlier.id IS NULL THEN
     SELECT coalesce(array_agg(d.device_id), '{}'),
       coalesce(array_agg(d.device_id ORDER BY d.device_id) FILTER (
         WHERE d.owner_user_id = p_user_id
           AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))), '{}')
     INTO members, o_device_ids
-    FROM devices d
-    WHERE d.group_id = p_registration_group_id AND d.active
-      AND NOT regroup_is_migrated(d.device_id);
+    FROM regroup_devices_in(p_registration_group_id) d;
     SELECT coalesce(array_agg(id), '{}'), count(*) INTO chosen, o_device_count
     FROM unnest(members) id WHERE p_device_ids IS NULL OR id = ANY (p_device_ids);
     SELECT v.owned, v.votes, v.owned_votes INTO owned_of_all, o_linked, o_owned
     FROM regroup_votes(p_registration_group_id, p_user_id,
                        CASE WHEN p_require_owner = 'any' THEN 0 ELSE p_link_age_ms END) v;
     IF o_device_count = 0 THEN
-      SELECT a.* INTO earlier FROM migration_audit_logs a
+      SELECT a.* INTO earlier
+      FROM migration_audit_logs a JOIN groups g ON g.id = a.authenticated_group_id AND g.is_active
       WHERE a.registration_group_id = p_registration_group_id AND a.status = 'partial'
         AND (p_device_ids IS NULL OR a.device_ids && p_device_ids)
       ORDER BY a.created_at DESC
@@ -73,7 +81,8 @@ BEGIN
     outcome := CASE WHEN earlier.status = 'success' THEN 'already_migrated'
                     ELSE 'migrated_in_parts' END;
     IF EXISTS (SELECT FROM group_memberships m
-               WHERE m.group_id = earlier.authenticated_group_id AND m.user_id = p_user_id) THEN
+               WHERE m.group_id = earlier.authenticated_group_id AND m.user_id = p_user_id)
+       OR earlier.user_id = p_user_id THEN
       o_migration_id := earlier.id;
       o_group_id := earlier.authenticated_group_id;
     ELSIF EXISTS (SELECT FROM devices d
@@ -89,14 +98,19 @@ BEGIN
         OR (p_require_owner = 'all_linked' AND (o_owned < o_linked OR o_owned = 0))
         THEN 'not_owner_of_enough'
       WHEN o_device_count > p_max_devices THEN 'too_many_devices'
-      WHEN p_into_group_id IS NULL AND EXISTS (SELECT FROM groups g WHERE g.slug = p_slug)
-        THEN 'group_name_exists'
+      WHEN behind.group_id IS NOT NULL
+        OR (p_into_group_id IS NULL AND regroup_free_slug(p_slug, p_registration_group_id) IS NULL) THEN 'group_name_exists'
       ELSE 'ready' END;
+    IF behind.group_id IS NOT NULL AND outcome = 'group_name_exists' THEN
+      o_name := p_registration_group_id;
+    ELSIF p_into_group_id IS NULL THEN
+      o_slug := regroup_free_slug(p_slug, p_registration_group_id);
+    END IF;
     IF outcome = 'ready' AND p_into_group_id IS NOT NULL THEN
       SELECT m.role INTO role_there FROM group_memberships m
       WHERE m.group_id = p_into_group_id AND m.user_id = p_user_id;
-      SELECT count(*) INTO count_there FROM device_group_memberships m
-      WHERE m.group_id = p_into_group_id AND m.device_id <> ALL (chosen);
+      SELECT count(*) INTO count_there FROM regroup_devices_of_group(p_into_group_id) m
+      WHERE m.device_id <> ALL (chosen);
       outcome := CASE
         WHEN NOT EXISTS (SELECT FROM groups g WHERE g.id = p_into_group_id AND g.is_active)
           THEN 'group_not_found'

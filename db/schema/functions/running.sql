@@ -10,15 +10,13 @@ AS $$
 DECLARE
   total bigint;
 BEGIN
-  SELECT count(*) INTO total FROM devices d
-  WHERE d.group_id = p_registration_group_id AND d.active
-    AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
-    AND NOT regroup_is_migrated(d.device_id);
+  SELECT count(*) INTO total FROM regroup_devices_in(p_registration_group_id) d
+  WHERE p_device_ids IS NULL OR d.device_id = ANY (p_device_ids);
   INSERT INTO regroup_running (
     migration_id, user_id, registration_group_id, devices_total, received_at, trace_id)
   SELECT p_migration_id, p_user_id, p_registration_group_id, total,
     now() - p_received_us * interval '1 us', p_trace_id
-  WHERE NOT EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id) -- ended since
+  WHERE NOT regroup_has_ended(p_migration_id)
   ON CONFLICT (migration_id) DO UPDATE
   SET devices_total = excluded.devices_total, answered_202 = true, told_at = now();
   -- Of replicas that died, and that nobody asked about.
@@ -55,7 +53,7 @@ AS $$
   FROM unnest(p_migration_ids, p_user_ids, p_groups, p_ages_ms, p_trace_ids, p_totals, p_processed,
       p_answered_202)
     AS m(id, user_id, registration_group_id, age, trace_id, total, processed, answered_202)
-  WHERE NOT EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = m.id) -- ended since
+  WHERE NOT regroup_has_ended(m.id)
   ORDER BY m.id
   ON CONFLICT (migration_id) DO UPDATE
   SET replica = excluded.replica, told_at = now(),
@@ -81,8 +79,8 @@ AS $$
     array_fill(false, ARRAY[cardinality(p_migration_ids)]));
 $$;
 
--- db/progress.cpp: what is known of a migration without an audit row. 'running', or 'none' or
--- 'settled': then the audit has the last word, in the case of 'settled' one that was written here.
+-- db/progress.cpp: what is known of a migration without a record. 'running', or 'none' or
+-- 'settled': then the record has the last word, in the case of 'settled' one that was written here.
 -- If its replica has been silent and no session holds the registration group's lock, the migration
 -- is settled (settle.sql).
 CREATE OR REPLACE FUNCTION regroup_find_running_v1(
@@ -102,7 +100,7 @@ DECLARE
 BEGIN
   outcome := 'none';
   SELECT r.* INTO noted FROM regroup_running r WHERE r.migration_id = p_migration_id;
-  IF NOT FOUND OR EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id) THEN
+  IF NOT FOUND OR regroup_has_ended(p_migration_id) THEN
     RETURN;
   END IF;
   is_silent := noted.told_at + p_silent_ms * interval '1 millisecond' <= now();

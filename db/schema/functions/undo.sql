@@ -75,14 +75,13 @@ BEGIN
       RETURN;
     END IF;
     IF FOUND OR EXISTS (SELECT FROM migration_audit_logs a
-                        WHERE a.user_id = p_user_id AND a.idempotency_key = p_idempotency_key
-                          AND a.status IN ('success', 'partial', 'rolled_back')) THEN
+                        WHERE a.user_id = p_user_id AND a.idempotency_key = p_idempotency_key) THEN
       outcome := 'idempotency_mismatch';
       RETURN;
     END IF;
   END IF;
 
-  IF NOT EXISTS (SELECT FROM groups g WHERE g.id = p_group_id) THEN
+  IF NOT EXISTS (SELECT FROM groups g WHERE g.id = p_group_id AND g.is_active) THEN
     -- Only those whom it concerned are told that there was one.
     SELECT a.id INTO o_migration_id FROM migration_audit_logs a
     WHERE a.undone_group_id = p_group_id
@@ -127,6 +126,7 @@ BEGIN
     outcome := 'group_modified';
     RETURN;
   END IF;
+  PERFORM set_config('lock_timeout', '100ms', true); -- as in migrate.sql
   PERFORM FROM devices d WHERE d.device_id = ANY (done.device_ids)
   ORDER BY uuid_send(d.device_id)
   FOR NO KEY UPDATE;
@@ -139,20 +139,17 @@ BEGIN
   UPDATE devices d SET group_id = p_registration_group_id, updated_at = now()
   WHERE d.device_id = ANY (done.device_ids);
   DELETE FROM device_group_memberships m WHERE m.group_id = p_group_id;
-  DELETE FROM group_memberships m WHERE m.group_id = p_group_id;
-  -- In a database that others made the audit may refer to the group by a foreign key, which would
-  -- forbid that it goes, or take the row along.
+  -- The group goes as other programs delete one: it is not active, and its owner stays in it, whom their
+  -- triggers may guard. Its slug is free for the next migration.
+  UPDATE groups g
+  SET is_active = false, updated_at = now(),
+      slug = 'undone-' || right(translate(p_group_id::text, '-', ''), 12)
+  WHERE g.id = p_group_id;
   UPDATE migration_audit_logs a
-  SET status = 'rolled_back', rollback_id = p_undo_id, rolled_back_at = now(),
-      rolled_back_by = p_user_id, rollback_key = p_idempotency_key, rollback_trace_id = p_trace_id,
-      undone_group_id = p_group_id,
-      authenticated_group_id = CASE
-        WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint c
-                     WHERE c.contype = 'f' AND c.conrelid = 'migration_audit_logs'::regclass
-                       AND c.confrelid = 'groups'::regclass) THEN NULL
-        ELSE a.authenticated_group_id END
+  SET status = 'failed', error_message = 'The migration was undone', -- of the words that others know
+      rollback_id = p_undo_id, rolled_back_at = now(), rolled_back_by = p_user_id,
+      rollback_key = p_idempotency_key, rollback_trace_id = p_trace_id, undone_group_id = p_group_id
   WHERE a.id = done.id;
-  DELETE FROM groups g WHERE g.id = p_group_id;
 
   INSERT INTO regroup_operations (id, kind, user_id, group_id, status)
   VALUES (p_undo_id, 'undo', p_user_id, p_group_id, 'completed')

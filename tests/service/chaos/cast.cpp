@@ -66,9 +66,10 @@ std::vector<Group> add_groups(test::Sql& sql, const std::string& prefix, std::si
 Rows read_rows(test::Sql& sql) {
   const auto text = [](const pqxx::field& field) { return std::string{field.c_str()}; };
   Rows rows;
-  for (const auto& row : sql.exec("SELECT id, slug FROM groups"))
+  for (const auto& row : sql.exec("SELECT id, slug FROM groups WHERE is_active"))
     rows.groups.push_back({text(row[0]), text(row[1])});
-  for (const auto& row : sql.exec("SELECT group_id, user_id, role FROM group_memberships"))
+  for (const auto& row : sql.exec("SELECT m.group_id, m.user_id, m.role FROM group_memberships m "
+                                  "JOIN groups g ON g.id = m.group_id AND g.is_active"))
     rows.members.push_back({text(row[0]), text(row[1]), text(row[2])});
   for (const auto& row : sql.exec("SELECT device_id, group_id FROM device_group_memberships"))
     rows.memberships[text(row[0])].push_back(text(row[1]));
@@ -76,12 +77,12 @@ Rows read_rows(test::Sql& sql) {
     rows.group_id_of[text(row[0])] = text(row[1]);
   for (const auto& row :
        sql.exec("SELECT id, coalesce(user_id::text, ''), registration_group_id, "
-                "coalesce(authenticated_group_id::text, ''), status, device_ids, " +
+                "coalesce(authenticated_group_id::text, ''), regroup_status(a), device_ids, " +
                 seconds("created_at") +
                 ", coalesce(trace_id, ''), coalesce(rollback_id::text, ''), "
                 "coalesce(undone_group_id::text, ''), coalesce(rolled_back_by::text, ''), "
                 "coalesce(rollback_trace_id, ''), coalesce(" +
-                seconds("rolled_back_at") + ", 0) FROM migration_audit_logs"))
+                seconds("rolled_back_at") + ", 0) FROM migration_audit_logs a"))
     rows.audits.push_back({text(row[0]), text(row[1]), text(row[2]), text(row[3]), text(row[4]),
                            elements(text(row[5])), row[6].as<double>(), text(row[7]), text(row[8]),
                            text(row[9]), text(row[10]), text(row[11]), row[12].as<double>()});
@@ -89,7 +90,8 @@ Rows read_rows(test::Sql& sql) {
                                   seconds("created_at") + " FROM regroup_device_changes"))
     rows.changes.push_back({text(row[0]), text(row[1]), text(row[2]), text(row[3]),
                             elements(text(row[4])), row[5].as<double>()});
-  for (const auto& row : sql.exec("SELECT id, kind, status FROM regroup_operations"))
+  for (const auto& row : sql.exec("SELECT id, kind, status FROM regroup_operations "
+                                  "WHERE kind IS DISTINCT FROM 'migration'"))
     rows.operations.push_back({text(row[0]), text(row[1]), text(row[2])});
   return rows;
 }
