@@ -2,6 +2,7 @@
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
+#include "db/composite.hpp"
 #include "db/jobs.hpp"
 #include "db/outcomes.hpp"
 #include "db/progress.hpp"
@@ -10,6 +11,7 @@
 #include "domain/names.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <string_view>
 #include <utility>
@@ -139,6 +141,13 @@ Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& fac
           std::to_string(wait.count())};
 }
 
+Reply fields_of_migration(const Reply& reply) {
+  static constexpr std::array kFields{
+      "outcome",     "o_migration_id", "o_group_id",     "o_name",   "o_slug",  "o_device_ids",
+      "o_remaining", "o_ignored",      "o_device_count", "o_linked", "o_owned", "lock_us"};
+  return fields_of(reply, kFields);
+}
+
 namespace {
 
 Answer answer_of(const Reply& reply, const MigrationCommand& command, const SchemaFacts& facts) {
@@ -164,8 +173,9 @@ Task<Answer> attempt(const Tools& tools, const MigrationCommand& command, Clock:
   auto parameters = parameters_of(command, tools.facts, started, wait);
   const Reply reply =
       co_await run_in_one_trip(tools.session, statements::migrate, std::move(parameters));
-  co_return decoded(reply,
-                    [&](const Reply& kept) { return answer_of(kept, command, tools.facts); });
+  co_return decoded(reply, [&](const Reply& kept) {
+    return answer_of(fields_of_migration(kept), command, tools.facts);
+  });
 }
 
 } // namespace

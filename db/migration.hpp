@@ -16,6 +16,9 @@ Parameters parameters_of(const domain::MigrationCommand& command, const SchemaFa
                          std::chrono::steady_clock::time_point started,
                          std::chrono::milliseconds wait = {});
 
+/// The reply to `statements::migrate`, with the fields of regroup_migrate_v3 as its columns.
+Reply fields_of_migration(const Reply& reply);
+
 /// A refusal with the details that its code documents.
 domain::Refusal refusal_about(const domain::MigrationCommand& command, domain::Refused reason);
 

@@ -22,7 +22,6 @@ namespace {
 
 using domain::Finding;
 using Severity = Finding::Severity;
-using PgResult = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
@@ -134,10 +133,10 @@ private:
     const auto result = try_it(code, what, statement.sql, parameters);
     if (!result)
       return false;
-    const int column = PQfnumber(result.get(), "outcome");
-    const std::string outcome = column < 0 || PQntuples(result.get()) == 0
-                                    ? "nothing"
-                                    : PQgetvalue(result.get(), 0, column);
+    const Reply reply{result};
+    const bool is_composite = PQfnumber(result.get(), "composite") >= 0;
+    const std::string outcome{
+        (is_composite ? fields_of_migration(reply) : reply).text(0, "outcome")};
     if (outcome != expected) {
       error(code, what + " is refused: " + outcome);
       return false;

@@ -47,11 +47,8 @@ inline constexpr Statement prove{"regroup_prove", "SELECT"};
 /// functions/migrate.sql.
 inline constexpr Statement migrate{
     "regroup_migrate",
-    "SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, "
-    "o_ignored, o_device_count, o_linked, o_owned, "
-    "(date_part('epoch', o_locked_at - now()) * 1000000)::bigint AS lock_us "
-    "FROM regroup_migrate_v3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
-    "$16, $17, $18)"};
+    "SELECT regroup_migrate_v3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, "
+    "$16, $17, $18) AS composite"};
 
 /// settlement.cpp, in one round trip with BEGIN and COMMIT; progress.cpp inside a transaction. May
 /// wait for the registration group's lock, up to lock_timeout; see functions/settle.sql.

@@ -1,6 +1,5 @@
 // What PostgreSQL writes, read back.
 #include "db/composite.hpp"
-#include "db/lock_key.hpp"
 #include "tests/db/support.hpp"
 
 #include <catch2/catch.hpp>
@@ -65,12 +64,4 @@ TEST_CASE("what is no composite value of that many fields is an error") {
     CHECK_THROWS_AS(of(wrong), std::runtime_error);
   for (const auto* other : {"(1)", "(1,2,3)", "()"})
     CHECK_THROWS_AS(of(other), std::logic_error);
-}
-
-TEST_CASE_METHOD(DatabaseTest, "the lock's key is the same here and in the database") {
-  CHECK(db::lock_key("camping-2025") == -5918583588527051083);
-  for (const auto& odd : kOdd) {
-    INFO(odd);
-    CHECK(db::lock_key(odd) == world->sql.value<std::int64_t>("SELECT regroup_lock_key($1)", odd));
-  }
 }

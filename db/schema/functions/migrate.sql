@@ -85,12 +85,19 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v3(
   OUT o_device_count bigint,
   OUT o_linked bigint, -- devices of the registration group that have an owner and a vote,
   OUT o_owned bigint,  -- and are the caller's
-  OUT o_locked_at timestamptz -- when all locks were held; NULL: it did not get that far
+  OUT o_lock_us bigint -- from BEGIN until all locks were held; NULL: it did not get that far
 ) LANGUAGE plpgsql VOLATILE
 AS $$
 #variable_conflict use_column
 DECLARE
-  lock_key bigint := regroup_lock_key(p_registration_group_id);
+  lock_key CONSTANT bigint := regroup_lock_key(p_registration_group_id);
+  -- Ids of memberships begin like the migration's, which is time-ordered (RFC 9562, version 7), so that
+  -- rows that are written together are close together in the index; their last 32 bits are a number.
+  id_prefix CONSTANT text := left(translate(p_migration_id::text, '-', ''), 24);
+  is_clear boolean; -- a look without locks has shown that nothing is in the way
+  key_was_used boolean := false;
+  locked_ids uuid[];
+  locked_at timestamptz;
   user_is_active boolean;
   earlier_id uuid; -- a migration that is in the way of this one
   earlier_status migration_status;
@@ -106,7 +113,6 @@ DECLARE
   role_there group_role;
   count_there bigint;
   owned_of_all bigint; -- the caller's devices, with a vote or without
-  looked boolean; -- for what is in the way, before any lock on a row
 BEGIN
   IF NOT pg_catalog.pg_try_advisory_xact_lock(lock_key) THEN
     outcome := 'in_progress';
@@ -118,211 +124,237 @@ BEGIN
     NULL;
   END IF;
 
-  SELECT u.is_active, a.id, a.status, a.authenticated_group_id, a.device_ids
-  INTO user_is_active, earlier_id, earlier_status, earlier_group_id, earlier_device_ids
-  FROM users u
-  LEFT JOIN migration_audit_logs a
-    ON a.registration_group_id = p_registration_group_id AND a.status = 'success'
-  WHERE u.id = p_user_id;
-  IF user_is_active IS NOT TRUE THEN
-    outcome := 'unauthorized';
-    RETURN;
-  END IF;
-
+  -- Nearly always nothing is in the way: the user is active, nothing was migrated before, neither the
+  -- name nor the string is a group's, the name is no other devices' string, and the devices are in no
+  -- group, not too many, and one of them is the user's. One look shows that, and locks nothing. Whatever
+  -- else it shows is looked at again below, one thing after the other.
   IF p_idempotency_key IS NOT NULL THEN
-    SELECT a.* INTO first_use FROM migration_audit_logs a
-    WHERE a.user_id = p_user_id AND a.idempotency_key = p_idempotency_key;
-    IF NOT FOUND THEN
-      IF EXISTS (SELECT FROM migration_audit_logs a
-                 WHERE a.rolled_back_by = p_user_id AND a.rollback_key = p_idempotency_key) THEN
-        outcome := 'idempotency_mismatch'; -- used for an undo
-        RETURN;
-      END IF;
-    ELSE
-      IF first_use.request_hash IS DISTINCT FROM p_request_hash THEN
-        outcome := 'idempotency_mismatch';
-        RETURN;
-      END IF;
-      -- Its COMMIT may have ended without the standby's word: something for this one to write, so
-      -- that its promise covers what was written before.
-      PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
-      outcome := 'replayed';
-      o_migration_id := first_use.id;
-      o_group_id := coalesce(first_use.authenticated_group_id, first_use.undone_group_id);
-      o_name := first_use.group_name;
-      o_slug := first_use.group_slug;
-      o_device_ids := first_use.device_ids;
-      o_remaining := first_use.devices_remaining;
-      o_ignored := first_use.ignored_device_ids;
-      RETURN;
-    END IF;
+    key_was_used := EXISTS (SELECT FROM migration_audit_logs a
+                            WHERE a.user_id = p_user_id AND a.idempotency_key = p_idempotency_key)
+      OR EXISTS (SELECT FROM migration_audit_logs a
+                 WHERE a.rolled_back_by = p_user_id AND a.rollback_key = p_idempotency_key);
+  END IF;
+  IF p_device_ids IS NULL AND NOT key_was_used AND p_require_owner = 'any' AND NOT p_into_group
+     AND p_wait_ms = 0 THEN
+    SELECT array_agg(l.device_id), count(*),
+      count(*) FILTER (WHERE l.mine) > 0 AND count(*) <= least(p_max_devices, 1000)
+        AND NOT bool_or(l.is_in_group)
+        AND (SELECT u.is_active FROM users u WHERE u.id = p_user_id)
+        AND NOT EXISTS (SELECT FROM migration_audit_logs a
+                        WHERE a.registration_group_id = p_registration_group_id
+                          AND a.status = 'success')
+        AND NOT EXISTS (SELECT FROM migration_audit_logs a
+                        WHERE a.registration_group_id = p_registration_group_id
+                          AND a.status = 'partial')
+        AND NOT EXISTS (SELECT FROM groups g WHERE g.slug IN (p_slug, p_registration_group_id))
+        AND (p_slug = p_registration_group_id
+             OR NOT EXISTS (SELECT FROM devices o WHERE o.group_id = p_slug AND o.active))
+    INTO o_device_ids, o_device_count, is_clear
+    FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine,
+            EXISTS (SELECT FROM device_group_memberships m WHERE m.device_id = d.device_id
+                    OFFSET 0) AS is_in_group
+          FROM devices d
+          WHERE d.group_id = p_registration_group_id AND d.active
+          LIMIT least(p_max_devices, 1000) + 1) l;
   END IF;
 
-  IF earlier_id IS NOT NULL THEN
-    -- Another program may have deleted the group: then its registration group is free again.
-    SELECT a.id, a.status, a.authenticated_group_id, a.device_ids
-    INTO earlier_id, earlier_status, earlier_group_id, earlier_device_ids
-    FROM migration_audit_logs a JOIN groups g ON g.id = a.authenticated_group_id AND g.is_active
-    WHERE a.registration_group_id = p_registration_group_id AND a.status = 'success'
-    LIMIT 1;
-    is_free_again := earlier_id IS NULL;
-  END IF;
-
-  IF earlier_id IS NULL THEN
-    -- The last condition is regroup_is_migrated(d.device_id), written out: a call would not be inlined.
-    -- The one before it is looked at once, before a row is read: nearly always the caller owns a device
-    -- that was not migrated, there are not too many, neither the name nor the string is a group's, the
-    -- name is no other devices' string, and nothing was migrated before. Else no row is locked, since
-    -- that is written to PostgreSQL's log, before a look has shown that nothing is in the way.
+  IF is_clear THEN
     IF pg_catalog.set_config('lock_timeout', '100ms', true) IS NULL THEN -- see above
       NULL;
     END IF;
-    IF p_wait_ms > 0 THEN
-      PERFORM regroup_wait_for_devices(p_registration_group_id, p_device_ids, p_wait_ms);
+    SELECT array_agg(l.device_id) INTO locked_ids
+    FROM (SELECT d.device_id FROM devices d
+          WHERE d.device_id = ANY (o_device_ids) AND d.group_id = p_registration_group_id AND d.active
+          ORDER BY uuid_send(d.device_id)
+          FOR NO KEY UPDATE OF d NOWAIT) l;
+    IF cardinality(locked_ids) IS DISTINCT FROM o_device_count THEN
+      RAISE EXCEPTION 'somebody else has moved a device meanwhile' USING ERRCODE = 'RG001';
     END IF;
-    looked := is_free_again OR p_into_group OR p_require_owner <> 'any' OR cardinality(p_device_ids) > p_max_devices;
-    LOOP
-      IF looked THEN
-        SELECT b.obstacle, b.earlier_id, b.name, b.slug, b.device_count, b.linked, b.owned
-        INTO outcome, earlier_id, o_name, new_slug, o_device_count, o_linked, o_owned
-        FROM regroup_migration_obstacle_v2(p_group_id, p_user_id, p_registration_group_id, p_slug,
-          p_device_ids, p_max_devices, p_require_owner, p_into_group, p_link_age_ms) b;
-        IF outcome IS NOT NULL THEN
+    o_device_ids := locked_ids; -- in ascending order
+    locked_at := clock_timestamp();
+  ELSE
+    SELECT u.is_active, a.id, a.status, a.authenticated_group_id, a.device_ids
+    INTO user_is_active, earlier_id, earlier_status, earlier_group_id, earlier_device_ids
+    FROM users u
+    LEFT JOIN migration_audit_logs a
+      ON a.registration_group_id = p_registration_group_id AND a.status = 'success'
+    WHERE u.id = p_user_id;
+    IF user_is_active IS NOT TRUE THEN
+      outcome := 'unauthorized';
+      RETURN;
+    END IF;
+
+    IF p_idempotency_key IS NOT NULL THEN
+      SELECT a.* INTO first_use FROM migration_audit_logs a
+      WHERE a.user_id = p_user_id AND a.idempotency_key = p_idempotency_key;
+      IF NOT FOUND THEN
+        IF EXISTS (SELECT FROM migration_audit_logs a
+                   WHERE a.rolled_back_by = p_user_id AND a.rollback_key = p_idempotency_key) THEN
+          outcome := 'idempotency_mismatch'; -- used for an undo
           RETURN;
         END IF;
-        IF earlier_id IS NOT NULL THEN -- the string is the slug of the group that it made
-          SELECT 'success', a.authenticated_group_id, a.device_ids
-          INTO earlier_status, earlier_group_id, earlier_device_ids
-          FROM migration_audit_logs a WHERE a.id = earlier_id;
-          EXIT;
+      ELSE
+        IF first_use.request_hash IS DISTINCT FROM p_request_hash THEN
+          outcome := 'idempotency_mismatch';
+          RETURN;
         END IF;
-        PERFORM regroup_take_back(p_registration_group_id,
-                                  CASE WHEN NOT is_free_again THEN p_device_ids END);
+        -- Its COMMIT may have ended without the standby's word: something for this one to write, so
+        -- that its promise covers what was written before.
+        PERFORM pg_catalog.pg_logical_emit_message(true, 'regroup', '');
+        outcome := 'replayed';
+        o_migration_id := first_use.id;
+        o_group_id := coalesce(first_use.authenticated_group_id, first_use.undone_group_id);
+        o_name := first_use.group_name;
+        o_slug := first_use.group_slug;
+        o_device_ids := first_use.device_ids;
+        o_remaining := first_use.devices_remaining;
+        o_ignored := first_use.ignored_device_ids;
+        RETURN;
       END IF;
-      SELECT coalesce(array_agg(l.device_id), '{}'), count(*), count(l.mine),
-        count(*) FILTER (WHERE l.mine)
-      INTO o_device_ids, o_device_count, o_linked, o_owned
-      FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine -- NULL: nobody's
-            FROM devices d
-            WHERE d.group_id = p_registration_group_id AND d.active
-              AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
-              AND (looked
-                   OR (SELECT (count(*) <= p_max_devices OR p_device_ids IS NOT NULL)
-                         AND bool_or(f.owner_user_id = p_user_id AND NOT EXISTS (
-                               SELECT FROM device_group_memberships m
-                               WHERE m.device_id = f.device_id OFFSET 0))
-                         AND NOT EXISTS (SELECT FROM groups g
-                                         WHERE g.slug IN (p_slug, p_registration_group_id))
-                         AND (p_slug = p_registration_group_id
-                              OR NOT EXISTS (SELECT FROM devices o
-                                             WHERE o.group_id = p_slug AND o.active))
-                         AND NOT EXISTS (SELECT FROM migration_audit_logs a
-                                         WHERE a.registration_group_id = p_registration_group_id
-                                           AND a.status = 'partial')
-                       FROM (SELECT o.device_id, o.owner_user_id FROM devices o
-                             WHERE o.group_id = p_registration_group_id AND o.active
-                             LIMIT p_max_devices + 1) f))
-              AND NOT EXISTS (
-                SELECT FROM device_group_memberships m
-                WHERE m.device_id = d.device_id
-                  AND EXISTS (
-                    SELECT FROM migration_audit_logs a
-                    WHERE a.authenticated_group_id = m.group_id AND a.status IN ('success', 'partial')
-                      AND d.device_id = ANY (a.device_ids)
-                    OFFSET 0)
-                  AND EXISTS (SELECT FROM groups g WHERE g.id = m.group_id AND g.is_active OFFSET 0)
-                OFFSET 0)
-            ORDER BY uuid_send(d.device_id)
-            FOR NO KEY UPDATE OF d NOWAIT) l;
-      EXIT WHEN looked OR o_device_count > 0;
-      looked := true;
-    END LOOP;
-    o_locked_at := CASE WHEN earlier_id IS NULL THEN clock_timestamp() END;
+    END IF;
 
-    IF o_device_count = 0 THEN
-      -- Nothing to migrate: never was there anything, or an earlier migration took all of it? Perhaps
-      -- just now: another program's, which held the rows.
+    IF earlier_id IS NOT NULL THEN
+      -- Another program may have deleted the group: then its registration group is free again.
       SELECT a.id, a.status, a.authenticated_group_id, a.device_ids
       INTO earlier_id, earlier_status, earlier_group_id, earlier_device_ids
       FROM migration_audit_logs a JOIN groups g ON g.id = a.authenticated_group_id AND g.is_active
-      WHERE (a.registration_group_id = p_registration_group_id AND a.status = 'success')
-         OR (a.registration_group_id = p_registration_group_id AND a.status = 'partial'
-             AND (p_device_ids IS NULL OR a.device_ids && p_device_ids))
-      ORDER BY a.status, a.created_at DESC
+      WHERE a.registration_group_id = p_registration_group_id AND a.status = 'success'
       LIMIT 1;
+      is_free_again := earlier_id IS NULL;
+    END IF;
+
+    IF earlier_id IS NULL THEN
+      -- The last condition of the lock is regroup_is_migrated(d.device_id), written out: a call would not be
+      -- inlined. No row is locked, which is written to PostgreSQL's log, before a look has shown that nothing
+      -- is in the way.
+      IF pg_catalog.set_config('lock_timeout', '100ms', true) IS NULL THEN -- see above
+        NULL;
+      END IF;
+      IF p_wait_ms > 0 THEN
+        PERFORM regroup_wait_for_devices(p_registration_group_id, p_device_ids, p_wait_ms);
+      END IF;
+      SELECT b.obstacle, b.earlier_id, b.name, b.slug, b.device_count, b.linked, b.owned
+      INTO outcome, earlier_id, o_name, new_slug, o_device_count, o_linked, o_owned
+      FROM regroup_migration_obstacle_v2(p_group_id, p_user_id, p_registration_group_id, p_slug,
+        p_device_ids, p_max_devices, p_require_owner, p_into_group, p_link_age_ms) b;
+      IF outcome IS NOT NULL THEN
+        RETURN;
+      END IF;
+      IF earlier_id IS NOT NULL THEN -- the string is the slug of the group that it made
+        SELECT 'success', a.authenticated_group_id, a.device_ids
+        INTO earlier_status, earlier_group_id, earlier_device_ids
+        FROM migration_audit_logs a WHERE a.id = earlier_id;
+      ELSE
+        PERFORM regroup_take_back(p_registration_group_id,
+                                CASE WHEN NOT is_free_again THEN p_device_ids END);
+        SELECT coalesce(array_agg(l.device_id), '{}'), count(*), count(l.mine),
+          count(*) FILTER (WHERE l.mine)
+        INTO o_device_ids, o_device_count, o_linked, o_owned
+        FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine -- NULL: nobody's
+              FROM devices d
+              WHERE d.group_id = p_registration_group_id AND d.active
+                AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
+                AND NOT EXISTS (
+                  SELECT FROM device_group_memberships m
+                  WHERE m.device_id = d.device_id
+                    AND EXISTS (
+                      SELECT FROM migration_audit_logs a
+                      WHERE a.authenticated_group_id = m.group_id AND a.status IN ('success', 'partial')
+                        AND d.device_id = ANY (a.device_ids)
+                      OFFSET 0)
+                    AND EXISTS (SELECT FROM groups g WHERE g.id = m.group_id AND g.is_active OFFSET 0)
+                  OFFSET 0)
+              ORDER BY uuid_send(d.device_id)
+              FOR NO KEY UPDATE OF d NOWAIT) l;
+      END IF;
+      locked_at := CASE WHEN earlier_id IS NULL THEN clock_timestamp() END;
+
+      IF o_device_count = 0 THEN
+        -- Nothing to migrate: never was there anything, or an earlier migration took all of it? Perhaps
+        -- just now: another program's, which held the rows.
+        SELECT a.id, a.status, a.authenticated_group_id, a.device_ids
+        INTO earlier_id, earlier_status, earlier_group_id, earlier_device_ids
+        FROM migration_audit_logs a JOIN groups g ON g.id = a.authenticated_group_id AND g.is_active
+        WHERE (a.registration_group_id = p_registration_group_id AND a.status = 'success')
+           OR (a.registration_group_id = p_registration_group_id AND a.status = 'partial'
+               AND (p_device_ids IS NULL OR a.device_ids && p_device_ids))
+        ORDER BY a.status, a.created_at DESC
+        LIMIT 1;
+        IF NOT FOUND THEN
+          outcome := 'no_devices';
+          RETURN;
+        END IF;
+      END IF;
+    END IF;
+
+    IF earlier_id IS NOT NULL THEN
+      outcome := CASE WHEN earlier_status = 'success' THEN 'already_migrated'
+                      ELSE 'migrated_in_parts' END;
+      -- Only those whom it concerns learn what became of it; of the group's name, which its members see
+      -- elsewhere, those whose device was taken along.
+      IF EXISTS (SELECT FROM group_memberships m
+                 WHERE m.group_id = earlier_group_id AND m.user_id = p_user_id)
+         OR EXISTS (SELECT FROM migration_audit_logs a
+                    WHERE a.id = earlier_id AND a.user_id = p_user_id) THEN
+        o_migration_id := earlier_id;
+        o_group_id := earlier_group_id;
+      ELSIF EXISTS (SELECT FROM devices d
+                    WHERE d.device_id = ANY (earlier_device_ids) AND d.owner_user_id = p_user_id) THEN
+        o_migration_id := earlier_id;
+        o_group_id := earlier_group_id;
+        SELECT g.name INTO o_name FROM groups g WHERE g.id = earlier_group_id;
+      END IF;
+      RETURN;
+    END IF;
+
+    -- Whose the registration group is, is not for the caller's choice of devices to say.
+    owned_of_all := o_owned;
+    IF (p_require_owner <> 'any' AND (p_device_ids IS NOT NULL OR p_link_age_ms <> 0))
+       OR (p_device_ids IS NOT NULL AND o_owned = 0) THEN -- else each that was read has a vote
+      SELECT v.owned, v.votes, v.owned_votes INTO owned_of_all, o_linked, o_owned
+      FROM regroup_votes(p_registration_group_id, p_user_id, p_link_age_ms) v;
+    END IF;
+    IF owned_of_all = 0 THEN
+      outcome := 'not_device_owner';
+      RETURN;
+    END IF;
+    -- Where no device has a vote yet, the caller's are none of the majority either.
+    IF (p_require_owner = 'majority' AND 2 * o_owned <= o_linked)
+       OR (p_require_owner = 'all_linked' AND (o_owned < o_linked OR o_owned = 0)) THEN
+      outcome := 'not_owner_of_enough';
+      RETURN;
+    END IF;
+    IF o_device_count > p_max_devices THEN
+      outcome := 'too_many_devices';
+      RETURN;
+    END IF;
+
+    IF p_into_group THEN
+      SELECT g.name, g.slug INTO o_name, o_slug FROM groups g
+      WHERE g.id = p_group_id AND g.is_active
+      FOR NO KEY UPDATE;
+      locked_at := clock_timestamp();
       IF NOT FOUND THEN
-        outcome := 'no_devices';
+        outcome := 'group_not_found';
+        RETURN;
+      END IF;
+      SELECT m.role INTO role_there FROM group_memberships m
+      WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
+      IF NOT FOUND OR role_there NOT IN ('owner', 'admin') THEN
+        outcome := CASE WHEN role_there IS NULL THEN 'not_group_member' ELSE 'forbidden' END;
+        RETURN;
+      END IF;
+      SELECT count(*) INTO count_there FROM regroup_devices_of_group(p_group_id) m
+      WHERE m.device_id <> ALL (o_device_ids);
+      IF count_there + o_device_count > p_max_devices THEN
+        outcome := 'too_many_devices';
+        o_device_count := count_there + o_device_count;
         RETURN;
       END IF;
     END IF;
   END IF;
 
-  IF earlier_id IS NOT NULL THEN
-    outcome := CASE WHEN earlier_status = 'success' THEN 'already_migrated'
-                    ELSE 'migrated_in_parts' END;
-    -- Only those whom it concerns learn what became of it; of the group's name, which its members see
-    -- elsewhere, those whose device was taken along.
-    IF EXISTS (SELECT FROM group_memberships m
-               WHERE m.group_id = earlier_group_id AND m.user_id = p_user_id)
-       OR EXISTS (SELECT FROM migration_audit_logs a
-                  WHERE a.id = earlier_id AND a.user_id = p_user_id) THEN
-      o_migration_id := earlier_id;
-      o_group_id := earlier_group_id;
-    ELSIF EXISTS (SELECT FROM devices d
-                  WHERE d.device_id = ANY (earlier_device_ids) AND d.owner_user_id = p_user_id) THEN
-      o_migration_id := earlier_id;
-      o_group_id := earlier_group_id;
-      SELECT g.name INTO o_name FROM groups g WHERE g.id = earlier_group_id;
-    END IF;
-    RETURN;
-  END IF;
-
-  -- Whose the registration group is, is not for the caller's choice of devices to say.
-  owned_of_all := o_owned;
-  IF (p_require_owner <> 'any' AND (p_device_ids IS NOT NULL OR p_link_age_ms <> 0))
-     OR (p_device_ids IS NOT NULL AND o_owned = 0) THEN -- else each that was read has a vote
-    SELECT v.owned, v.votes, v.owned_votes INTO owned_of_all, o_linked, o_owned
-    FROM regroup_votes(p_registration_group_id, p_user_id, p_link_age_ms) v;
-  END IF;
-  IF owned_of_all = 0 THEN
-    outcome := 'not_device_owner';
-    RETURN;
-  END IF;
-  -- Where no device has a vote yet, the caller's are none of the majority either.
-  IF (p_require_owner = 'majority' AND 2 * o_owned <= o_linked)
-     OR (p_require_owner = 'all_linked' AND (o_owned < o_linked OR o_owned = 0)) THEN
-    outcome := 'not_owner_of_enough';
-    RETURN;
-  END IF;
-  IF o_device_count > p_max_devices THEN
-    outcome := 'too_many_devices';
-    RETURN;
-  END IF;
-
-  IF p_into_group THEN
-    SELECT g.name, g.slug INTO o_name, o_slug FROM groups g
-    WHERE g.id = p_group_id AND g.is_active
-    FOR NO KEY UPDATE;
-    o_locked_at := clock_timestamp();
-    IF NOT FOUND THEN
-      outcome := 'group_not_found';
-      RETURN;
-    END IF;
-    SELECT m.role INTO role_there FROM group_memberships m
-    WHERE m.group_id = p_group_id AND m.user_id = p_user_id;
-    IF NOT FOUND OR role_there NOT IN ('owner', 'admin') THEN
-      outcome := CASE WHEN role_there IS NULL THEN 'not_group_member' ELSE 'forbidden' END;
-      RETURN;
-    END IF;
-    SELECT count(*) INTO count_there FROM regroup_devices_of_group(p_group_id) m
-    WHERE m.device_id <> ALL (o_device_ids);
-    IF count_there + o_device_count > p_max_devices THEN
-      outcome := 'too_many_devices';
-      o_device_count := count_there + o_device_count;
-      RETURN;
-    END IF;
-  END IF;
-
+  o_lock_us := date_part('epoch', locked_at - now()) * 1000000;
   o_ignored := '{}';
   IF p_device_ids IS NOT NULL THEN
     SELECT coalesce(array_agg(d.device_id ORDER BY uuid_send(d.device_id)), '{}') INTO remaining
@@ -357,15 +389,15 @@ BEGIN
       RETURN;
     END IF;
     INSERT INTO group_memberships (id, group_id, user_id, role)
-    VALUES (regroup_new_id(p_group_id), p_group_id, p_user_id, 'owner');
+    VALUES ((id_prefix || '00000000')::uuid, p_group_id, p_user_id, 'owner');
   END IF;
 
   IF p_into_group OR o_device_count > 1000 THEN
     PERFORM regroup_move_devices(p_group_id, p_user_id, o_slug, o_device_ids);
   ELSE -- nearly always
     INSERT INTO device_group_memberships (id, device_id, group_id, added_by)
-    SELECT regroup_new_id(p_group_id), device_id, p_group_id, p_user_id
-    FROM unnest(o_device_ids) AS device_id;
+    SELECT (id_prefix || lpad(to_hex(n), 8, '0'))::uuid, device_id, p_group_id, p_user_id
+    FROM unnest(o_device_ids) WITH ORDINALITY AS each(device_id, n);
     UPDATE devices d SET group_id = o_slug, updated_at = now()
     WHERE d.device_id = ANY (o_device_ids);
   END IF;
@@ -389,21 +421,14 @@ BEGIN
     o_device_ids, kind, (extract(epoch FROM clock_timestamp() - now()) * 1000)::int,
     p_idempotency_key, p_request_hash, o_name, o_slug, o_remaining, o_ignored, remaining,
     p_trace_id, now() - p_received_us * interval '1 us', now() - p_started_us * interval '1 us',
-    o_locked_at)
-  ON CONFLICT DO NOTHING
+    locked_at)
   RETURNING EXISTS (SELECT FROM regroup_webhook_endpoints w WHERE w.is_active),
     EXISTS (SELECT FROM regroup_operations o WHERE o.id = p_migration_id)
   INTO is_followed, is_fenced;
   -- By an administrator who cancelled it (functions/live.sql), or by somebody who found its replica
   -- silent (functions/running.sql).
-  IF is_fenced OR (is_followed IS NULL
-                   AND EXISTS (SELECT FROM migration_audit_logs a WHERE a.id = p_migration_id)) THEN
+  IF is_fenced THEN
     RAISE EXCEPTION 'the migration has been recorded as failed' USING ERRCODE = 'RG002';
-  END IF;
-  IF is_followed IS NULL THEN
-    -- Somebody who ignores the lock, or the same Idempotency-Key used for another registration group,
-    -- was faster. All of this must go; a second call sees their commit and answers with it.
-    RAISE EXCEPTION 'another migration was recorded first' USING ERRCODE = 'RG001';
   END IF;
   IF is_followed THEN
     PERFORM regroup_record_event_v1('migration.completed', p_migration_id, p_registration_group_id);
@@ -573,7 +598,9 @@ CREATE OR REPLACE FUNCTION regroup_migrate_v2(
   OUT o_linked bigint, OUT o_owned bigint, OUT o_locked_at timestamptz)
 LANGUAGE sql VOLATILE
 AS $$
-  SELECT * FROM regroup_migrate_v3(
+  SELECT outcome, o_migration_id, o_group_id, o_name, o_slug, o_device_ids, o_remaining, o_ignored,
+    o_device_count, o_linked, o_owned, now() + o_lock_us * interval '1 us'
+  FROM regroup_migrate_v3(
     p_migration_id, p_group_id, p_user_id, p_registration_group_id, p_name, p_slug, p_device_ids,
     p_max_devices, p_default_max_devices, p_idempotency_key, p_request_hash, p_require_owner,
     p_into_group, p_trace_id, p_received_us, p_started_us, p_link_age_ms,
