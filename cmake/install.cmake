@@ -18,6 +18,15 @@ install(DIRECTORY deploy/prometheus DESTINATION ${CMAKE_INSTALL_DATADIR}/regroup
 install(FILES docs/operations.md docs/guarantees.md docs/metrics.md http/openapi.yaml
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
+if(NOT REGROUP_SANITIZE)
+  install(FILES ${PROJECT_BINARY_DIR}/completion.bash RENAME regroup
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${PROJECT_BINARY_DIR}/completion.zsh RENAME _regroup
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+  install(FILES ${PROJECT_BINARY_DIR}/completion.fish RENAME regroup.fish
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
+
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME regroup)
 set(CPACK_PACKAGE_CONTACT "The Regroup engineers <regroup@localhost>")

@@ -211,9 +211,14 @@ inline constexpr Statement was_migrated{
     "regroup_was_migrated",
     "SELECT EXISTS (SELECT FROM migration_audit_logs "
     "WHERE registration_group_id = $1 AND status IN ('success', 'partial'))"};
-inline constexpr Statement insert_demo_user{
-    "regroup_insert_demo_user",
-    "INSERT INTO users (id, email, display_name) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"};
+/// The user may be there already, under another id: the operations page makes one with this
+/// address.
+inline constexpr Statement find_or_insert_demo_user{
+    "regroup_find_or_insert_demo_user",
+    "WITH found AS (SELECT id FROM users WHERE id = $1::uuid OR email = $2), "
+    "made AS (INSERT INTO users (id, email, display_name) SELECT $1::uuid, $2, $3 "
+    "  WHERE NOT EXISTS (SELECT FROM found) RETURNING id) "
+    "SELECT id FROM found UNION ALL SELECT id FROM made LIMIT 1"};
 inline constexpr Statement insert_demo_device{
     "regroup_insert_demo_device",
     "INSERT INTO devices (device_id, display_name, group_id, platform, owner_user_id, linked_at) "
