@@ -4,8 +4,8 @@
 #include "app/commands.hpp"
 #include "app/foundation.hpp"
 #include "db/admin.hpp"
-#include "db/schema.hpp"
-#include "http/admin_query.hpp"
+#include "db/schema/schema.hpp"
+#include "http/admin/admin_query.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -5,7 +5,7 @@
 #include "config/masked_url.hpp"
 #include "db/admin.hpp"
 #include "db/conninfo.hpp"
-#include "db/schema.hpp"
+#include "db/schema/schema.hpp"
 #include "http/auth/api_key.hpp"
 
 #include <chrono>

@@ -1,4 +1,4 @@
-#include "db/doctor.hpp"
+#include "db/adoption/doctor.hpp"
 
 #include "app/commands.hpp"
 #include "app/foundation.hpp"

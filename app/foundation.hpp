@@ -1,6 +1,6 @@
 #pragma once
 #include "config/settings.hpp"
-#include "db/embedded_postgres.hpp"
+#include "db/embedded/embedded_postgres.hpp"
 #include "domain/log.hpp"
 #include "http/auth/jwt.hpp"
 

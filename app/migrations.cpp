@@ -3,7 +3,7 @@
 #include "app/foundation.hpp"
 #include "db/admin.hpp"
 #include "domain/command.hpp"
-#include "http/admin_query.hpp"
+#include "http/admin/admin_query.hpp"
 
 #include <nlohmann/json.hpp>
 

@@ -1,9 +1,9 @@
-#include "db/schema.hpp"
+#include "db/schema/schema.hpp"
 
 #include "app/commands.hpp"
 #include "app/foundation.hpp"
 #include "app/terminal.hpp"
-#include "db/inspection.hpp"
+#include "db/adoption/inspection.hpp"
 #include "text/json_text.hpp"
 
 #include <iostream>

@@ -11,13 +11,13 @@
 #include "db/call_probe.hpp"
 #include "db/connector.hpp"
 #include "db/pg_store.hpp"
-#include "db/schema.hpp"
+#include "db/schema/schema.hpp"
 #include "db/servers.hpp"
 #include "events/sender.hpp"
 #include "http/api.hpp"
 #include "http/exchange.hpp"
-#include "http/io_context.hpp"
-#include "http/server.hpp"
+#include "http/server/io_context.hpp"
+#include "http/server/server.hpp"
 #include "telemetry/prometheus.hpp"
 #include "text/unicode.hpp"
 
@@ -55,7 +55,8 @@ constexpr std::size_t kMostAside = 1000;
 
 /// Open files for everything but callers, the database and webhooks: the log, keys, what libraries
 /// open, and a name look-up for a webhook, which takes three for a moment. Connections that are
-/// closing (http/connection.cpp) may take some of the callers'; accept then waits, and goes on.
+/// closing (http/server/connection.cpp) may take some of the callers'; accept then waits, and goes
+/// on.
 constexpr std::size_t kOtherFiles = 48;
 
 /// Webhook deliveries at once, each with a socket.

@@ -1,5 +1,5 @@
 # Writes OUTPUT: C++ tables of the SQL files in the lists STEPS, FUNCTIONS and GRANTS.
-set(text "#include \"db/schema_steps.hpp\"\n\nnamespace regroup::db {\n")
+set(text "#include \"db/schema/schema_steps.hpp\"\n\nnamespace regroup::db {\n")
 function(add_table name files)
   string(APPEND text "\nconst std::vector<SchemaStep>& ${name}() {\n  static const std::vector<SchemaStep> files{\n")
   foreach(file IN LISTS files)

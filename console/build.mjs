@@ -1,5 +1,5 @@
 // node build.mjs OUTPUT.cpp: bundles src/ into one script and one style sheet, and writes them as the
-// C++ table that http/console.hpp declares. Needs no network.
+// C++ table that http/admin/console.hpp declares. Needs no network.
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -39,7 +39,7 @@ function literal(text) {
 
 const rows = assets.map(({ name, text }) =>
   `    {"${name}", "${types[name.split(".").pop() || "html"]}", ${literal(text)}},`);
-writeFileSync(process.argv[2], `#include "http/console.hpp"
+writeFileSync(process.argv[2], `#include "http/admin/console.hpp"
 
 #include <array>
 

@@ -11,7 +11,7 @@
 #include "db/progress.hpp"
 #include "db/recall.hpp"
 #include "db/retry.hpp"
-#include "db/schema_steps.hpp"
+#include "db/schema/schema_steps.hpp"
 #include "db/settlement.hpp"
 #include "db/transaction.hpp"
 #include "db/undo.hpp"

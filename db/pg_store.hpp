@@ -1,7 +1,7 @@
 #pragma once
 #include "config/settings.hpp"
 #include "db/connector.hpp"
-#include "db/schema.hpp"
+#include "db/schema/schema.hpp"
 #include "db/servers.hpp"
 #include "domain/log.hpp"
 #include "domain/metrics.hpp"

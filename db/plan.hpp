@@ -1,5 +1,5 @@
 #pragma once
-#include "db/schema.hpp"
+#include "db/schema/schema.hpp"
 #include "db/session.hpp"
 #include "domain/command.hpp"
 #include "domain/outcome.hpp"

@@ -9,7 +9,7 @@
 namespace regroup::db {
 
 /// A replica that has not published its migrations for this long may be dead (it publishes at least
-/// once a second: http/progress_publisher.hpp).
+/// once a second: http/migrations/progress_publisher.hpp).
 inline constexpr std::chrono::milliseconds kSilentReplica{10'000};
 
 Task<domain::Answer> note_running(Session& session, const domain::NoteRunning& job);

@@ -5,11 +5,11 @@
 #include "http/auth/jwt.hpp"
 #include "http/auth/key_memory.hpp"
 #include "http/gateway.hpp"
-#include "http/lifecycle.hpp"
-#include "http/message.hpp"
-#include "http/progress_publisher.hpp"
-#include "http/rate_limiter.hpp"
-#include "http/running_migrations.hpp"
+#include "http/migrations/progress_publisher.hpp"
+#include "http/migrations/running_migrations.hpp"
+#include "http/server/lifecycle.hpp"
+#include "http/server/message.hpp"
+#include "http/server/rate_limiter.hpp"
 
 #include <atomic>
 #include <chrono>

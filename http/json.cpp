@@ -1,12 +1,12 @@
 #include "http/json.hpp"
 
 #include "domain/names.hpp"
-#include "http/admin_query.hpp"
+#include "http/admin/admin_query.hpp"
+#include "http/admin/webhook_url.hpp"
 #include "http/auth/api_key.hpp"
 #include "http/json_reader.hpp"
 #include "http/outcome_table.hpp"
 #include "http/strict_json.hpp"
-#include "http/webhook_url.hpp"
 #include "text/json_text.hpp"
 
 #include <algorithm>

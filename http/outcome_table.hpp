@@ -1,6 +1,6 @@
 #pragma once
 #include "domain/outcome.hpp"
-#include "http/message.hpp"
+#include "http/server/message.hpp"
 #include "text/json_text.hpp"
 
 #include <optional>

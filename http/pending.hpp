@@ -2,9 +2,9 @@
 #include "domain/log.hpp"
 #include "domain/metrics.hpp"
 #include "http/api.hpp"
-#include "http/connection.hpp"
-#include "http/cors.hpp"
-#include "http/lifecycle.hpp"
+#include "http/server/connection.hpp"
+#include "http/server/cors.hpp"
+#include "http/server/lifecycle.hpp"
 
 #include <restinio/all.hpp>
 

@@ -1,6 +1,6 @@
 #include "http/problem.hpp"
 
-#include "http/field_text.hpp"
+#include "http/server/field_text.hpp"
 
 #include <nlohmann/json.hpp>
 

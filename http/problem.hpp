@@ -1,5 +1,5 @@
 #pragma once
-#include "http/message.hpp"
+#include "http/server/message.hpp"
 
 #include <string_view>
 

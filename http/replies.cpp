@@ -1,7 +1,7 @@
 #include "http/replies.hpp"
 
-#include "http/field_text.hpp"
 #include "http/outcome_table.hpp"
+#include "http/server/field_text.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -3,7 +3,7 @@
 #include "domain/outcome.hpp"
 #include "http/gateway.hpp"
 #include "http/json.hpp"
-#include "http/message.hpp"
+#include "http/server/message.hpp"
 
 #include <optional>
 #include <string>

@@ -1,7 +1,7 @@
 -- The tables of the contract. Other programs may have created any of them already, with more
 -- columns than these: what exists stays as it is, what is missing is added.
 --
--- db/wanted_schema.cpp parses the files of this folder, and db/inspection.cpp compares them with
+-- db/adoption/wanted_schema.cpp parses the files of this folder, and db/adoption/inspection.cpp compares them with
 -- the database: a statement is sent only if what it creates does not exist. An existing table gets
 -- its missing columns, with their defaults, the keys that ON CONFLICT and foreign keys need, and
 -- the foreign keys that cascade. Its indexes are built CONCURRENTLY.

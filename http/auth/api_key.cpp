@@ -1,6 +1,6 @@
 #include "http/auth/api_key.hpp"
 
-#include "http/base64url.hpp"
+#include "http/auth/base64url.hpp"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>

@@ -1,8 +1,8 @@
 #include "http/auth/jwt.hpp"
 
+#include "http/auth/base64url.hpp"
 #include "http/auth/jwt_cache.hpp"
 #include "http/auth/jwt_keys.hpp"
-#include "http/base64url.hpp"
 #include "http/strict_json.hpp"
 
 #include <nlohmann/json.hpp>

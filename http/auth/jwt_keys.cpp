@@ -1,6 +1,6 @@
 #include "http/auth/jwt_keys.hpp"
 
-#include "http/base64url.hpp"
+#include "http/auth/base64url.hpp"
 #include "http/strict_json.hpp"
 
 #include <nlohmann/json.hpp>

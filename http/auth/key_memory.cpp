@@ -1,6 +1,6 @@
 #include "http/auth/key_memory.hpp"
 
-#include "http/base64url.hpp"
+#include "http/auth/base64url.hpp"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 #pragma once
 // An existing database of a phone manager's backend (tests/support/phone_manager.sql), and what
 // the adoption's tests ask about it.
-#include "db/inspection.hpp"
+#include "db/adoption/inspection.hpp"
 #include "tests/db/support.hpp"
 #include "tests/support/phone_manager.hpp"
 

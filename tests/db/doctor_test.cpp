@@ -1,5 +1,5 @@
 // `regroup doctor` tries out what the service relies on, and turns red where that is not so.
-#include "db/doctor.hpp"
+#include "db/adoption/doctor.hpp"
 #include "tests/db/support.hpp"
 #include "tests/support/pgbouncer.hpp"
 #include "tests/support/phone_manager.hpp"

@@ -1,5 +1,5 @@
 // Names in every script, whatever encoding the environment, the role or the database would have.
-#include "db/doctor.hpp"
+#include "db/adoption/doctor.hpp"
 #include "tests/db/support.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,6 +1,6 @@
 // Every table of Regroup's own begins with regroup_: an installation of before that is carried
 // over, and another program's tables are left alone, under the old names and the new.
-#include "db/inspection.hpp"
+#include "db/adoption/inspection.hpp"
 #include "tests/db/adoption_support.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,5 +1,5 @@
 // No role of the database gains rights through Regroup's functions.
-#include "db/inspection.hpp"
+#include "db/adoption/inspection.hpp"
 #include "tests/db/adoption_support.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-#include "db/inspection.hpp"
+#include "db/adoption/inspection.hpp"
 #include "tests/db/support.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 #include "db/pg_store.hpp"
-#include "db/schema.hpp"
+#include "db/schema/schema.hpp"
 #include "domain/command.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/postgres.hpp"

@@ -1,5 +1,5 @@
 // What db/schema/ says is read out of its SQL.
-#include "db/wanted_schema.hpp"
+#include "db/adoption/wanted_schema.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -1,9 +1,10 @@
-// libFuzzer's target over the framing check (http/inbox.hpp, http/body_decoder.hpp). Whatever the
-// bytes are: the requests in them are the same however they are cut, what is kept is bounded, and
-// Node's http_parser, which is lenient, sees the same requests in what the check has let through.
-#include "http/body_decoder.hpp"
-#include "http/field_text.hpp"
-#include "http/inbox.hpp"
+// libFuzzer's target over the framing check (http/server/inbox.hpp, http/server/body_decoder.hpp).
+// Whatever the bytes are: the requests in them are the same however they are cut, what is kept is
+// bounded, and Node's http_parser, which is lenient, sees the same requests in what the check has
+// let through.
+#include "http/server/body_decoder.hpp"
+#include "http/server/field_text.hpp"
+#include "http/server/inbox.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -29,7 +30,7 @@ struct Message {
   bool operator==(const Message&) const = default;
 };
 
-/// Reads a connection as http/connection.cpp does.
+/// Reads a connection as http/server/connection.cpp does.
 class Reading {
 public:
   std::vector<Message> messages;

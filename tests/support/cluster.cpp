@@ -1,6 +1,6 @@
 #include "tests/support/cluster.hpp"
 
-#include "db/schema.hpp"
+#include "db/schema/schema.hpp"
 #include "http/auth/jwt.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/phone_manager.hpp"

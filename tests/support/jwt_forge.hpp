@@ -1,7 +1,7 @@
 #pragma once
 // Keys and tokens for the tests, made by OpenSSL alone: what http/auth/ is asked to verify is not
 // made by http/auth/.
-#include "http/base64url.hpp"
+#include "http/auth/base64url.hpp"
 #include "tests/support/temp_folder.hpp"
 
 #include <openssl/bn.h>

@@ -1,6 +1,6 @@
 #include "tests/support/phone_manager.hpp"
 
-#include "db/postgres_programs.hpp"
+#include "db/embedded/postgres_programs.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/sql.hpp"
 

@@ -1,7 +1,7 @@
 #include "tests/support/postgres.hpp"
 
-#include "db/child_process.hpp"
-#include "db/postgres_programs.hpp"
+#include "db/embedded/child_process.hpp"
+#include "db/embedded/postgres_programs.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/sql.hpp"

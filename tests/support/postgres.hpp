@@ -1,5 +1,5 @@
 #pragma once
-#include "db/embedded_postgres.hpp"
+#include "db/embedded/embedded_postgres.hpp"
 #include "tests/support/temp_folder.hpp"
 
 #include <filesystem>

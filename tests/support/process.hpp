@@ -1,5 +1,5 @@
 #pragma once
-#include "db/child_process.hpp"
+#include "db/embedded/child_process.hpp"
 #include "db/file_descriptor.hpp"
 
 #include <chrono>

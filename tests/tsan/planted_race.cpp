@@ -1,7 +1,7 @@
 // Has a race on purpose, in handlers of actors that run as the service's do: TSan must report it,
 // or it would not report one of the service's either (tests/CMakeLists.txt).
 #include "actors/loop_scheduler.hpp"
-#include "http/io_loop.hpp"
+#include "http/server/io_loop.hpp"
 #include "tests/support/silent_log.hpp"
 
 #include <caf/all.hpp>

@@ -1,7 +1,7 @@
 // On real threads: what the deterministic tests say of one interleaving at a time must hold in all.
 #include "actors/loop_scheduler.hpp"
 #include "actors/system.hpp"
-#include "http/io_loop.hpp"
+#include "http/server/io_loop.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/silent_log.hpp"
 

@@ -1,5 +1,5 @@
 // What a query string may ask of the administration API.
-#include "http/admin_query.hpp"
+#include "http/admin/admin_query.hpp"
 #include "text/unicode.hpp"
 
 #include <catch2/catch.hpp>

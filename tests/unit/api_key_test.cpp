@@ -1,5 +1,5 @@
 #include "http/auth/api_key.hpp"
-#include "http/base64url.hpp"
+#include "http/auth/base64url.hpp"
 
 #include <catch2/catch.hpp>
 

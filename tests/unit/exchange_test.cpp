@@ -2,7 +2,7 @@
 // break.
 #include "actors/loop_scheduler.hpp"
 #include "http/exchange.hpp"
-#include "http/io_loop.hpp"
+#include "http/server/io_loop.hpp"
 #include "tests/support/eventually.hpp"
 
 #include <catch2/catch.hpp>

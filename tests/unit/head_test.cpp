@@ -1,5 +1,5 @@
 // What is a request's head, and what is none: RFC 9112, 2 to 6, and RFC 9110, 5.
-#include "http/head.hpp"
+#include "http/server/head.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,6 @@
 // From the bytes of a connection to its requests, however they are cut.
-#include "http/body_decoder.hpp"
-#include "http/inbox.hpp"
+#include "http/server/body_decoder.hpp"
+#include "http/server/inbox.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-#include "http/io_context.hpp"
+#include "http/server/io_context.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/silent_log.hpp"
 

@@ -1,4 +1,4 @@
-#include "http/open_connections.hpp"
+#include "http/server/open_connections.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,6 @@
 #include "http/outcome_table.hpp"
 #include "http/problem.hpp"
-#include "http/trace.hpp"
+#include "http/server/trace.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
 // What those who watch are sent, and what it costs the database.
-#include "http/progress_publisher.hpp"
+#include "http/migrations/progress_publisher.hpp"
 #include "tests/support/eventually.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-#include "http/webhook_url.hpp"
+#include "http/admin/webhook_url.hpp"
 
 #include <catch2/catch.hpp>
 

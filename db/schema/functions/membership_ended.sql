@@ -7,7 +7,7 @@
 -- since they need not have any on the audit.
 --
 -- So it looks nothing up by a name to which another role can give a meaning. The tables are written
--- with their schema, which db/comparison_functions.cpp inserts. The operators have the same
+-- with their schema, which db/adoption/comparison_functions.cpp inserts. The operators have the same
 -- pg_catalog type on both sides, and pg_catalog is searched first, or they are qualified: an enum's
 -- `=` and `varchar = varchar` could be another role's. search_path is for the other triggers of
 -- devices, which run inside this one. The trigger serves one table, and PUBLIC may not execute its

@@ -1,7 +1,7 @@
 #include "actors/loop_scheduler.hpp"
 #include "actors/system.hpp"
 #include "actors/worker.hpp"
-#include "http/io_loop.hpp"
+#include "http/server/io_loop.hpp"
 #include "tests/support/eventually.hpp"
 #include "tests/support/silent_log.hpp"
 
