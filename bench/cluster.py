@@ -43,16 +43,36 @@ class Cluster:
             self._identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
         self.data = self.folder / "data"
         self.pid = None
+        self._wrapped = None
         try:
             self._program("initdb", "-D", self.data, "-U", ROLE, "--auth=trust", "-E", "UTF8",
                           "--locale=C.UTF-8")
-            self._program("pg_ctl", "-D", self.data, "-w", "-l", self.folder / "log", "-o",
-                          f"-c listen_addresses= -c unix_socket_directories={self.folder} "
-                          "-c max_connections=200", "start")
-            self.pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
+            self.begin()
         except BaseException:
             self.stop()
             raise
+
+    def begin(self, *wrapper):
+        """Starts the server, under `wrapper` if there is one. Returns when it accepts sessions."""
+        settings = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={self.folder}",
+                    "-c", "max_connections=200"]
+        if not wrapper:
+            self._program("pg_ctl", "-D", self.data, "-w", "-l", self.folder / "log", "-o",
+                          " ".join(settings), "start")
+        else:
+            with open(self.folder / "log", "a", encoding="utf-8") as log:
+                self._wrapped = subprocess.Popen(
+                    [*wrapper, PROGRAMS / "postgres", "-D", self.data, *settings], cwd=self.folder,
+                    stdout=log, stderr=log, **self._identity)
+            self._program("pg_isready", "-q", "-h", self.folder, "-t", "60", tries=600)
+        self.pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
+
+    def halt(self):
+        """Ends the server; begin() starts it again."""
+        self._program("pg_ctl", "-D", self.data, "-w", "-t", "120", "-m", "fast", "stop")
+        if self._wrapped:
+            self._wrapped.wait()
+            self._wrapped = None
 
     def stop(self):
         for _ in range(50):  # a server that is only just starting refuses at first
@@ -64,11 +84,15 @@ class Cluster:
                 time.sleep(0.1)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _program(self, name, *words):
+    def _program(self, name, *words, tries=1):
         # pg_ctl's postmaster keeps what it inherits open: no pipe to it, or we would wait for it.
         with open(self.folder / "programs.log", "a+", encoding="utf-8") as log:
-            done = subprocess.run([PROGRAMS / name, *words], cwd=self.folder, stdout=log,
-                                  stderr=log, check=False, **self._identity)
+            for left in range(tries - 1, -1, -1):
+                done = subprocess.run([PROGRAMS / name, *words], cwd=self.folder, stdout=log,
+                                      stderr=log, check=False, **self._identity)
+                if done.returncode == 0 or not left:
+                    break
+                time.sleep(0.1)
         if done.returncode != 0:
             lines = (self.folder / "programs.log").read_text().strip().splitlines()
             raise BenchError(f"{name}: {lines[-1] if lines else 'failed'}")

@@ -1,5 +1,6 @@
 """The loads: pgbench on the database; wrk and the open loop on the service."""
 import contextlib
+import os
 import pathlib
 import subprocess
 
@@ -9,17 +10,24 @@ from world import NAMES, Meter
 
 HERE = pathlib.Path(__file__).resolve().parent
 CONNECTIONS = 32
+SESSION = "-c enable_seqscan=off -c plan_cache_mode=force_generic_plan"  # as db/session.cpp sets it
 LONGEST = 300  # seconds for one run of a load program
 
 
-def pgbench(bench, script, clients, count):
+def by_sql(bench, script, groups, clients=1, mode="prepared"):
+    """Migrates all the groups by SQL alone; pgbench's report."""
+    return run([PROGRAMS / "pgbench", "-n", "-M", mode, "-c", clients, "-j", 1,
+                "-t", groups.count // clients, "-f", HERE / script, "-D", "n=0",
+                "-D", f"clients={clients}", "-D", f"first={groups.first}",
+                "-D", f"names={NAMES}", "-h", bench.cluster.folder, "-U", ROLE, groups.database],
+               env={**os.environ, "PGOPTIONS": SESSION if script == "limit_b.sql" else ""})
+
+
+def pgbench(bench, script, clients, count, database="bench", mode="prepared"):
     """`count` first migrations by SQL alone."""
-    groups = bench.fresh(count)
+    groups = bench.fresh(count, database=database)
     with Meter(bench) as meter:
-        text = run([PROGRAMS / "pgbench", "-n", "-M", "prepared", "-c", clients, "-j", 1,
-                    "-t", count // clients, "-f", HERE / script, "-D", "n=0",
-                    "-D", f"clients={clients}", "-D", f"first={groups.first}",
-                    "-D", f"names={NAMES}", "-h", bench.cluster.folder, "-U", ROLE, "bench"])
+        text = by_sql(bench, script, groups, clients, mode)
     bench.check_migrated(groups)
     rate = next(line for line in text.splitlines() if line.startswith("tps = "))
     return meter.sample(count, count / float(rate.split()[2]))

@@ -45,7 +45,7 @@ def check_limit_is_what_db_sends(_bench):
     """limit_b.sql repeats statements of db/; should those change, this limit must follow."""
     header = (ROOT / "db" / "statements.hpp").read_text()
     script = (ROOT / "bench" / "limit_b.sql").read_text().replace("lpad(:i, 32, '0')", ":owner")
-    for name in ("begin", "set_local", "migrate", "commit"):
+    for name in ("begin", "migrate", "commit"):
         literals = re.search(rf'"regroup_{name}",(.*?)\}};', header, re.S).group(1)
         sent = "".join(re.findall(r'"([^"]*)"', literals))
         pattern = re.sub(r"\\\$\d+", "[^,;]+", re.escape(sent)) + ";"
@@ -54,22 +54,33 @@ def check_limit_is_what_db_sends(_bench):
 
 
 def success():
-    def limit(script, clients):
-        return lambda bench: pgbench(bench, script, clients, bench.options.groups)
+    def limit(script, clients, database="bench", mode="prepared"):
+        return lambda bench: pgbench(bench, script, clients, bench.options.groups, database, mode)
 
     def regroup(algorithm):
         return lambda bench: over_http(bench, bench.options.groups, algorithm=algorithm)
     a, b = ("limit a, 8", "limit a, 32"), ("limit b, 8", "limit b, 32")
     lanes = [Lane(name, limit("limit_a.sql", clients)) for name, clients in zip(a, (8, 32))]
     lanes += [Lane(name, limit("limit_b.sql", clients)) for name, clients in zip(b, (8, 32))]
+    lanes += [Lane("limit c, 8", limit("limit_c.sql", 8, "lean")),
+              Lane("limit c, 32", limit("limit_c.sql", 32, "lean")),
+              Lane("limit c, 32, unprepared", limit("limit_c.sql", 32, "lean", "extended")),
+              Lane("limit c, 32, Regroup's tables", limit("limit_c.sql", 32))]
     lanes += [Lane("regroup HS256", regroup("HS256")), Lane("regroup RS256", regroup("RS256"))]
     ratios = [Ratio(f"regroup {alg} / limit {name}", (f"regroup {alg}",), limits, goal=goal)
               for alg in ("HS256", "RS256")
               for name, limits, goal in (("a", a, "≥ 1.15"), ("b", b, "≥ 0.8"))]
-    ratios.append(Ratio("PostgreSQL's CPU, regroup HS256 / limit b, 8", ("regroup HS256",), b[:1],
-                        "pg_cpu_ms"))
+    ratios += [Ratio(f"regroup {alg} / limit c, {clients}", (f"regroup {alg}",),
+                     (f"limit c, {clients}",), goal=goal)
+               for alg in ("HS256", "RS256") for clients, goal in ((8, "≥ 0.9"), (32, "≥ 1.0"))]
+    ratios += [Ratio(f"PostgreSQL's CPU, regroup HS256 / {name}, 8", ("regroup HS256",),
+                     (f"{name}, 8",), "pg_cpu_ms") for name in ("limit b", "limit c")]
+
+    def needs(bench):
+        check_limit_is_what_db_sends(bench)
+        bench.create_lean_databases()
     return Part("success", "Success path: first migrations of groups of 3 devices, a second", lanes,
-                ratios, needs=check_limit_is_what_db_sends)
+                ratios, needs=needs)
 
 
 def start():

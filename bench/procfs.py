@@ -1,4 +1,5 @@
 """CPU time and memory of processes, from /proc. Seconds and bytes."""
+import contextlib
 import os
 import pathlib
 import resource
@@ -32,6 +33,16 @@ def family_cpu_seconds(pid):
         except (OSError, IndexError):
             pass  # it has just ended: its parent counts it from now on
     return total
+
+
+def children(pid):
+    """The ids of a process's children."""
+    found = set()
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            if int(_stat(int(entry.name))[1]) == pid:
+                found.add(int(entry.name))
+    return found
 
 
 def memory_bytes(pid, field="VmRSS"):

@@ -4,6 +4,7 @@ import json
 # The keys of a sample, in the order of the table's columns: its heading and how it is written.
 COLUMNS = {
     "rate": ("a second", "{:,.0f}"),
+    "instructions": ("thousand instructions", "{:,.0f}"),
     "each_ms": ("ms each", "{:.2f}"),
     "cpu_ms": ("server CPU ms/1000", "{:,.1f}"),
     "pg_cpu_ms": ("PostgreSQL CPU ms/1000", "{:,.1f}"),

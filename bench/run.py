@@ -12,6 +12,7 @@ import statistics
 import sys
 
 import growth
+import instructions
 import machine
 import memory
 import page
@@ -34,6 +35,7 @@ PARTS = {
     "threads": growth.threads,
     "watched": lambda options: watched.watched(),
     "memory": memory.memory,
+    "instructions": instructions.instructions,
 }
 
 

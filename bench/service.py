@@ -110,7 +110,7 @@ def regroup(bench, algorithm="HS256", database="bench", flags=()):
     database's own."""
     words = [bench.binary("app/regroup"), "serve", "--http.port", "{port}",
              "--http.drain_delay", "0s", "--database.url", bench.cluster.url(database),
-             "--database.prepared_statements", "true", "--limits.requests_per_minute", "0",
+             "--limits.requests_per_minute", "0",
              "--http.request_timeout", "200s", "--migration.async_after", "190s",
              "--database.lock_timeout", "60s", "--database.statement_timeout", "60s",
              "--database.idle_in_transaction_timeout", "60s", "--log.format", "json", *flags]

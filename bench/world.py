@@ -12,6 +12,7 @@ from cluster import BenchError, Cluster, WrongCount, run
 from tokens import Tokens
 
 NAMES = 5_000_000_000  # group 1234 becomes "5000001234": another string, so that its index changes
+EARLIER = 5000  # groups that were migrated before, where limit c is measured
 TABLES = ("users, devices, groups, group_memberships, device_group_memberships, "
           "migration_audit_logs")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -63,6 +64,26 @@ class Bench:
              "--database.url", self.cluster.url(name)],
             env=self.tokens.environment("HS256"))
         self._owners[name] = 0
+
+    def create_lean_databases(self):
+        """For limit c: "lean" has the tables that the story asks for and no more, and "bench" gets
+        the function as well. Both have a history, since a statement that is planned while its
+        tables are empty keeps a plan for empty tables."""
+        if "lean" in self._owners:
+            return
+        folder = ROOT / "bench" / "limit_c"
+        self.cluster.sql("postgres", "CREATE DATABASE lean")
+        self._owners["lean"] = 0
+        self.cluster.sql("lean", (folder / "schema.sql").read_text())
+        for database in ("lean", "bench"):
+            self.cluster.sql(database, (folder / "function.sql").read_text())
+            groups = self.fresh(EARLIER, database=database)
+            self.cluster.sql(database, f"""
+                SELECT count(bench_migrate(g::text, lpad((g - {groups.first})::text, 32, '0')::uuid,
+                    gen_random_uuid(), gen_random_uuid(), (g + {NAMES})::text,
+                    (g + {NAMES})::text))
+                FROM generate_series({groups.first}, {groups.first + EARLIER - 1}) g""")
+            self.check_migrated(groups)
 
     def add_owners(self, count, database="bench"):
         have = self._owners[database]

@@ -231,9 +231,6 @@ void Loading::read_flags(std::span<const std::string> arguments) {
 }
 
 Loaded Loading::finish(Flaws flaws) {
-  const std::size_t prepared = *find_named("database.prepared_statements");
-  if (loaded_.settings.database.url.empty() && loaded_.sources[prepared] == Source::built_in)
-    loaded_.settings.database.prepared_statements = true;
   if (const auto flaw = flaws == Flaws::refuse ? find_flaw(loaded_.settings) : std::nullopt)
     refuse_key(*find_named(flaw->key), flaw->why);
   return std::move(loaded_);

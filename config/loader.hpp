@@ -56,8 +56,7 @@ struct Loaded {
 /// (`REGROUP_HTTP_PORT`), then flags (`--http.port 8081` or `--http.port=8081`; `arguments` holds
 /// flags alone, without `--config`). `environment_names` are the names of all variables; those that
 /// do not begin with `REGROUP_` are left alone, empty ones count as not set, and those that
-/// Kubernetes sets for a Service named `regroup` or `regroup-…` are ignored. If nothing sets it,
-/// `database.prepared_statements` is true for the embedded PostgreSQL.
+/// Kubernetes sets for a Service named `regroup` or `regroup-…` are ignored.
 ///
 /// Throws SettingsError on an unknown key in the file, in a `REGROUP_…` variable or flag, on a key
 /// that is set twice in one place, on a value that does not parse or is out of range, on a key file

@@ -224,6 +224,21 @@ struct Consent { // kConsents is in the enum's order
   static std::string print(domain::RequireOwner rule) { return domain::name_of(rule); }
 };
 
+struct Prepared { // kChoices is in the enum's order
+  static constexpr std::array<std::string_view, 3> kChoices{"auto", "true", "false"};
+  static constexpr bool quoted = true;
+  static std::string type() { return "auto, true, false"; }
+  static Database::Prepared parse(const std::string& text) {
+    const auto* found = std::find(kChoices.begin(), kChoices.end(), text);
+    if (found == kChoices.end())
+      throw SettingsError("must be one of " + type());
+    return static_cast<Database::Prepared>(found - kChoices.begin());
+  }
+  static std::string print(Database::Prepared choice) {
+    return std::string{kChoices.at(static_cast<std::size_t>(choice))};
+  }
+};
+
 struct Url : Text {
   static std::string type() { return "libpq URL"; }
   static std::string print(const std::string& url) { return masked_url(url); }
@@ -324,10 +339,10 @@ constexpr std::array kKeys{
     key<&Database::connect_timeout, Positive>("database.connect_timeout", "for a new connection"),
     key<&Database::tcp_user_timeout, Positive>(
         "database.tcp_user_timeout", "data unacknowledged for this long breaks a connection"),
-    key<&Database::prepared_statements, Boolean>(
+    key<&Database::prepared_statements, Prepared>(
         "database.prepared_statements",
-        "named prepared statements: faster, but refused by poolers in transaction mode; when not "
-        "set, on for the embedded PostgreSQL"),
+        "named prepared statements: faster, but refused by poolers in transaction mode; auto: "
+        "used where no pooler is in between"),
     key<&Database::allow_recorded_duplicates, Boolean>(
         "database.allow_recorded_duplicates",
         "start although registration groups were migrated twice before: without the unique index"),

@@ -40,7 +40,10 @@ struct Settings {
     Duration idle_in_transaction_timeout = std::chrono::seconds{5};
     Duration connect_timeout = std::chrono::seconds{5};
     Duration tcp_user_timeout = std::chrono::seconds{10};
-    bool prepared_statements = false;
+    /// Whether statements are planned once a session, under a name. `when_ours`: in sessions whose
+    /// backend serves no other client.
+    enum class Prepared : std::uint8_t { when_ours, always, never };
+    Prepared prepared_statements = Prepared::when_ours;
     bool allow_recorded_duplicates = false;
     std::string application_name = "regroup"; // no key: `serve` adds the replica's name
     /// Connections beside the pool, opened when needed. The first is for dry runs, for notes of

@@ -33,8 +33,9 @@ namespace {
 /// SQLSTATEs with which PostgreSQL promises that nothing was committed, and which may not occur a
 /// moment later.
 bool is_passing(std::string_view sqlstate) {
-  return sqlstate == "40001"    // serialization failure
-         || sqlstate == "40P01" // deadlock
+  return sqlstate == "40001"                           // serialization failure
+         || sqlstate == "40P01"                        // deadlock
+         || sqlstate == "26000" || sqlstate == "42P05" // the pooler gave us another session
          || sqlstate == "RG001" // another writer was first: the next attempt sees it
          || sqlstate == "0A000" || sqlstate == "25006"; // a standby, while a failover is under way
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace regroup::db {
 namespace {
@@ -33,12 +34,30 @@ std::optional<History> history_of(Connection& connection) {
   return history_from(PQgetvalue(result.get(), 0, 0), PQgetvalue(result.get(), 0, 1));
 }
 
+/// Sets the limits for the whole session. Returns false, and sets nothing, if a pooler is in
+/// between. Throws if the connection broke.
+bool set_for_session(Connection& connection, const Parameters& limits) {
+  const std::string pid = std::to_string(connection.backendpid());
+  std::vector<const char*> values;
+  for (const auto& limit : limits)
+    values.push_back(limit->c_str());
+  values.push_back(pid.c_str());
+  const Patience::Wait wait{connection.patience()};
+  const Result result{PQexecParams(connection.handle(), statements::set_for_session.sql,
+                                   static_cast<int>(values.size()), nullptr, values.data(), nullptr,
+                                   nullptr, 0),
+                      &PQclear};
+  if (PQresultStatus(result.get()) != PGRES_TUPLES_OK)
+    throw std::runtime_error(PQerrorMessage(connection.handle()));
+  return PQntuples(result.get()) == 1;
+}
+
 } // namespace
 
 Session::Session(const config::Settings::Database& settings, std::shared_ptr<Servers> servers,
                  Connector& connector, domain::Log& log, domain::Metrics& metrics)
     : servers_(std::move(servers)), limits_(limits_of(settings)),
-      prepared_(settings.prepared_statements), connector_(connector), log_(log), metrics_(metrics),
+      preparing_(settings.prepared_statements), connector_(connector), log_(log), metrics_(metrics),
       patience_(settings.statement_timeout) {}
 
 Session::~Session() { drop(); }
@@ -105,6 +124,9 @@ void Session::connect_to(std::size_t server) {
   if (!era)
     throw std::runtime_error("the server was the primary once, and another one is now");
   era_ = *era;
+  has_limits_ = set_for_session(*connection_, limits_);
+  using Prepared = config::Settings::Database::Prepared;
+  prepares_ = preparing_ == Prepared::always || (preparing_ == Prepared::when_ours && has_limits_);
   connection_->tell_progress_to(progress_);
   metrics_.database_connection(std::exchange(was_connected_, true) ? Connected::again
                                                                    : Connected::first);

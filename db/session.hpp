@@ -79,7 +79,13 @@ public:
   const Parameters& limits() const { return limits_; }
 
   /// Whether named prepared statements are used (database.prepared_statements).
-  bool prepares() const { return prepared_; }
+  bool prepares() const { return prepares_; }
+
+  /// Whether the limits are set for the whole session; otherwise each transaction sets them.
+  bool has_limits() const { return has_limits_; }
+
+  /// The backend turned out to be another client's as well: a pooler is in between after all.
+  void is_shared() noexcept { prepares_ = has_limits_ = false; }
 
 private:
   friend class ProgressWatch;
@@ -91,7 +97,9 @@ private:
 
   std::shared_ptr<Servers> servers_;
   Parameters limits_;
-  bool prepared_;
+  config::Settings::Database::Prepared preparing_;
+  bool prepares_ = false;
+  bool has_limits_ = false;
   bool was_connected_ = false;
   Connector& connector_;
   domain::Log& log_;

@@ -16,16 +16,27 @@ namespace statements {
 /// function relies on a new snapshot for each statement, and the database's default may be another.
 inline constexpr Statement begin{"regroup_begin",
                                  "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"};
-/// The timeouts in milliseconds, for this transaction only. A statement is planned once per
-/// session, perhaps while the tables are empty: so no sequential scans, which its plan would keep
-/// while they fill; and always the generic plan, because the planner otherwise believes a plan for
-/// the actual values to be better whenever an array is among them, and makes a new one each time.
+/// The timeouts in milliseconds, for this transaction only, where the session may be another one in
+/// the next. A statement is planned once per session, perhaps while the tables are empty: so no
+/// sequential scans, which its plan would keep while they fill; and always the generic plan,
+/// because the planner otherwise believes a plan for the actual values to be better whenever an
+/// array is among them, and makes a new one each time.
 inline constexpr Statement set_local{
     "regroup_set_local",
     "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true), "
     "set_config('idle_in_transaction_session_timeout', $3, true), "
     "set_config('enable_seqscan', 'off', true), "
     "set_config('plan_cache_mode', 'force_generic_plan', true)"};
+/// session.cpp: the same for the whole session, and a row, if the backend is the one that the
+/// client was told of when it connected ($4): then no pooler is in between that could give it to
+/// others.
+inline constexpr Statement set_for_session{
+    "regroup_set_for_session",
+    "SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false), "
+    "set_config('idle_in_transaction_session_timeout', $3, false), "
+    "set_config('enable_seqscan', 'off', false), "
+    "set_config('plan_cache_mode', 'force_generic_plan', false) "
+    "WHERE pg_backend_pid() = $4"};
 inline constexpr Statement commit{"regroup_commit", "COMMIT"};
 inline constexpr Statement rollback{"regroup_rollback", "ROLLBACK"};
 

@@ -31,6 +31,11 @@ Answers read(Pipeline& pipeline, int before, bool commits) {
   return {std::move(answer.reply), {}, committed.warned};
 }
 
+/// A named statement is unknown, or was prepared by another client: the backend is not ours alone.
+bool is_of_another_session(const NotKept& why) {
+  return why.sqlstate() == "26000" || why.sqlstate() == "42P05";
+}
+
 } // namespace
 
 Transaction::~Transaction() {
@@ -52,7 +57,8 @@ bool Transaction::send(Pipeline& pipeline, const Statement& statement, const Par
   if (state_ == State::fresh && !pipeline.add(statements::begin))
     return false;
   left = true; // libpq sends when its buffer is full, and always at the end
-  return (state_ != State::fresh || pipeline.add(statements::set_local, session_.limits())) &&
+  const bool sets = state_ == State::fresh && !session_.has_limits();
+  return (!sets || pipeline.add(statements::set_local, session_.limits())) &&
          pipeline.add(statement, parameters) && (!commits || pipeline.add(statements::commit)) &&
          pipeline.send();
 }
@@ -60,7 +66,8 @@ bool Transaction::send(Pipeline& pipeline, const Statement& statement, const Par
 Task<Reply> Transaction::trip(const Statement& statement, Parameters parameters, bool commits) {
   if (state_ == State::fresh)
     co_await session_.open();
-  const int before = state_ == State::fresh ? 2 : 0; // BEGIN and the limits
+  const int limits = session_.has_limits() ? 0 : 1;
+  const int before = state_ == State::fresh ? 1 + limits : 0; // BEGIN and the limits
   std::optional<Pipeline> pipeline{std::in_place, session_.connection(), session_.prepares()};
   bool left = state_ != State::fresh;
   const bool sent = send(*pipeline, statement, parameters, commits, left);
@@ -77,6 +84,8 @@ Task<Reply> Transaction::trip(const Statement& statement, Parameters parameters,
   if (!answers.reply) {
     const Ended otherwise = left && commits ? Ended::unknown : Ended::unsent;
     const NotKept why = co_await session_.not_kept(pipeline, answers.failure, otherwise);
+    if (is_of_another_session(why))
+      session_.is_shared();
     throw why;
   }
   if (answers.warned)

@@ -126,8 +126,9 @@ Finding lock_is_genuine(pqxx::connection& connection) {
 }
 
 Finding prepared(const config::Settings::Database& settings, pqxx::connection& connection) {
-  if (!settings.prepared_statements)
-    return good("named prepared statements are not used (database.prepared_statements)");
+  if (settings.prepared_statements != config::Settings::Database::Prepared::always)
+    return good("named prepared statements are used only where they work "
+                "(database.prepared_statements)");
   try {
     connection.prepare("regroup_doctor", "SELECT $1::int");
     for (int round = 0; round < 4; ++round) {
@@ -144,7 +145,7 @@ Finding prepared(const config::Settings::Database& settings, pqxx::connection& c
     return good("named prepared statements work");
   } catch (const pqxx::failure& why) {
     return error("named prepared statements do not survive the pooler: " + first_line(why),
-                 "set database.prepared_statements = false, or connect directly");
+                 "set database.prepared_statements = auto, or connect directly");
   }
 }
 

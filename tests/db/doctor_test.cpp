@@ -45,10 +45,6 @@ Postgres& durable_server() {
   return server;
 }
 
-std::string name_of_database(const std::string& url) {
-  return Sql{url}.value<std::string>("SELECT current_database()");
-}
-
 } // namespace
 
 TEST_CASE("of a sound deployment the doctor notes that there is no standby, and no more") {
@@ -209,7 +205,7 @@ TEST_CASE("a pooler in transaction mode is sound, but for prepared statements") 
   const Pgbouncer pooler{durable_server(), "transaction", Pgbouncer::without_prepared_statements()};
   test.settings.url = pooler.url(name_of_database(test.url));
   CHECK(not_good(db::examine(test.settings, 1)) == std::vector<std::string>{"durability"});
-  test.settings.prepared_statements = true;
+  test.settings.prepared_statements = config::Settings::Database::Prepared::always;
   CHECK(test.finding("prepared/works").severity == Severity::error);
 }
 

@@ -7,6 +7,7 @@
 using namespace regroup;
 using namespace regroup::test;
 using domain::Refused;
+using Prepared = config::Settings::Database::Prepared;
 
 namespace {
 
@@ -39,7 +40,7 @@ private:
 } // namespace
 
 TEST_CASE_METHOD(DoubtTest, "a success costs one round trip from BEGIN to COMMIT") {
-  settings.prepared_statements = GENERATE(false, true);
+  settings.prepared_statements = GENERATE(Prepared::never, Prepared::when_ours);
   store = open_store();
   const int before = cutter.trips();
   REQUIRE(completed(ask(command("camping-2025", user))));
@@ -50,7 +51,7 @@ TEST_CASE_METHOD(DoubtTest, "a success costs one round trip from BEGIN to COMMIT
 }
 
 TEST_CASE_METHOD(DoubtTest, "a COMMIT whose answer is lost is the 201 that was earned") {
-  settings.prepared_statements = GENERATE(false, true);
+  settings.prepared_statements = GENERATE(Prepared::never, Prepared::when_ours);
   store = open_store();
   cutter.cut_next(CommitCutter::Cut::after_commit);
   const auto what = command("camping-2025", user);

@@ -200,6 +200,10 @@ private:
   }
 };
 
+inline std::string name_of_database(const std::string& url) {
+  return Sql{url}.value<std::string>("SELECT current_database()");
+}
+
 inline const domain::MigrationCompleted* completed(const domain::Answer& answer) {
   return std::get_if<domain::MigrationCompleted>(&answer);
 }

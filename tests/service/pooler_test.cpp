@@ -1,6 +1,6 @@
 // The ways to a database that are not a connection to one server: PgBouncer in transaction mode,
-// and several hosts. Named prepared statements are off here, as is the default for a
-// `database.url`.
+// and several hosts.
+
 #include "tests/service/concurrency.hpp"
 
 using namespace regroup;

@@ -103,7 +103,7 @@ TEST_CASE("the settings in force are printed with their sources, and read again 
   says("http.port", "8081", file.path() + ":2");
   says("http.address", R"("127\.0\.0\.1")", "built-in default");
   says("database.url", R"("postgresql://u:\*\*\*@h/db")", "environment REGROUP_DATABASE_URL");
-  says("database.prepared_statements", "false", "built-in default");
+  says("database.prepared_statements", R"("auto")", "built-in default");
   says("log.level", R"("debug")", "flag --log.level");
   const Loaded again = load_toml(text);
   for (const Key& key : keys()) {

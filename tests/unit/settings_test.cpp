@@ -79,11 +79,9 @@ TEST_CASE("without any source the settings are the built-in defaults on the embe
   for (std::size_t i = 0; i < keys().size(); ++i) {
     INFO(keys()[i].name);
     CHECK(loaded.sources[i] == Source::built_in);
-    if (keys()[i].name != "database.prepared_statements")
-      CHECK(keys()[i].print(loaded.settings) == keys()[i].print(built_in));
+    CHECK(keys()[i].print(loaded.settings) == keys()[i].print(built_in));
   }
   CHECK(loaded.settings.http.port == 8080);
-  CHECK(loaded.settings.database.prepared_statements);
 }
 
 TEST_CASE("a flag wins over the environment, which wins over the file") {
@@ -157,18 +155,6 @@ TEST_CASE("the settings file as it is shipped changes nothing") {
   const Loaded loaded = load_from(kDefaults.string(), {}, {});
   for (const Source source : loaded.sources)
     CHECK(source == Source::built_in);
-}
-
-TEST_CASE("prepared statements are on for the embedded database unless something says otherwise") {
-  const std::string off = "[database]\nprepared_statements = false\n";
-  const Arguments external{"--database.url=host=db", "--auth.jwt_algorithm=HS256",
-                           "--auth.jwt_secret=s"};
-  CHECK(load_toml("").settings.database.prepared_statements);
-  CHECK_FALSE(load_toml(off).settings.database.prepared_statements);
-  CHECK_FALSE(load_from({}, {{"REGROUP_DATABASE_PREPARED_STATEMENTS", "false"}}, {})
-                  .settings.database.prepared_statements);
-  CHECK_FALSE(with_flags({"--database.prepared_statements=false"}).database.prepared_statements);
-  CHECK_FALSE(with_flags(external).database.prepared_statements);
 }
 
 TEST_CASE("an unknown key stops the start with a line that names it and where it stands") {

@@ -29,7 +29,7 @@ TEST_CASE("a value out of its range is refused, and the ends of the range are ta
       {"database.pool_size", {{"1", "1000"}, {"0", "1001", "", "eight"}}},
       {"database.queue_limit", {{"0", "1000000"}, {"-1", "1000001"}}},
       {"database.lock_timeout", {{"250ms", "24h"}, {"0ms", "4294967295h", "4294967296ms"}}},
-      {"database.prepared_statements", {{"true", "false"}, {"yes", "1", "TRUE", ""}}},
+      {"database.prepared_statements", {{"true", "false", "auto"}, {"yes", "1", "TRUE", ""}}},
       {"database.embedded_dir", {{"x"}, {"", "a\nb"}}},
       {"auth.jwt_algorithm", {{"", "HS256"}, {"none", "hs256", "RS512"}}},
       {"auth.jwt_issuer", {{"", "https://id.example"}, {"a\tb", std::string{"a\0b", 3}}}},
@@ -67,7 +67,7 @@ TEST_CASE("native values and strings are the same in the settings file") {
   const auto dotted = load_toml("http.port = 80\ndatabase.prepared_statements = false\n");
   for (const Loaded* loaded : {&native, &strings, &dotted}) {
     CHECK(loaded->settings.http.port == 80);
-    CHECK_FALSE(loaded->settings.database.prepared_statements);
+    CHECK(loaded->settings.database.prepared_statements == Settings::Database::Prepared::never);
   }
 }
 
