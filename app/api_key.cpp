@@ -72,8 +72,8 @@ int list(const CommandLine& line, const config::Settings& settings) {
     std::cout << keys << "\n";
     return 0;
   }
-  const auto row = [](const std::array<std::string, 8>& cells) {
-    constexpr std::array<int, 7> kWidths{6, 10, 8, 9, 26, 26, 26};
+  const auto row = [](const std::array<std::string, 7>& cells) {
+    constexpr std::array<int, 6> kWidths{6, 10, 8, 9, 26, 26};
     for (std::size_t i = 0; i < kWidths.size(); ++i)
       std::cout << std::left << std::setw(kWidths.at(i)) << cells.at(i);
     std::cout << cells.back() << "\n";
@@ -81,11 +81,10 @@ int list(const CommandLine& line, const config::Settings& settings) {
   const auto text_or_dash = [](const nlohmann::json& value) {
     return value.is_null() ? std::string{"-"} : value.get<std::string>();
   };
-  row({"id", "prefix", "admin", "status", "created", "expires", "last used", "name"});
+  row({"id", "prefix", "admin", "status", "created", "expires", "name"});
   for (const auto& key : nlohmann::json::parse(keys))
     row({key.at("id").dump(), key.at("prefix"), key.at("is_admin") ? "yes" : "no", key.at("status"),
-         text_or_dash(key.at("created_at")), text_or_dash(key.at("expires_at")),
-         text_or_dash(key.at("last_used_at")), key.at("name")});
+         text_or_dash(key.at("created_at")), text_or_dash(key.at("expires_at")), key.at("name")});
   return 0;
 }
 

@@ -71,7 +71,7 @@ constexpr std::array kCommands{
               {"--admin", nullptr, "it opens /admin and /api/admin/v1"},
               {"--expires", "WHEN", "720h from now, or 2030-01-31T00:00:00Z"}}}},
     Command{"api-key list",
-            "Lists the keys: their first characters, until when, and last used.",
+            "Lists the keys by their first characters.",
             "regroup api-key list --json",
             {{kJson}}},
     Command{"api-key revoke",

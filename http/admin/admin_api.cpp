@@ -5,6 +5,7 @@
 #include "http/auth/api_key.hpp"
 #include "http/json.hpp"
 #include "http/outcome_table.hpp"
+#include "http/replies.hpp"
 
 #include <charconv>
 #include <chrono>
@@ -21,11 +22,6 @@ using domain::Refusal;
 using domain::Refused;
 using Clock = std::chrono::steady_clock;
 
-Reply refused(const Refusal& refusal, int timeout_retry_after) {
-  return refusal.reason == Refused::timeout ? to_reply(refusal, timeout_retry_after)
-                                            : to_reply(refusal);
-}
-
 std::string page_json(const AdminDocument& page) {
   return R"({"migrations":)" + page.json + R"(,"next_cursor":)" +
          (page.next ? '"' + cursor_text(*page.next) + '"' : std::string{"null"}) + "}";
@@ -37,7 +33,11 @@ void Api::administer(const Request& request, const Respond& respond, domain::Adm
                      std::function<void(const AdminDocument&)> answer) {
   constexpr int kRetryAfter = 5;
   if (request.api_key.empty())
-    return respond(to_reply(Refusal{Refused::unauthorized}));
+    return respond(unauthorized(""));
+  if (const auto refusal = unknown_parameters(request)) {
+    work = domain::CheckAdminKey{};
+    answer = [respond, refusal](const AdminDocument&) { respond(to_reply(*refusal)); };
+  }
   const auto go_on = [this, respond, deadline = deadline_of(request), work = std::move(work),
                       answer = std::move(answer)](std::string hash) {
     parts_.gateway.ask(domain::AdminJob{hash, work, deadline},
@@ -45,8 +45,10 @@ void Api::administer(const Request& request, const Respond& respond, domain::Adm
                          if (const auto* document = std::get_if<AdminDocument>(&done))
                            return answer(*document);
                          const auto* refusal = std::get_if<Refusal>(&done);
-                         if (refusal && refusal->reason == Refused::unauthorized)
+                         if (refusal && refusal->reason == Refused::unauthorized) {
                            keys_.refuse(hash, Clock::now());
+                           return respond(unauthorized(kNoSuchKey));
+                         }
                          respond(refused(refusal ? *refusal : Refusal{}, kRetryAfter));
                        });
   };

@@ -1,6 +1,7 @@
 // `regroup doctor` as an operator calls it.
 #include "tests/service/command.hpp"
 #include "tests/service/support.hpp"
+#include "tests/support/pgbouncer.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -52,4 +53,18 @@ TEST_CASE("doctor says a line for each finding, and its status is 1 when one is 
   CHECK(severity_of(late, "clock/skew") == "error");
 
   CHECK(run_command(with_settings({"doctor", "--replicas", "many"}, url)).status == 2);
+}
+
+TEST_CASE("doctor counts the replicas' connections at a server, and not through a pooler") {
+  Postgres postgres{{.settings = {}, .tcp = true}};
+  const auto url = postgres.create_database();
+  REQUIRE(run_command(with_settings({"schema", "apply"}, url)).status == 0);
+  const Pgbouncer pooler{postgres, "transaction"};
+  const auto with_replicas = [](const std::string& where) {
+    return run_command(with_settings({"doctor", "--json", "--replicas", "1000"}, where));
+  };
+  CHECK(severity_of(with_replicas(url), "connections/room") == "error");
+  const auto pooled =
+      with_replicas(pooler.url(Sql{url}.value<std::string>("SELECT current_database()")));
+  CHECK(severity_of(pooled, "connections/room") == "note");
 }
