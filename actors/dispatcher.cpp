@@ -36,7 +36,7 @@ void hire(Self self) {
   }
 }
 
-bool is_settlement(const Task& task) { return std::holds_alternative<domain::Settle>(task.job); }
+bool is_settlement(const Task& task) { return task.job.traits().settles; }
 
 void too_late(const DispatcherState& state, Task& task) {
   if (is_settlement(task))
@@ -46,8 +46,8 @@ void too_late(const DispatcherState& state, Task& task) {
 
 /// For a job that cannot run. "Nothing was changed" is answered only to a job that is not in doubt.
 void refuse(Task& task, Refused reason) {
-  task.promise.deliver(task.doubted || is_settlement(task) ? Answer{domain::no_outcome(task.job)}
-                                                           : Answer{Refusal{.reason = reason}});
+  task.promise.deliver(Answer{task.doubted || is_settlement(task) ? domain::no_outcome(task.job)
+                                                                  : Refusal{.reason = reason}});
 }
 
 void feed(Self self);
@@ -116,7 +116,7 @@ void feed(Self self) {
   const auto now = self->clock().now();
   while (!state.queue.empty()) {
     auto& first = state.queue.front();
-    const bool late = domain::deadline_of(first.job) <= now;
+    const bool late = first.job.deadline() <= now;
     const auto id = late ? std::nullopt : state.pool.take();
     if (!late && !id)
       break;
@@ -189,9 +189,9 @@ void worked(Self self, caf::actor_id id, Worked how) {
 /// An operation whose worker was lost may have committed: another worker settles it before any
 /// other job. If a settlement is lost as well, the settler goes on after the answer.
 void answer_lost_task(Self self, Task task) {
-  const auto operation = domain::operation_of(task.job);
+  const auto operation = task.job.operation();
   if (operation && !is_settlement(task) && !self->state.stopping) {
-    task.job = domain::Settle{*operation, domain::deadline_of(task.job)};
+    task.job = domain::Settle{*operation, task.job.deadline()};
     self->state.queue.push_front(std::move(task));
   } else {
     task.promise.deliver(outcome_lost(task.job));
@@ -244,7 +244,7 @@ void tick(Self self) {
   for (auto& task : std::exchange(state.resting, {}))
     state.queue.push_front(std::move(task));
   std::erase_if(state.queue, [&](Task& task) {
-    const bool late = domain::deadline_of(task.job) <= now;
+    const bool late = task.job.deadline() <= now;
     if (late)
       too_late(state, task);
     return late;

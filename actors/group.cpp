@@ -24,10 +24,9 @@ using Self = GroupActor::stateful_pointer<GroupState>;
 
 /// Whether the outcome means that a full migration is on record.
 bool tells_of_full_migration(const Job& job, const Answer& answer) {
-  if (std::holds_alternative<domain::MigrationCompleted>(answer))
-    return !std::get<MigrationPtr>(job)->device_ids;
-  const auto* refusal = std::get_if<Refusal>(&answer);
-  return refusal && refusal->reason == Refused::already_migrated && !refusal->migrated_in_parts;
+  if (answer.is<domain::MigrationCompleted>())
+    return !job.get<domain::MigrationCommand>().device_ids;
+  return answer.is_refused(Refused::already_migrated) && !answer.refusal().migrated_in_parts;
 }
 
 /// Takes the oldest waiting requests, up to what one read can answer.
@@ -88,7 +87,7 @@ void ended(Self self) {
 void ran(Self self, const Answer& answer) {
   auto& state = self->state;
   auto finished = std::exchange(state.running, std::nullopt);
-  if (std::holds_alternative<MigrationUndone>(answer))
+  if (answer.is<MigrationUndone>())
     state.on_record = false;
   else
     state.on_record = tells_of_full_migration(finished->job, answer) || state.on_record;
@@ -117,12 +116,11 @@ void recall(Self self);
 void recalled(Self self, const Answer& answer) {
   auto& state = self->state;
   auto asked = std::exchange(state.recalling, {});
-  const auto* found = std::get_if<MigrationRecalled>(&answer);
+  const auto* found = answer.get_if<MigrationRecalled>();
   if (!found) {
     // Of a read that took too long nothing is in doubt: what was asked for was not begun.
-    const auto* refusal = std::get_if<Refusal>(&answer);
-    const bool too_late = refusal != nullptr && refusal->reason == Refused::timeout;
-    deliver_to_all(asked, too_late ? outcome_lost(Job{RecallMigration{}}) : answer);
+    deliver_to_all(asked, answer.is_refused(Refused::timeout) ? outcome_lost(Job{RecallMigration{}})
+                                                              : answer);
   } else if (found->answers.size() == asked.size()) {
     for (std::size_t i = 0; i < asked.size(); ++i)
       asked[i].promise.deliver(Answer{found->answers[i]});

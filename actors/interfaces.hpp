@@ -1,7 +1,6 @@
 #pragma once
 // Read this file first: every message that actors exchange, who sends it and when.
 #include "domain/command.hpp"
-#include "domain/outcome.hpp"
 #include "domain/store.hpp"
 
 #include <caf/all.hpp>

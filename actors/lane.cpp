@@ -36,7 +36,7 @@ void go_on(Self self, const DispatcherActor& dispatcher, const LaneSettings& set
   while (!state.queue.empty() && !state.busy && !state.paused) {
     auto task = std::move(state.queue.front());
     state.queue.pop_front();
-    if (domain::deadline_of(task.job) <= self->clock().now()) {
+    if (task.job.deadline() <= self->clock().now()) {
       task.promise.deliver(Answer{domain::no_outcome(task.job)});
       continue;
     }

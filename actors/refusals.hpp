@@ -1,6 +1,5 @@
 #pragma once
-#include "domain/command.hpp"
-#include "domain/outcome.hpp"
+#include "domain/job.hpp"
 
 namespace regroup::actors {
 

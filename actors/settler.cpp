@@ -19,10 +19,8 @@ void measure(const SettlerState& state) {
 /// Whether the operation is still not settled after this answer.
 bool is_open(const Answer& answer) {
   using domain::Refused;
-  const auto* refusal = std::get_if<domain::Refusal>(&answer);
-  return refusal &&
-         (refusal->reason == Refused::timeout || refusal->reason == Refused::internal ||
-          refusal->reason == Refused::overloaded || refusal->reason == Refused::shutting_down);
+  return answer.is_refused(Refused::timeout) || answer.is_refused(Refused::internal) ||
+         answer.is_refused(Refused::overloaded) || answer.is_refused(Refused::shutting_down);
 }
 
 void tick_later(Self self) {

@@ -56,7 +56,9 @@ constexpr std::array kCommands{
             "Tries what the service relies on.\n"
             "It changes nothing. Status 1: a finding is an error.",
             "regroup doctor --config /etc/regroup/regroup.toml --replicas 3",
-            {{{"--replicas", "N", "how many share the database; 1 if not given"}, kJson}}},
+            {{{"--replicas", "N", "how many share the database; 1 if not given"},
+              {"--rehearse", nullptr, "also migrate made-up devices, and roll that back"},
+              kJson}}},
     Command{"token",
             "Makes a token for a user, to try things out.\nThe configured key must be able to "
             "sign: HS256, or auth.jwt_private_key_file.",

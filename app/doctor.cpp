@@ -4,11 +4,13 @@
 #include "app/foundation.hpp"
 #include "app/terminal.hpp"
 #include "config/flaws.hpp"
+#include "db/rehearsal.hpp"
 #include "text/json_text.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <iostream>
+#include <iterator>
 #include <unistd.h>
 
 namespace regroup::app {
@@ -100,6 +102,10 @@ int doctor(const CommandLine& line, const config::Settings& settings) {
   const unsigned replicas = replicas_of(line);
   const Foundation foundation{settings};
   auto findings = db::examine(foundation.settings().database, replicas);
+  if (line.has("--rehearse")) {
+    auto rehearsed = db::rehearse(foundation.settings().database);
+    std::move(rehearsed.begin(), rehearsed.end(), std::back_inserter(findings));
+  }
   findings.push_back(keys(foundation.settings()));
   findings.push_back(audience(settings));
   const bool healthy = std::none_of(findings.begin(), findings.end(), [](const Finding& each) {

@@ -36,8 +36,9 @@ telemetry::StreamLog::Format format_of(const config::Settings::Log& log) {
 
 int run_with_settings(const CommandLine& line) {
   const std::string& command = line.words.front();
-  // The doctor reports flaws of the keys itself.
-  const auto flaws = command == "doctor" ? config::Flaws::leave : config::Flaws::refuse;
+  // The doctor reports flaws of the keys itself, and the schema needs none.
+  const bool needs_keys = command != "doctor" && command != "schema";
+  const auto flaws = needs_keys ? config::Flaws::refuse : config::Flaws::leave;
   const config::Loaded loaded = load_settings(line, flaws);
   const config::Settings& settings = loaded.settings;
   telemetry::StreamLog log{stderr, format_of(settings.log), settings.log.level};

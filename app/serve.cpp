@@ -248,7 +248,8 @@ private:
   domain::Answer ask_and_wait(domain::Job job) {
     std::promise<domain::Answer> promise;
     auto answer = promise.get_future();
-    gateway_->ask(std::move(job),
+    const auto lane = job.traits().lane;
+    gateway_->run(std::move(job), lane,
                   [&promise](const domain::Answer& each) { promise.set_value(each); });
     return answer.get();
   }

@@ -1,10 +1,11 @@
-#include "db/administration.hpp"
-
+// Jobs of administrators: each is one statement, after a look at the key.
 #include "db/admin_statements.hpp"
 #include "db/codec.hpp"
 #include "db/event_statements.hpp"
+#include "db/jobs.hpp"
 #include "db/key_statements.hpp"
 #include "db/transaction.hpp"
+#include "domain/admin.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -15,25 +16,25 @@ namespace regroup::db {
 namespace {
 
 using domain::AdminDocument;
-using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
+using Document = domain::Result<AdminDocument>;
 
 /// The statement of a job, and how to make the answer from its reply.
 struct Request {
   const Statement& statement;
   Parameters parameters;
-  std::function<Answer(const Reply&)> answer;
+  std::function<Document(const Reply&)> answer;
 };
 
-Answer document(const Reply& reply) {
+Document document(const Reply& reply) {
   if (reply.empty())
     return Refusal{.reason = Refused::not_found};
   return AdminDocument{std::string{reply.text(0, "document")}, std::nullopt};
 }
 
 /// Says that the object with this id now has this status.
-Answer confirmed(const domain::Uuid& id, const char* status) {
+Document confirmed(const domain::Uuid& id, const char* status) {
   return AdminDocument{R"({"id":")" + id.text() + R"(","status":")" + status + R"("})",
                        std::nullopt};
 }
@@ -42,7 +43,7 @@ Request request_of(const domain::CheckAdminKey&, bool) {
   return {statements::plan_for_values, {}, [](const Reply&) { return AdminDocument{"{}", {}}; }};
 }
 
-Answer page_from(const Reply& reply, std::size_t limit) {
+Document page_from(const Reply& reply, std::size_t limit) {
   const auto shown = std::min(reply.rows(), limit);
   AdminDocument page{"[", std::nullopt};
   for (std::size_t row = 0; row < shown; ++row) {
@@ -80,7 +81,7 @@ Request request_of(const domain::ReadLive&, bool) { return {statements::read_liv
 Request request_of(const domain::CancelMigration& what, bool again) {
   return {statements::cancel_migration,
           {what.migration_id.text()},
-          [id = what.migration_id, again](const Reply& reply) -> Answer {
+          [id = what.migration_id, again](const Reply& reply) -> Document {
             const std::string_view outcome = reply.text(0, "outcome");
             if (outcome == "not_found")
               return Refusal{.reason = Refused::not_found};
@@ -102,7 +103,7 @@ Request request_of(const domain::ListWebhooks&, bool) {
 Request request_of(const domain::DeleteWebhook& what, bool again) {
   return {statements::delete_webhook,
           {what.id.text()},
-          [id = what.id, again](const Reply& reply) -> Answer {
+          [id = what.id, again](const Reply& reply) -> Document {
             if (!reply.row(0).flag("deleted") && !again)
               return Refusal{.reason = Refused::not_found};
             return confirmed(id, "deleted");
@@ -111,7 +112,7 @@ Request request_of(const domain::DeleteWebhook& what, bool again) {
 
 Request request_of(const domain::EnableWebhook& what, bool) {
   return {
-      statements::enable_webhook, {what.id.text()}, [id = what.id](const Reply& reply) -> Answer {
+      statements::enable_webhook, {what.id.text()}, [id = what.id](const Reply& reply) -> Document {
         if (!reply.row(0).flag("enabled"))
           return Refusal{.reason = Refused::not_found};
         return confirmed(id, "enabled");
@@ -143,7 +144,7 @@ Request request_of(const domain::RedeliverEvents& what, bool) {
   return {statements::redeliver_events,
           {what.webhook_id.text(),
            what.ids ? std::optional{number_array_text(*what.ids)} : std::nullopt},
-          [id = what.webhook_id](const Reply& reply) -> Answer {
+          [id = what.webhook_id](const Reply& reply) -> Document {
             if (reply.is_null(0, "moved"))
               return Refusal{.reason = Refused::not_found};
             return AdminDocument{R"({"id":")" + id.text() + R"(","redelivered":)" +
@@ -163,9 +164,8 @@ Task<std::optional<Refused>> refused(Transaction& transaction, const std::string
   co_return std::nullopt;
 }
 
-} // namespace
-
-Task<Answer> administer(Session& session, const domain::AdminJob& job, bool again) {
+template <class Work>
+Task<Document> administer(Session& session, const domain::AdminJob<Work>& job, bool again) {
   Transaction transaction{session};
   if (job.key_hash) {
     const auto reason = co_await refused(transaction, *job.key_hash);
@@ -173,10 +173,21 @@ Task<Answer> administer(Session& session, const domain::AdminJob& job, bool agai
       co_return Refusal{.reason = *reason};
   }
   co_await transaction.run(statements::plan_for_values);
-  auto request = std::visit([&](const auto& what) { return request_of(what, again); }, job.what);
+  auto request = request_of(job.what, again);
   const Reply reply =
       co_await transaction.run_and_commit(request.statement, std::move(request.parameters));
   co_return decoded(reply, request.answer);
+}
+
+template <class... Work> void add_each(JobTable& table) { (table.add(administer<Work>), ...); }
+
+} // namespace
+
+void add_administration(JobTable& table) {
+  using namespace domain;
+  add_each<CheckAdminKey, ReadHistory, ReadMigration, ReadAnalytics, ReadLive, CancelMigration,
+           CreateWebhook, ListWebhooks, DeleteWebhook, EnableWebhook, CreateApiKey, ListApiKeys,
+           RevokeApiKey, ListDeadEvents, RedeliverEvents>(table);
 }
 
 } // namespace regroup::db

@@ -1,8 +1,12 @@
+// Registering devices, and finding them. A registration whose end is unknown may be sent again.
 #include "db/devices.hpp"
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
+#include "db/jobs.hpp"
+#include "db/outcomes.hpp"
 #include "db/transaction.hpp"
+#include "domain/command.hpp"
 
 #include <string_view>
 #include <utility>
@@ -10,9 +14,9 @@
 namespace regroup::db {
 namespace {
 
-using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
+using domain::Result;
 
 domain::GroupDevice device_from(const Row& row) {
   domain::GroupDevice device;
@@ -26,35 +30,37 @@ domain::GroupDevice device_from(const Row& row) {
   return device;
 }
 
-/// The refusal if the registration group was migrated, or its string is the name of a group.
-Refusal closed(const domain::RegisterDevice& command, const Reply& reply) {
-  if (std::string_view{reply.text(0, "outcome")} == "group_name_exists")
-    return {.reason = Refused::group_name_exists, .group_name = command.registration_group_id};
-  Refusal refusal{.reason = Refused::already_migrated,
-                  .registration_group_id = command.registration_group_id,
-                  .authenticated_group_id = optional_uuid(reply, 0, "o_authenticated_group_id"),
-                  .migration_id = optional_uuid(reply, 0, "o_migration_id")};
-  if (!reply.is_null(0, "o_name"))
-    refusal.group_name = reply.text(0, "o_name");
+Refusal refusal_about(const domain::RegisterDevice& command, Refused reason, const Reply& reply) {
+  Refusal refusal{.reason = reason};
+  if (reason == Refused::device_linked) {
+    refusal.device_id = command.device_id;
+  } else if (reason == Refused::group_name_exists) { // the registration group's string
+    refusal.group_name = command.registration_group_id;
+  } else if (reason == Refused::already_migrated) {
+    refusal.registration_group_id = command.registration_group_id;
+    refusal.authenticated_group_id = optional_uuid(reply, 0, "o_authenticated_group_id");
+    refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
+    refusal.group_name = optional_text(reply.row(0), "o_name");
+  }
   return refusal;
 }
 
-Answer registered_from(const Reply& reply, const domain::RegisterDevice& command) {
+Result<domain::DeviceRegistered> registered_from(const Reply& reply,
+                                                 const domain::RegisterDevice& command) {
   const std::string_view outcome = reply.text(0, "outcome");
-  if (outcome == "unauthorized")
-    return Refusal{.reason = Refused::unauthorized};
-  if (outcome == "already_linked")
-    return Refusal{.reason = Refused::device_already_linked};
-  if (outcome == "device_linked")
-    return Refusal{.reason = Refused::device_linked, .device_id = command.device_id};
-  if (outcome == "already_migrated" || outcome == "group_name_exists")
-    return closed(command, reply);
+  if (const auto reason = refusal_named(outcome))
+    return refusal_about(command, *reason, reply);
   domain::DeviceRegistered done;
   done.device_id = command.device_id;
   done.display_name = command.display_name;
   done.group_id = reply.text(0, "o_group_id");
   done.platform = command.platform;
   done.owner_user_id = optional_uuid(reply, 0, "o_owner");
+  const Row row = reply.row(0);
+  done.is_primary = row.flag("o_is_primary");
+  done.linked_at = optional_text(row, "o_linked_at");
+  done.created_at = row.text("o_created_at");
+  done.updated_at = row.text("o_updated_at");
   done.created = outcome == "created";
   return done;
 }
@@ -63,6 +69,10 @@ domain::RegistrationGroupFound found_from(const Row& row) {
   domain::RegistrationGroupFound found;
   found.registration_group_id = row.text("registration_group_id");
   found.device_id = uuid(row.text("device_id"));
+  found.display_name = row.text("display_name");
+  found.group_id = row.text("group_id");
+  found.is_registration_group = row.flag("is_registration_group");
+  found.last_seen_at = optional_text(row, "last_seen_at");
   found.device_count = row.number("device_count");
   found.authenticated_group_id = optional_uuid(row, "authenticated_group_id");
   found.migration_id = optional_uuid(row, "migration_id");
@@ -72,25 +82,31 @@ domain::RegistrationGroupFound found_from(const Row& row) {
 
 } // namespace
 
-Task<Answer> register_device(Session& session, const domain::RegisterDevice& command) {
-  Parameters parameters{
-      command.device_id.text(), command.display_name, command.registration_group_id,
-      command.platform,         command.fcm_token,    text_of(command.user_id)};
+Parameters parameters_of(const domain::RegisterDevice& command) {
+  return {command.device_id.text(), command.display_name, command.registration_group_id,
+          command.platform,         command.fcm_token,    text_of(command.user_id)};
+}
+
+namespace {
+
+Task<Result<domain::DeviceRegistered>> register_device(Session& session,
+                                                       const domain::RegisterDevice& command) {
   const auto outcome = co_await outcome_of(
-      run_in_one_trip(session, statements::register_device, std::move(parameters)));
+      run_in_one_trip(session, statements::register_device, parameters_of(command)));
   if (const auto* why = std::get_if<NotKept>(&outcome)) {
     if (why->ended() != Ended::refused ||
         why->sqlstate() != "22001") // string_data_right_truncation
       throw NotKept{*why};
     // An adopted `devices.group_id` may be narrower than ours.
     co_return Refusal{.reason = Refused::invalid_request,
-                      .fields = {{"registration_group_id", "is too long for this database"}}};
+                      .fields = {{"group_id", "is too long for this database"}}};
   }
   co_return decoded(std::get<Reply>(outcome),
                     [&](const Reply& reply) { return registered_from(reply, command); });
 }
 
-Task<Answer> find_registration_group(Session& session, const domain::FindRegistrationGroup& query) {
+Task<Result<domain::RegistrationGroupFound>>
+find_registration_group(Session& session, const domain::FindRegistrationGroup& query) {
   Transaction transaction{session};
   const auto refusal = co_await refuse_inactive(transaction, query.user_id);
   if (refusal)
@@ -103,7 +119,8 @@ Task<Answer> find_registration_group(Session& session, const domain::FindRegistr
   co_return found_from(reply.row(0));
 }
 
-Task<Answer> list_group_devices(Session& session, const domain::ListGroupDevices& query) {
+Task<Result<domain::GroupDevicesPage>> list_group_devices(Session& session,
+                                                          const domain::ListGroupDevices& query) {
   Transaction transaction{session};
   const auto refusal = co_await refuse_stranger(transaction, query.user_id, query.group_id);
   if (refusal)
@@ -121,6 +138,14 @@ Task<Answer> list_group_devices(Session& session, const domain::ListGroupDevices
   for (std::size_t row = 0; row < list.rows(); ++row)
     page.devices.push_back(device_from(list.row(row)));
   co_return page;
+}
+
+} // namespace
+
+void add_devices(JobTable& table) {
+  table.add(register_device);
+  table.add(find_registration_group);
+  table.add(list_group_devices);
 }
 
 } // namespace regroup::db

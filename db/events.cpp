@@ -1,7 +1,10 @@
-#include "db/events.hpp"
+// Jobs of a replica's webhook sender. If the end of a claim is unknown, the claimed events are due
+// again when their lease expires.
+#include "domain/events.hpp"
 
 #include "db/codec.hpp"
 #include "db/event_statements.hpp"
+#include "db/jobs.hpp"
 #include "db/transaction.hpp"
 
 #include <array>
@@ -10,9 +13,9 @@
 namespace regroup::db {
 namespace {
 
-using domain::Answer;
+using domain::Result;
 
-Task<Answer> claim(Session& session, const domain::ClaimEvents& what) {
+Task<Result<domain::EventsClaimed>> claim(Session& session, const domain::ClaimEvents& what) {
   Parameters parameters{uuid_array_text(what.busy), uuid_array_text(what.barred),
                         std::to_string(what.most), std::to_string(what.lease.count())};
   const Reply due =
@@ -36,7 +39,7 @@ Task<Answer> claim(Session& session, const domain::ClaimEvents& what) {
 constexpr std::array kOutcomes{"delivered", "failed", "refused",
                                "held",      "gone",   "barred"}; // by Outcome
 
-Task<Answer> settle(Session& session, const domain::SettleEvents& what) {
+Task<Result<domain::Done>> settle(Session& session, const domain::SettleEvents& what) {
   std::vector<std::int64_t> ids;
   std::vector<std::int64_t> holds;
   std::vector<std::string> outcomes;
@@ -50,15 +53,14 @@ Task<Answer> settle(Session& session, const domain::SettleEvents& what) {
   Parameters parameters{number_array_text(ids), text_array_text(outcomes), text_array_text(errors),
                         number_array_text(holds)};
   co_await run_in_one_trip(session, statements::settle_events, std::move(parameters));
-  co_return domain::Healthy{};
+  co_return domain::Done{};
 }
 
 } // namespace
 
-Task<Answer> work_on_events(Session& session, const domain::EventJob& job) {
-  if (const auto* what = std::get_if<domain::ClaimEvents>(&job.what))
-    return claim(session, *what);
-  return settle(session, std::get<domain::SettleEvents>(job.what));
+void add_events(JobTable& table) {
+  table.add(claim);
+  table.add(settle);
 }
 
 } // namespace regroup::db

@@ -2,10 +2,12 @@
 
 #include "db/codec.hpp"
 #include "db/group_statements.hpp"
+#include "db/jobs.hpp"
+#include "db/outcomes.hpp"
 #include "db/retry.hpp"
+#include "db/settlement.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -18,24 +20,11 @@ using domain::ChangeGroupDevices;
 using domain::Refusal;
 using domain::Refused;
 
-/// The outcomes of regroup_change_devices_v1, for a whole change and for one device.
-constexpr std::pair<std::string_view, Refused> kRefusals[]{
-    {"unauthorized", Refused::unauthorized},
-    {"idempotency_mismatch", Refused::idempotency_mismatch},
-    {"not_found", Refused::not_found},
-    {"not_group_member", Refused::not_group_member},
-    {"forbidden", Refused::forbidden},
-    {"not_owner_of_device", Refused::not_owner_of_device},
-    {"already_in_group", Refused::already_in_group},
-    {"group_full", Refused::group_full},
-};
-
 Refused refusal_from(std::string_view word) {
-  const auto found = std::find_if(std::begin(kRefusals), std::end(kRefusals),
-                                  [&](const auto& known) { return known.first == word; });
-  if (found == std::end(kRefusals))
+  const auto refused = refusal_named(word);
+  if (!refused)
     throw std::runtime_error("a change of devices ended in a way that is not known");
-  return found->second;
+  return *refused;
 }
 
 /// `verdicts` holds one outcome per device, in the order of the device ids.
@@ -71,6 +60,8 @@ Refusal refusal_of_all(const ChangeGroupDevices& change, const Reply& reply) {
   return refusal;
 }
 
+} // namespace
+
 Parameters parameters_of(const ChangeGroupDevices& change) {
   const auto& key = change.idempotency;
   return {change.change_id.text(),
@@ -83,6 +74,8 @@ Parameters parameters_of(const ChangeGroupDevices& change) {
           key ? std::optional{key->request_hash} : std::nullopt};
 }
 
+namespace {
+
 Answer answer_from(const Reply& reply, const ChangeGroupDevices& change) {
   const std::string_view outcome = reply.text(0, "outcome");
   if (outcome == "refused")
@@ -91,7 +84,7 @@ Answer answer_from(const Reply& reply, const ChangeGroupDevices& change) {
     return Refusal{.reason = refusal_from(outcome)};
   auto done = changed_from(change, reply);
   done.replayed = outcome == "replayed";
-  return done;
+  return Answer{std::move(done)};
 }
 
 /// From BEGIN to COMMIT in one round trip, like a migration.
@@ -115,7 +108,9 @@ domain::GroupDevicesChanged changed_from(const ChangeGroupDevices& change, const
           std::string{reply.text(0, "at")}};
 }
 
-Task<Answer> change_group_devices(const OperationTools& tools, const domain::ChangePtr& change) {
+namespace {
+
+Task<Answer> change_group_devices(const Tools& tools, domain::ChangePtr change) {
   const domain::Operation operation{change};
   auto ended = co_await run_operation(
       tools, operation, [&] { return attempt(tools.session, *change); }, has_crossed);
@@ -123,5 +118,9 @@ Task<Answer> change_group_devices(const OperationTools& tools, const domain::Cha
     co_return Refusal{.reason = refusal_for(*why)};
   co_return std::get<Answer>(std::move(ended));
 }
+
+} // namespace
+
+void add_group_devices(JobTable& table) { table.add(change_group_devices); }
 
 } // namespace regroup::db

@@ -1,13 +1,12 @@
 #pragma once
-#include "db/settlement.hpp"
+#include "db/pipeline.hpp"
 #include "domain/command.hpp"
 #include "domain/outcome.hpp"
 
 namespace regroup::db {
 
-/// Runs the change, including retries and settlement, to an outcome that is true.
-Task<domain::Answer> change_group_devices(const OperationTools& tools,
-                                          const domain::ChangePtr& change);
+/// The parameters of `statements::change_devices`.
+Parameters parameters_of(const domain::ChangeGroupDevices& change);
 
 /// From a reply of regroup_change_devices_v1 or regroup_settle_v1. Throws if it holds none.
 domain::GroupDevicesChanged changed_from(const domain::ChangeGroupDevices& change,

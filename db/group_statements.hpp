@@ -17,38 +17,43 @@ inline constexpr Statement change_devices{
 
 // listings.cpp: a count and a page for each list, in a stable order. None takes a lock.
 
+/// $2: a role, or NULL; also in the next three.
 inline constexpr Statement count_members{
-    "regroup_count_members", "SELECT count(*) FROM group_memberships WHERE group_id = $1"};
+    "regroup_count_members", "SELECT count(*) FROM group_memberships m WHERE m.group_id = $1 "
+                             "AND ($2::text IS NULL OR m.role::text = $2)"};
 inline constexpr Statement list_members{
     "regroup_list_members",
-    "SELECT m.user_id, u.display_name, m.role::text AS role, " REGROUP_UTC(
+    "SELECT m.id AS membership_id, m.user_id, u.display_name, m.role::text AS role, "
+    "m.invited_by, " REGROUP_UTC(
         "m.joined_at") " AS joined_at, "
                        "(SELECT count(*) FROM devices d JOIN device_group_memberships g ON "
                        "g.device_id = d.device_id "
                        "  AND g.group_id = m.group_id WHERE d.owner_user_id = m.user_id) AS "
                        "device_count "
                        "FROM group_memberships m JOIN users u ON u.id = m.user_id "
-                       "WHERE m.group_id = $1 ORDER BY m.joined_at, m.user_id LIMIT $2 OFFSET $3"};
+                       "WHERE m.group_id = $1 AND ($2::text IS NULL OR m.role::text = $2) "
+                       "ORDER BY m.joined_at, m.user_id LIMIT $3 OFFSET $4"};
 
-inline constexpr Statement count_groups{"regroup_count_groups",
-                                        "SELECT count(*) FROM group_memberships m "
-                                        "JOIN groups g ON g.id = m.group_id AND g.is_active "
-                                        "WHERE m.user_id = $1"};
-/// $2: the current device, or NULL.
+inline constexpr Statement count_groups{
+    "regroup_count_groups", "SELECT count(*) FROM group_memberships m "
+                            "JOIN groups g ON g.id = m.group_id AND g.is_active "
+                            "WHERE m.user_id = $1 AND ($2::text IS NULL OR m.role::text = $2)"};
+/// $3: the current device, or NULL: any active one of the user's.
 inline constexpr Statement list_groups{
     "regroup_list_groups",
     "SELECT g.id AS group_id, g.name, g.slug, m.role::text AS role, g.max_devices, "
     "(SELECT count(*) FROM device_group_memberships d WHERE d.group_id = g.id) AS device_count, "
     "(SELECT count(*) FROM group_memberships o WHERE o.group_id = g.id) AS member_count, "
-    "CASE WHEN $2::uuid IS NOT NULL THEN EXISTS (SELECT FROM device_group_memberships d "
-    "  WHERE d.group_id = g.id AND d.device_id = $2) END AS has_current_device, " REGROUP_UTC(
-        "g.created_at") " AS created_at, " REGROUP_UTC("m.joined_at") " AS joined_at "
-                                                                      "FROM group_memberships m "
-                                                                      "JOIN groups g ON g.id = "
-                                                                      "m.group_id AND g.is_active "
-                                                                      "WHERE m.user_id = $1 ORDER "
-                                                                      "BY m.joined_at, g.id LIMIT "
-                                                                      "$3 OFFSET $4"};
+    "EXISTS (SELECT FROM device_group_memberships d JOIN devices p ON p.device_id = d.device_id "
+    "  WHERE d.group_id = g.id AND CASE WHEN $3::uuid IS NULL "
+    "    THEN p.owner_user_id = $1 AND p.active ELSE p.device_id = $3 END) AS "
+    "has_current_device, " REGROUP_UTC("g.created_at") " AS created_at, " REGROUP_UTC(
+        "m.joined_at") " AS joined_at "
+                       "FROM group_memberships m "
+                       "JOIN groups g ON g.id = "
+                       "m.group_id AND g.is_active "
+                       "WHERE m.user_id = $1 AND ($2::text IS NULL OR m.role::text = $2) ORDER BY "
+                       "m.joined_at, g.id LIMIT $4 OFFSET $5"};
 
 /// Does the device exist, and is it the user's?
 inline constexpr Statement find_device_owner{

@@ -2,6 +2,8 @@
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
+#include "db/jobs.hpp"
+#include "db/outcomes.hpp"
 #include "db/progress.hpp"
 #include "db/retry.hpp"
 #include "db/settlement.hpp"
@@ -20,6 +22,7 @@ using domain::MigrationCommand;
 using domain::MigrationCompleted;
 using domain::Refusal;
 using domain::Refused;
+using Report = domain::Result<domain::MigrationReport>;
 using Clock = std::chrono::steady_clock;
 
 } // namespace
@@ -102,6 +105,8 @@ std::int64_t limit_for(const MigrationCommand& command, const SchemaFacts& facts
   return std::min(command.max_devices, facts.most_devices);
 }
 
+} // namespace
+
 Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& facts,
                          Clock::time_point started) {
   std::optional<std::string> device_ids;
@@ -133,6 +138,8 @@ Parameters parameters_of(const MigrationCommand& command, const SchemaFacts& fac
           std::to_string(command.link_age.count())};
 }
 
+namespace {
+
 Answer answer_of(const Reply& reply, const MigrationCommand& command, const SchemaFacts& facts) {
   if (command.progress && !reply.is_null(0, "lock_us"))
     command.progress->lock_us = reply.number(0, "lock_us");
@@ -146,12 +153,12 @@ Answer answer_of(const Reply& reply, const MigrationCommand& command, const Sche
   }
   MigrationCompleted done = completed_from(reply);
   done.replayed = outcome == "replayed";
-  return done;
+  return Answer{std::move(done)};
 }
 
 /// From BEGIN to COMMIT in one round trip; see transaction.hpp, and functions/migrate.sql for why a
 /// COMMIT after a refusal commits nothing.
-Task<Answer> attempt(const MigrationTools& tools, const MigrationCommand& command,
+Task<Answer> attempt(const Tools& tools, const MigrationCommand& command,
                      Clock::time_point started) {
   auto parameters = parameters_of(command, tools.facts, started);
   const Reply reply =
@@ -164,25 +171,7 @@ Task<Answer> attempt(const MigrationTools& tools, const MigrationCommand& comman
 
 Refusal refusal_of(std::string_view outcome, const Reply& reply, const MigrationCommand& command,
                    std::int64_t limit) {
-  static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
-      {"in_progress", Refused::in_progress},
-      {"already_migrated", Refused::already_migrated},
-      {"migrated_in_parts", Refused::already_migrated},
-      {"no_devices", Refused::no_devices},
-      {"not_device_owner", Refused::not_device_owner},
-      {"not_owner_of_enough", Refused::not_owner_of_enough},
-      {"too_many_devices", Refused::too_many_devices},
-      {"group_name_exists", Refused::group_name_exists},
-      {"group_not_found", Refused::not_found},
-      {"not_group_member", Refused::not_group_member},
-      {"forbidden", Refused::forbidden},
-      {"idempotency_mismatch", Refused::idempotency_mismatch},
-      {"unauthorized", Refused::unauthorized},
-  };
-  const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
-                                   [&](const auto& known) { return known.first == outcome; });
-  Refusal refusal =
-      refusal_about(command, found == std::end(kOutcomes) ? Refused::internal : found->second);
+  Refusal refusal = refusal_about(command, refusal_named(outcome).value_or(Refused::internal));
   if (refusal.reason == Refused::already_migrated) {
     refusal.authenticated_group_id = optional_uuid(reply, 0, "o_group_id");
     refusal.migration_id = optional_uuid(reply, 0, "o_migration_id");
@@ -199,24 +188,23 @@ Refusal refusal_of(std::string_view outcome, const Reply& reply, const Migration
   return refusal;
 }
 
-Task<Answer> migrate(const MigrationTools& tools, const domain::MigrationPtr& command) {
+namespace {
+
+Task<Answer> migrate(const Tools& tools, domain::MigrationPtr command) {
   const auto started = Clock::now();
   const WorkerTime time{*command, started};
   const ProgressWatch watch{tools.session, command->progress.get()};
-  const OperationTools operation_tools{tools.session, tools.log, tools.metrics};
   const domain::Operation operation{command};
-  auto ended = co_await run_operation(operation_tools, operation,
-                                      [&] { return attempt(tools, *command, started); });
+  auto ended =
+      co_await run_operation(tools, operation, [&] { return attempt(tools, *command, started); });
   if (const auto* why = std::get_if<NotKept>(&ended)) {
     const Refused reason = refusal_for(*why);
-    co_return co_await record_failure(operation_tools, command, reason, started);
+    co_return co_await record_failure(tools, command, reason, started);
   }
   co_return std::get<Answer>(std::move(ended));
 }
 
-namespace {
-
-Answer report_from(const Row& row, const domain::FindMigration& query) {
+Report report_from(const Row& row, const domain::FindMigration& query) {
   using Status = domain::MigrationReport::Status;
   const bool is_known_by_id_alone = row.text("registration_group_id").empty(); // settle.sql
   if (query.initiator && !is_known_by_id_alone && optional_uuid(row, "user_id") != query.initiator)
@@ -237,7 +225,7 @@ Answer report_from(const Row& row, const domain::FindMigration& query) {
   return report;
 }
 
-Task<std::optional<Answer>> recorded_migration(Session& session,
+Task<std::optional<Report>> recorded_migration(Session& session,
                                                const domain::FindMigration& query) {
   Transaction transaction{session};
   if (query.initiator) {
@@ -253,9 +241,7 @@ Task<std::optional<Answer>> recorded_migration(Session& session,
   co_return report_from(reply.row(0), query);
 }
 
-} // namespace
-
-Task<Answer> find_migration(Session& session, const domain::FindMigration& query) {
+Task<Report> find_migration(Session& session, const domain::FindMigration& query) {
   const auto running = co_await find_running(session, query);
   if (running)
     co_return *running;
@@ -266,7 +252,16 @@ Task<Answer> find_migration(Session& session, const domain::FindMigration& query
     if (abandoned)
       found = co_await recorded_migration(session, query);
   }
-  co_return found.value_or(Refusal{.reason = Refused::not_found});
+  if (!found)
+    co_return Refusal{.reason = Refused::not_found};
+  co_return *found;
+}
+
+} // namespace
+
+void add_migration(JobTable& table) {
+  table.add(migrate);
+  table.add(find_migration);
 }
 
 } // namespace regroup::db

@@ -9,14 +9,14 @@
 namespace regroup::db {
 namespace {
 
-Result owned(PGresult* result) { return {result, &PQclear}; }
+PgResult owned(PGresult* result) { return {result, &PQclear}; }
 
-bool is_success(const Result& result) {
+bool is_success(const PgResult& result) {
   const auto status = PQresultStatus(result.get());
   return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-Failure failure_of(const Result& result, const PGconn* connection) {
+Failure failure_of(const PgResult& result, const PGconn* connection) {
   const char* sqlstate = result ? PQresultErrorField(result.get(), PG_DIAG_SQLSTATE) : nullptr;
   if (sqlstate == nullptr) // libpq's own message, or none
     return {{}, result ? PQresultErrorMessage(result.get()) : PQerrorMessage(connection), false};
@@ -56,10 +56,13 @@ std::int64_t Reply::number(std::size_t row, const char* column) const {
 std::string_view Reply::tag() const { return PQcmdStatus(result_.get()); }
 
 int Reply::column_of(const char* name) const {
-  const int column = PQfnumber(result_.get(), name);
-  if (column < 0)
-    throw std::logic_error(std::string{"no column "} + name);
-  return column;
+  // PQfnumber makes a copy of the name each time, in lower case.
+  const std::string_view wanted{name};
+  const int columns = PQnfields(result_.get());
+  for (int column = 0; column < columns; ++column)
+    if (wanted == PQfname(result_.get(), column))
+      return column;
+  throw std::logic_error(std::string{"no column "} + name);
 }
 
 Pipeline::Pipeline(Connection& connection, bool prepared)
@@ -111,7 +114,7 @@ bool Pipeline::has_arrived() {
     return true;
   while (PQisBusy(from) == 0) {
     arrived_.push_back(from_libpq());
-    const Result& last = arrived_.back().result;
+    const PgResult& last = arrived_.back().result;
     if (last && PQresultStatus(last.get()) == PGRES_PIPELINE_SYNC)
       return true;
     if (PQstatus(from) == CONNECTION_BAD)
@@ -123,13 +126,13 @@ bool Pipeline::has_arrived() {
 Pipeline::Answer Pipeline::next() {
   const Sent& statement = sent_.at(read_++);
   warned_ = false;
-  Result prepared;
+  PgResult prepared;
   if (statement.prepares) {
     prepared = take();
     if (!prepared || !is_success(prepared))
       connection_.prepared().erase(statement.name);
   }
-  const Result result = take();
+  const PgResult result = take();
   if (statement.prepares && (!prepared || !is_success(prepared)))
     return {std::nullopt, failure_of(prepared, connection_.handle()), warned_};
   if (!result || !is_success(result))
@@ -138,21 +141,15 @@ Pipeline::Answer Pipeline::next() {
 }
 
 /// The one result of a statement; also takes the null that follows it.
-Result Pipeline::take() {
+PgResult Pipeline::take() {
   auto result = next_result();
   if (result)
     next_result();
   return result;
 }
 
-Result Pipeline::next_result() {
-  Arrived next;
-  if (arrived_.empty()) {
-    next = from_libpq();
-  } else {
-    next = std::move(arrived_.front());
-    arrived_.pop_front();
-  }
+PgResult Pipeline::next_result() {
+  const Arrived next = taken_ < arrived_.size() ? std::move(arrived_[taken_++]) : from_libpq();
   warned_ = warned_ || next.warned;
   return next.result;
 }

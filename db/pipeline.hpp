@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,7 +18,7 @@ namespace regroup::db {
 /// The parameters of a statement as text, in the order of $1, $2, …; nullopt is NULL.
 using Parameters = std::vector<std::optional<std::string>>;
 
-using Result = std::shared_ptr<pg_result>; // cleared with its last owner
+using PgResult = std::shared_ptr<pg_result>; // cleared with its last owner
 
 class Reply;
 
@@ -45,7 +44,7 @@ private:
 /// What a statement returned. Its string_views live as long as the reply.
 class Reply {
 public:
-  explicit Reply(Result result) : result_(std::move(result)) {}
+  explicit Reply(PgResult result) : result_(std::move(result)) {}
 
   std::size_t rows() const;
   bool empty() const { return rows() == 0; }
@@ -60,7 +59,7 @@ public:
 private:
   int column_of(const char* name) const;
 
-  Result result_;
+  PgResult result_;
 };
 
 inline bool Row::is_null(const char* column) const { return reply_->is_null(number_, column); }
@@ -127,7 +126,7 @@ public:
 
 private:
   struct Arrived {
-    Result result; // may be null
+    PgResult result; // may be null
     bool warned = false;
   };
 
@@ -136,15 +135,16 @@ private:
     bool prepares; // it is prepared first, which has an answer of its own
   };
 
-  Result take();
-  Result next_result();
+  PgResult take();
+  PgResult next_result();
   Arrived from_libpq();
 
   Connection& connection_;
   bool prepared_;
   std::vector<Sent> sent_;
-  std::deque<Arrived> arrived_; // in PQgetResult's order, including the nulls between results
-  bool warned_ = false;         // set by the answer that is being read
+  std::vector<Arrived> arrived_; // in PQgetResult's order, including the nulls between results
+  std::size_t taken_ = 0;        // of them
+  bool warned_ = false;          // set by the answer that is being read
   std::size_t read_ = 0;
   bool is_whole_ = false; // the connection took everything, so it will be answered
   bool in_step_ = false;  // the Sync was read

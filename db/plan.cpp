@@ -1,6 +1,6 @@
-#include "db/plan.hpp"
-
+// A dry run: what a migration would do, or what would prevent it.
 #include "db/codec.hpp"
+#include "db/jobs.hpp"
 #include "db/migration.hpp"
 #include "db/transaction.hpp"
 #include "domain/names.hpp"
@@ -12,7 +12,6 @@
 
 namespace regroup::db {
 
-using domain::Answer;
 using domain::Refused;
 
 namespace {
@@ -29,8 +28,9 @@ Parameters parameters_of(const domain::MigrationCommand& command, const std::str
           std::to_string(command.link_age.count())};
 }
 
-Answer plan_from(const Reply& reply, const domain::MigrationCommand& command, std::string slug,
-                 std::int64_t limit) {
+domain::Result<domain::MigrationPlan> plan_from(const Reply& reply,
+                                                const domain::MigrationCommand& command,
+                                                std::string slug, std::int64_t limit) {
   domain::MigrationPlan plan;
   plan.registration_group_id = command.registration_group_id;
   plan.name = command.group_name;
@@ -56,17 +56,21 @@ Answer plan_from(const Reply& reply, const domain::MigrationCommand& command, st
   return plan;
 }
 
-} // namespace
-
-Task<Answer> plan(Session& session, const SchemaFacts& facts,
-                  const domain::MigrationCommand& command) {
-  const std::int64_t limit = std::min(command.max_devices, facts.most_devices);
-  const std::string slug = domain::cut_slug(command.slug, facts.slug_width);
+Task<domain::Result<domain::MigrationPlan>> plan(const Tools& tools,
+                                                 const domain::PlanMigration& question) {
+  const auto& command = *question.migration;
+  const std::int64_t limit = std::min(command.max_devices, tools.facts.most_devices);
+  const std::string slug = domain::cut_slug(command.slug, tools.facts.slug_width);
   auto parameters = parameters_of(command, slug, limit);
   // The function is STABLE, so PostgreSQL lets it write nothing and there is nothing to roll back.
-  const Reply reply = co_await run_in_one_trip(session, statements::plan, std::move(parameters));
+  const Reply reply =
+      co_await run_in_one_trip(tools.session, statements::plan, std::move(parameters));
   co_return decoded(reply,
                     [&](const Reply& found) { return plan_from(found, command, slug, limit); });
 }
+
+} // namespace
+
+void add_plan(JobTable& table) { table.add(plan); }
 
 } // namespace regroup::db

@@ -2,6 +2,7 @@
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
+#include "db/jobs.hpp"
 #include "db/settlement.hpp"
 #include "db/transaction.hpp"
 
@@ -11,11 +12,13 @@
 namespace regroup::db {
 
 using Clock = std::chrono::steady_clock;
-using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
+using domain::Result;
 
-Task<Answer> note_running(Session& session, const domain::NoteRunning& job) {
+namespace {
+
+Task<Result<domain::RunningNoted>> note_running(Session& session, const domain::NoteRunning& job) {
   const auto& migration = *job.migration;
   Parameters parameters{migration.migration_id.text(), migration.user_id.text(),
                         migration.registration_group_id};
@@ -30,7 +33,7 @@ Task<Answer> note_running(Session& session, const domain::NoteRunning& job) {
   co_return domain::RunningNoted{noted.number(0, "total")};
 }
 
-Task<Answer> publish_running(Session& session, const domain::PublishRunning& job) {
+Task<Result<domain::Done>> publish_running(Session& session, const domain::PublishRunning& job) {
   std::vector<domain::Uuid> ids;
   std::vector<domain::Uuid> users;
   std::vector<std::string> groups;
@@ -64,8 +67,6 @@ Task<Answer> publish_running(Session& session, const domain::PublishRunning& job
   co_return domain::Done{};
 }
 
-namespace {
-
 /// Parameters that settle a migration refused after its 202, by a failed audit row.
 Parameters refusal_parameters(const domain::EndRunning& job) {
   const auto& migration = *job.migration;
@@ -75,9 +76,7 @@ Parameters refusal_parameters(const domain::EndRunning& job) {
   return settlement_of(job.migration, "none", job.error_code, job.error_message, started);
 }
 
-} // namespace
-
-Task<Answer> end_running(Session& session, const domain::EndRunning& job) {
+Task<Result<domain::Done>> end_running(Session& session, const domain::EndRunning& job) {
   Transaction transaction{session};
   co_await transaction.run(statements::promise_nothing);
   if (!job.error_code.empty()) {
@@ -88,8 +87,6 @@ Task<Answer> end_running(Session& session, const domain::EndRunning& job) {
   co_await transaction.run_and_commit(statements::forget_running, std::move(ended));
   co_return domain::Done{};
 }
-
-namespace {
 
 domain::MigrationReport report_from(const Row& row, const domain::FindMigration& query) {
   domain::MigrationReport report;
@@ -104,7 +101,8 @@ domain::MigrationReport report_from(const Row& row, const domain::FindMigration&
 
 } // namespace
 
-Task<std::optional<Answer>> find_running(Session& session, const domain::FindMigration& query) {
+Task<std::optional<Result<domain::MigrationReport>>>
+find_running(Session& session, const domain::FindMigration& query) {
   Parameters parameters{query.migration_id.text(), std::to_string(kSilentReplica.count())};
   const Reply found =
       co_await run_in_one_trip(session, statements::find_running, std::move(parameters));
@@ -120,6 +118,12 @@ Task<std::optional<Answer>> find_running(Session& session, const domain::FindMig
       co_return Refusal{.reason = Refused::not_found};
   }
   co_return report_from(row, query);
+}
+
+void add_progress(JobTable& table) {
+  table.add(note_running);
+  table.add(publish_running);
+  table.add(end_running);
 }
 
 } // namespace regroup::db

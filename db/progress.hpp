@@ -12,13 +12,9 @@ namespace regroup::db {
 /// once a second: http/migrations/progress_publisher.hpp).
 inline constexpr std::chrono::milliseconds kSilentReplica{10'000};
 
-Task<domain::Answer> note_running(Session& session, const domain::NoteRunning& job);
-Task<domain::Answer> publish_running(Session& session, const domain::PublishRunning& job);
-Task<domain::Answer> end_running(Session& session, const domain::EndRunning& job);
-
 /// A migration that is running on any replica; nothing if it is not running, and then the audit has
 /// its outcome. Settles what a dead replica left (functions/running.sql).
-Task<std::optional<domain::Answer>> find_running(Session& session,
-                                                 const domain::FindMigration& query);
+Task<std::optional<domain::Result<domain::MigrationReport>>>
+find_running(Session& session, const domain::FindMigration& query);
 
 } // namespace regroup::db

@@ -1,7 +1,7 @@
-#include "db/recall.hpp"
-
 #include "db/codec.hpp"
+#include "db/jobs.hpp"
 #include "db/transaction.hpp"
+#include "domain/command.hpp"
 
 #include <algorithm>
 #include <string>
@@ -12,7 +12,6 @@
 namespace regroup::db {
 namespace {
 
-using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 using domain::Uuid;
@@ -39,7 +38,7 @@ std::string distinct(std::vector<Uuid> users) {
   return uuid_array_text(users);
 }
 
-Answer answer_from(const Reply& found, const domain::RecallMigration& query) {
+domain::MigrationRecalled answer_from(const Reply& found, const domain::RecallMigration& query) {
   domain::MigrationRecalled recalled;
   if (found.empty())
     return recalled;
@@ -53,13 +52,17 @@ Answer answer_from(const Reply& found, const domain::RecallMigration& query) {
   return recalled;
 }
 
-} // namespace
-
-Task<Answer> recall_migration(Session& session, const domain::RecallMigration& query) {
+/// Changes nothing, so it may be sent again.
+Task<domain::Result<domain::MigrationRecalled>>
+recall_migration(Session& session, const domain::RecallMigration& query) {
   Parameters parameters{query.registration_group_id, distinct(query.users)};
   const Reply reply =
       co_await run_in_one_trip(session, statements::recall_migration, std::move(parameters));
   co_return decoded(reply, [&](const Reply& found) { return answer_from(found, query); });
 }
+
+} // namespace
+
+void add_recall(JobTable& table) { table.add(recall_migration); }
 
 } // namespace regroup::db

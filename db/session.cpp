@@ -24,7 +24,7 @@ Parameters limits_of(const config::Settings::Database& settings) {
 /// Throws if the connection broke.
 std::optional<History> history_of(Connection& connection) {
   const Patience::Wait wait{connection.patience()};
-  const Result result{PQexec(connection.handle(), kAskForHistory), &PQclear};
+  const PgResult result{PQexec(connection.handle(), kAskForHistory), &PQclear};
   if (PQstatus(connection.handle()) != CONNECTION_OK)
     throw std::runtime_error(PQerrorMessage(connection.handle()));
   if (PQresultStatus(result.get()) != PGRES_TUPLES_OK || PQntuples(result.get()) != 1)
@@ -43,10 +43,10 @@ bool set_for_session(Connection& connection, const Parameters& limits) {
     values.push_back(limit->c_str());
   values.push_back(pid.c_str());
   const Patience::Wait wait{connection.patience()};
-  const Result result{PQexecParams(connection.handle(), statements::set_for_session.sql,
-                                   static_cast<int>(values.size()), nullptr, values.data(), nullptr,
-                                   nullptr, 0),
-                      &PQclear};
+  const PgResult result{PQexecParams(connection.handle(), statements::set_for_session.sql,
+                                     static_cast<int>(values.size()), nullptr, values.data(),
+                                     nullptr, nullptr, 0),
+                        &PQclear};
   if (PQresultStatus(result.get()) != PGRES_TUPLES_OK)
     throw std::runtime_error(PQerrorMessage(connection.handle()));
   return PQntuples(result.get()) == 1;

@@ -20,6 +20,7 @@ using domain::MigrationPtr;
 using domain::Operation;
 using domain::Refusal;
 using domain::Refused;
+using domain::Result;
 using domain::UndoPtr;
 using Doubt = domain::Metrics::Doubt;
 using Clock = std::chrono::steady_clock;
@@ -34,10 +35,10 @@ constexpr std::chrono::hours kAskedAbout{24};
 
 Answer success_of(const Operation& operation, const Reply& reply) {
   if (std::holds_alternative<MigrationPtr>(operation))
-    return completed_from(reply);
+    return Answer{completed_from(reply)};
   if (const auto* undo = std::get_if<UndoPtr>(&operation))
-    return undone_from(**undo, reply);
-  return changed_from(*std::get<ChangePtr>(operation), reply);
+    return Answer{undone_from(**undo, reply)};
+  return Answer{changed_from(*std::get<ChangePtr>(operation), reply)};
 }
 
 struct Settlement {
@@ -142,7 +143,8 @@ Parameters settlement_of(const Operation& operation, const char* lock, std::stri
   return parameters;
 }
 
-Task<Answer> settle(const OperationTools& tools, const domain::Settle& what) {
+Task<Answer> settle(const Tools& tools, std::shared_ptr<const domain::Settle> question) {
+  const auto& what = *question;
   int attempts = 1;
   for (; Clock::now() < what.deadline; ++attempts) {
     auto outcome = co_await outcome_of(settle_once(tools.session, what.operation));
@@ -153,18 +155,17 @@ Task<Answer> settle(const OperationTools& tools, const domain::Settle& what) {
       co_return std::move(settlement->answer);
     }
     if (is_lost(tools.session, std::get<NotKept>(outcome)))
-      throw ConnectionLost{{what}};
+      throw ConnectionLost{{question}};
     // For example, a backend still holds the lock: the operation stays in doubt.
 
     co_await pause_before_retry(std::min(attempts, kMostAttempts), what.deadline);
   }
   log_settled(tools.log, what.operation, "unresolved", attempts - 1);
   tools.metrics.doubt_ended(Doubt::unresolved);
-  co_return domain::no_outcome(what);
+  co_return domain::no_outcome(question);
 }
 
-Task<std::variant<Answer, NotKept>> run_operation(const OperationTools& tools,
-                                                  const Operation& operation,
+Task<std::variant<Answer, NotKept>> run_operation(const Tools& tools, const Operation& operation,
                                                   std::function<Task<Answer>()> attempt,
                                                   std::function<bool(const NotKept&)> is_passing) {
   const auto deadline = std::visit([](const auto& each) { return each->deadline; }, operation);
@@ -182,7 +183,7 @@ Task<std::variant<Answer, NotKept>> run_operation(const OperationTools& tools,
       log_failure(tools.log, operation, *why, attempts);
       if (why->ended() != Ended::unknown)
         co_return outcome;
-      const domain::Settle doubt{operation, deadline};
+      const auto doubt = std::make_shared<const domain::Settle>(operation, deadline);
       if (lost)
         throw ConnectionLost{{doubt}};
       co_return co_await settle(tools, doubt);
@@ -210,7 +211,7 @@ Record record_of(Refused reason) {
 
 /// Logs which sessions hold the rows that the migration waited for, as far as they still do. What
 /// goes wrong here changes nothing of the outcome.
-Task<void> log_lock_holders(const OperationTools& tools, const domain::MigrationCommand& command) {
+Task<void> log_lock_holders(const Tools& tools, const domain::MigrationCommand& command) {
   Parameters parameters{command.registration_group_id};
   const auto found = co_await outcome_of(
       run_in_one_trip(tools.session, statements::find_lock_holders, std::move(parameters)));
@@ -226,8 +227,8 @@ Task<void> log_lock_holders(const OperationTools& tools, const domain::Migration
 
 } // namespace
 
-Task<Answer> record_failure(const OperationTools& tools, const MigrationPtr& migration,
-                            Refused reason, Clock::time_point started) {
+Task<Answer> record_failure(const Tools& tools, const MigrationPtr& migration, Refused reason,
+                            Clock::time_point started) {
   const Record record = record_of(reason);
   if (reason == Refused::lock_timeout)
     co_await log_lock_holders(tools, *migration);
@@ -265,7 +266,8 @@ Task<bool> settle_abandoned(Session& session, const domain::Uuid& id, const doma
 
 namespace {
 
-Answer operation_from(const Reply& reply, const domain::FindOperation& query) {
+Result<domain::OperationReport> operation_from(const Reply& reply,
+                                               const domain::FindOperation& query) {
   if (reply.text(0, "may_ask") != "t")
     return Refusal{.reason = Refused::unauthorized};
   const bool is_known_by_id_alone = reply.is_null(0, "kind");
@@ -283,23 +285,27 @@ Answer operation_from(const Reply& reply, const domain::FindOperation& query) {
   return report;
 }
 
-} // namespace
-
-Task<Answer> find_operation(Session& session, const domain::FindOperation& query) {
+Task<Result<domain::OperationReport>> find_operation(Session& session,
+                                                     const domain::FindOperation& query) {
   for (bool settled = false;; settled = true) {
     Parameters parameters{query.operation_id.text(), text_of(query.initiator)};
     const Reply reply =
         co_await run_in_one_trip(session, statements::find_operation, std::move(parameters));
     auto answer = operation_from(reply, query);
-    const auto* refusal = std::get_if<Refusal>(&answer);
-    if (settled || refusal == nullptr || refusal->reason != Refused::not_found ||
-        !query.initiator || !query.final_after)
+    if (settled || !answer.is_refused(Refused::not_found) || !query.initiator || !query.final_after)
       co_return answer;
     const bool abandoned = co_await settle_abandoned(session, query.operation_id, *query.initiator,
                                                      *query.final_after);
     if (!abandoned)
       co_return answer;
   }
+}
+
+} // namespace
+
+void add_settlement(JobTable& table) {
+  table.add(settle);
+  table.add(find_operation);
 }
 
 } // namespace regroup::db

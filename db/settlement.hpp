@@ -1,9 +1,7 @@
 #pragma once
+#include "db/jobs.hpp"
 #include "db/transaction.hpp"
 #include "domain/command.hpp"
-#include "domain/log.hpp"
-#include "domain/metrics.hpp"
-#include "domain/outcome.hpp"
 #include "domain/store.hpp"
 
 #include <chrono>
@@ -13,13 +11,6 @@
 #include <variant>
 
 namespace regroup::db {
-
-/// What running and settling an operation needs. All of it must outlive the operation.
-struct OperationTools {
-  Session& session;
-  domain::Log& log;
-  domain::Metrics& metrics;
-};
 
 /// Thrown by a job that has lost its connection.
 struct ConnectionLost {
@@ -31,7 +22,7 @@ struct ConnectionLost {
 /// ConnectionLost if the connection is lost. Returns the operation's own success if it had
 /// committed; `database_unavailable` (nothing was changed, nor will be) or `cancelled` if it was
 /// made impossible; `timeout` with the operation's id if it is still not known.
-Task<domain::Answer> settle(const OperationTools& tools, const domain::Settle& what);
+Task<domain::Answer> settle(const Tools& tools, std::shared_ptr<const domain::Settle> what);
 
 /// Runs attempts of an operation as long as another is worth it (retry.hpp, or `is_passing` if
 /// given). After an attempt whose end is unknown it settles the operation and never sends it again.
@@ -39,15 +30,15 @@ Task<domain::Answer> settle(const OperationTools& tools, const domain::Settle& w
 /// throws ConnectionLost: with the operation itself if it certainly changed nothing, otherwise with
 /// its settlement. A connection to a server that cannot write counts as lost.
 Task<std::variant<domain::Answer, NotKept>>
-run_operation(const OperationTools& tools, const domain::Operation& operation,
+run_operation(const Tools& tools, const domain::Operation& operation,
               std::function<Task<domain::Answer>()> attempt,
               std::function<bool(const NotKept&)> is_passing = {});
 
 /// Writes the audit row of a migration that has certainly failed, if that is possible, and returns
 /// the caller's answer: `reason`, or what is already on record under its id (an administrator has
 /// cancelled it). `started`: when a worker began it.
-Task<domain::Answer> record_failure(const OperationTools& tools,
-                                    const domain::MigrationPtr& migration, domain::Refused reason,
+Task<domain::Answer> record_failure(const Tools& tools, const domain::MigrationPtr& migration,
+                                    domain::Refused reason,
                                     std::chrono::steady_clock::time_point started);
 
 /// The parameters of statements::settle for a fence with `code` and `message`. `lock`: see
@@ -61,8 +52,5 @@ Parameters settlement_of(const domain::Operation& operation, const char* lock, s
 /// is recorded so now. Throws NotKept.
 Task<bool> settle_abandoned(Session& session, const domain::Uuid& id, const domain::Uuid& user,
                             std::chrono::milliseconds final_after);
-
-/// The outcome of an undo or of a change of devices. Throws NotKept.
-Task<domain::Answer> find_operation(Session& session, const domain::FindOperation& query);
 
 } // namespace regroup::db

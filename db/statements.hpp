@@ -170,13 +170,19 @@ inline constexpr Statement undo{
 /// devices.cpp. Takes the members' lock shared, then the device's row; see functions/devices.sql.
 inline constexpr Statement register_device{
     "regroup_register_device",
-    "SELECT outcome, o_group_id, o_owner, o_migration_id, o_authenticated_group_id, o_name "
-    "FROM regroup_register_device_v2($1, $2, $3, $4, $5, $6)"};
+    "SELECT r.outcome, r.o_group_id, r.o_owner, r.o_migration_id, r.o_authenticated_group_id, "
+    "r.o_name, d.o_is_primary, d.o_linked_at, d.o_created_at, d.o_updated_at "
+    "FROM regroup_register_device_v2($1, $2, $3, $4, $5, $6) r, "
+    "LATERAL regroup_registered_device($1, r.outcome) d"};
 
 /// devices.cpp. Takes no lock.
 inline constexpr Statement find_registration_group{
     "regroup_find_registration_group",
-    "SELECT d.device_id, coalesce(a.registration_group_id, d.group_id) AS registration_group_id, "
+    "SELECT d.device_id, d.display_name, d.group_id, "
+    "regroup_utc_text(d.last_seen_at) AS last_seen_at, "
+    "a.id IS NULL AND d.group_id <> '' AND NOT EXISTS (SELECT FROM groups g "
+    "  WHERE g.slug = d.group_id AND g.is_active) AS is_registration_group, "
+    "coalesce(a.registration_group_id, d.group_id) AS registration_group_id, "
     "a.id AS migration_id, a.authenticated_group_id, "
     "(SELECT g.name FROM groups g WHERE g.id = a.authenticated_group_id) AS group_name, "
     "CASE WHEN a.id IS NULL "

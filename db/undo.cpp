@@ -2,7 +2,10 @@
 
 #include "db/callers.hpp"
 #include "db/codec.hpp"
+#include "db/jobs.hpp"
+#include "db/outcomes.hpp"
 #include "db/retry.hpp"
+#include "db/settlement.hpp"
 
 #include <algorithm>
 #include <string>
@@ -28,22 +31,9 @@ Refusal group_modified(const UndoCommand& command) {
 
 /// An outcome of regroup_undo_v1 other than 'rolled_back' and 'replayed'.
 Refusal refusal_from(const Reply& reply, const UndoCommand& command, std::string_view outcome) {
-  static constexpr std::pair<std::string_view, Refused> kOutcomes[]{
-      {"in_progress", Refused::in_progress},
-      {"unauthorized", Refused::unauthorized},
-      {"idempotency_mismatch", Refused::idempotency_mismatch},
-      {"already_rolled_back", Refused::already_rolled_back},
-      {"not_found", Refused::not_found},
-      {"not_group_member", Refused::not_group_member},
-      {"forbidden", Refused::forbidden},
-      {"rollback_expired", Refused::rollback_expired},
-      {"already_migrated", Refused::already_migrated},
-  };
   if (outcome == "group_modified")
     return group_modified(command);
-  const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
-                                   [&](const auto& known) { return known.first == outcome; });
-  Refusal refusal{.reason = found == std::end(kOutcomes) ? Refused::internal : found->second};
+  Refusal refusal{.reason = refusal_named(outcome).value_or(Refused::internal)};
   switch (refusal.reason) {
   case Refused::in_progress:
   case Refused::already_migrated:
@@ -67,20 +57,13 @@ Answer answer_from(const Reply& reply, const UndoCommand& command) {
     return refusal_from(reply, command, outcome);
   auto done = undone_from(command, reply);
   done.replayed = outcome == "replayed";
-  return done;
+  return Answer{std::move(done)};
 }
 
 /// From BEGIN to COMMIT in one round trip, like a migration.
 Task<Answer> attempt(Session& session, const UndoCommand& command) {
-  Parameters parameters{command.undo_id.text(),
-                        command.authenticated_group_id.text(),
-                        command.user_id.text(),
-                        command.registration_group_id,
-                        std::to_string(command.window.count()),
-                        command.idempotency_key,
-                        text_if_any(command.trace_id)};
   const auto outcome =
-      co_await outcome_of(run_in_one_trip(session, statements::undo, std::move(parameters)));
+      co_await outcome_of(run_in_one_trip(session, statements::undo, parameters_of(command)));
   if (const auto* why = std::get_if<NotKept>(&outcome)) {
     if (why->sqlstate() == kForeignKey && why->ended() == Ended::refused)
       co_return group_modified(command);
@@ -92,6 +75,16 @@ Task<Answer> attempt(Session& session, const UndoCommand& command) {
 
 } // namespace
 
+Parameters parameters_of(const UndoCommand& command) {
+  return {command.undo_id.text(),
+          command.authenticated_group_id.text(),
+          command.user_id.text(),
+          command.registration_group_id,
+          std::to_string(command.window.count()),
+          command.idempotency_key,
+          text_if_any(command.trace_id)};
+}
+
 MigrationUndone undone_from(const UndoCommand& command, const Reply& reply) {
   MigrationUndone undone;
   undone.migration_id = uuid(reply.text(0, "o_migration_id"));
@@ -102,7 +95,10 @@ MigrationUndone undone_from(const UndoCommand& command, const Reply& reply) {
   return undone;
 }
 
-Task<Answer> find_origin(Session& session, const domain::FindOrigin& query) {
+namespace {
+
+Task<domain::Result<domain::GroupOrigin>> find_origin(Session& session,
+                                                      const domain::FindOrigin& query) {
   Transaction transaction{session};
   const auto refusal = co_await refuse_inactive(transaction, query.user_id);
   if (refusal)
@@ -115,7 +111,7 @@ Task<Answer> find_origin(Session& session, const domain::FindOrigin& query) {
   co_return domain::GroupOrigin{std::string{found.text(0, "registration_group_id")}};
 }
 
-Task<Answer> undo(const OperationTools& tools, const domain::UndoPtr& command) {
+Task<Answer> undo(const Tools& tools, domain::UndoPtr command) {
   const domain::Operation operation{command};
   auto ended =
       co_await run_operation(tools, operation, [&] { return attempt(tools.session, *command); });
@@ -123,6 +119,13 @@ Task<Answer> undo(const OperationTools& tools, const domain::UndoPtr& command) {
   if (why == nullptr)
     co_return std::get<Answer>(std::move(ended));
   co_return Refusal{.reason = refusal_for(*why)};
+}
+
+} // namespace
+
+void add_undo(JobTable& table) {
+  table.add(undo);
+  table.add(find_origin);
 }
 
 } // namespace regroup::db

@@ -18,7 +18,7 @@ GRANT SELECT (id, name, slug, max_devices, is_active, created_at, xmin),
   INSERT (id, name, slug, max_devices, created_by),
   UPDATE (max_devices, updated_at),
   DELETE ON groups TO regroup;
-GRANT SELECT (group_id, user_id, role, joined_at, xmin),
+GRANT SELECT (id, group_id, user_id, role, invited_by, joined_at, xmin),
   INSERT (id, group_id, user_id, role),
   DELETE ON group_memberships TO regroup;
 GRANT SELECT (id, device_id, group_id, added_by, added_at, xmin),

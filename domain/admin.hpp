@@ -1,11 +1,10 @@
 #pragma once
+#include "domain/job.hpp"
 #include "domain/uuid.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace regroup::domain {
@@ -43,6 +42,7 @@ struct ReadLive {};
 /// Makes sure that a migration that runs on some replica will not commit.
 struct CancelMigration {
   Uuid migration_id;
+  static constexpr bool writes = true;
 };
 
 /// An endpoint to notify of migrations (docs/events.md).
@@ -50,12 +50,14 @@ struct CreateWebhook {
   Uuid id;
   std::string url;
   std::string secret; // returned only once, in the answer to this
+  static constexpr bool writes = true;
 };
 
 struct ListWebhooks {};
 
 struct DeleteWebhook {
   Uuid id;
+  static constexpr bool writes = true;
 };
 
 /// The caller keeps the key itself; only its hash is stored.
@@ -65,6 +67,7 @@ struct CreateApiKey {
   std::string name;     // 1 to 100 characters
   bool is_admin = false;
   std::optional<std::string> expires_at; // RFC 3339; absent: never
+  static constexpr bool writes = true;
 };
 
 struct ListApiKeys {};
@@ -72,11 +75,13 @@ struct ListApiKeys {};
 /// Refuses the key from now on. It stays in the list.
 struct RevokeApiKey {
   std::int64_t id = 0;
+  static constexpr bool writes = true;
 };
 
 /// Resumes deliveries to an endpoint that answered 410, or that is left alone because it fails.
 struct EnableWebhook {
   Uuid id;
+  static constexpr bool writes = true;
 };
 
 /// Events whose delivery was given up.
@@ -89,22 +94,11 @@ struct ListDeadEvents {
 struct RedeliverEvents {
   Uuid webhook_id;
   std::optional<std::vector<std::int64_t>> ids; // absent: the oldest thousand
+  static constexpr bool writes = true;
 };
 
 /// Checks that the key is an administrator's, and nothing else.
 struct CheckAdminKey {};
-
-using AdminWork =
-    std::variant<CheckAdminKey, ReadHistory, ReadMigration, ReadAnalytics, ReadLive,
-                 CancelMigration, CreateWebhook, ListWebhooks, DeleteWebhook, CreateApiKey,
-                 ListApiKeys, RevokeApiKey, EnableWebhook, ListDeadEvents, RedeliverEvents>;
-
-/// A request by an administrator, or by the replica on an administrator's behalf.
-struct AdminJob {
-  std::optional<std::string> key_hash; // hex SHA-256 of an API key; absent: the replica itself asks
-  AdminWork what;
-  std::chrono::steady_clock::time_point deadline;
-};
 
 /// What an administrator reads: JSON, written by the SQL statement that reads it. A layer between
 /// the two would only copy columns.
@@ -112,5 +106,18 @@ struct AdminDocument {
   std::string json;
   std::optional<HistoryPosition> next{}; // absent on the last page
 };
+
+/// A request by an administrator, or by the replica on an administrator's behalf: one of the above.
+template <class Work> struct AdminJob {
+  std::optional<std::string> key_hash; // hex SHA-256 of an API key; absent: the replica itself asks
+  Work what;
+  Deadline deadline;
+
+  using Answer = AdminDocument;
+  static constexpr JobTraits traits{.lane = Lane::administration, .writes = requires {Work::writes;
+}
+}; // namespace regroup::domain
+}
+;
 
 } // namespace regroup::domain

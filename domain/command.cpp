@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <type_traits>
 #include <utility>
 
 namespace regroup::domain {
@@ -32,20 +31,6 @@ MigrationCommand make_migration_command(MigrationRequest request, const Uuid& us
   return command;
 }
 
-Deadline deadline_of(const Job& job) {
-  return std::visit(
-      []<class T>(const T& each) {
-        if constexpr (std::is_same_v<T, MigrationPtr> || std::is_same_v<T, UndoPtr> ||
-                      std::is_same_v<T, ChangePtr>)
-          return each->deadline;
-        else if constexpr (std::is_same_v<T, PlanMigration>)
-          return each.migration->deadline;
-        else
-          return each.deadline;
-      },
-      job);
-}
-
 Uuid id_of(const Operation& operation) {
   if (const auto* migration = std::get_if<MigrationPtr>(&operation))
     return (*migration)->migration_id;
@@ -59,21 +44,9 @@ const char* kind_of(const Operation& operation) {
   return kKinds.at(operation.index());
 }
 
-std::optional<Operation> operation_of(const Job& job) {
-  if (const auto* settle = std::get_if<Settle>(&job))
-    return settle->operation;
-  if (const auto* migration = std::get_if<MigrationPtr>(&job))
-    return *migration;
-  if (const auto* undo = std::get_if<UndoPtr>(&job))
-    return *undo;
-  if (const auto* change = std::get_if<ChangePtr>(&job))
-    return *change;
-  return std::nullopt;
-}
-
 Refusal no_outcome(const Job& job) {
   Refusal refusal{.reason = Refused::timeout};
-  if (const auto operation = operation_of(job)) {
+  if (const auto operation = job.operation()) {
     const bool migrates = std::holds_alternative<MigrationPtr>(*operation);
     (migrates ? refusal.migration_id : refusal.operation_id) = id_of(*operation);
   }

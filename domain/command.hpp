@@ -1,6 +1,5 @@
 #pragma once
-#include "domain/admin.hpp"
-#include "domain/events.hpp"
+#include "domain/job.hpp"
 #include "domain/outcome.hpp"
 #include "domain/progress.hpp"
 #include "domain/unicode.hpp"
@@ -11,12 +10,9 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace regroup::domain {
-
-using Deadline = std::chrono::steady_clock::time_point;
 
 /// Identifies a caller's retry (contract, `Idempotency-Key`).
 struct IdempotencyKey {
@@ -43,8 +39,10 @@ struct MigrationCommand {
   std::string trace_id;                           // of the request: 32 hex digits, or empty
   std::chrono::steady_clock::time_point received; // when the request arrived
   Deadline deadline; // past it no caller waits for the outcome: do not start
+
+  using Answer = MigrationCompleted;
+  static constexpr JobTraits traits{.lane = Lane::group, .writes = true, .repeats = false};
 };
-using MigrationPtr = std::shared_ptr<const MigrationCommand>;
 
 /// A caller's request, checked for form (lengths, characters, UUIDs) but not yet complete.
 struct MigrationRequest {
@@ -62,6 +60,10 @@ MigrationCommand make_migration_command(MigrationRequest request, const Uuid& us
 /// other request.
 struct PlanMigration {
   MigrationPtr migration;
+  Deadline deadline;
+
+  using Answer = MigrationPlan;
+  static constexpr JobTraits traits{.lane = Lane::status};
 };
 
 /// Undo the migration that made an authenticated group: its devices return to their registration
@@ -75,14 +77,18 @@ struct UndoCommand {
   std::optional<std::string> idempotency_key; // as IdempotencyKey; the request is the group
   std::string trace_id;                       // as in MigrationCommand
   Deadline deadline;
+
+  using Answer = MigrationUndone;
+  static constexpr JobTraits traits{.lane = Lane::group, .writes = true, .repeats = false};
 };
-using UndoPtr = std::shared_ptr<const UndoCommand>;
 
 /// The registration group that an authenticated group was made from.
 struct FindOrigin {
   Uuid authenticated_group_id;
   Uuid user_id; // the caller
   Deadline deadline;
+
+  using Answer = GroupOrigin;
 };
 
 /// Answers all callers that asked to migrate a registration group believed to have a full migration
@@ -91,6 +97,8 @@ struct RecallMigration {
   std::string registration_group_id;
   std::vector<Uuid> users; // one per request
   Deadline deadline;
+
+  using Answer = MigrationRecalled;
 };
 
 struct RegisterDevice {
@@ -101,6 +109,9 @@ struct RegisterDevice {
   std::optional<std::string> fcm_token;
   std::optional<Uuid> user_id; // links the device to this user
   Deadline deadline;
+
+  using Answer = DeviceRegistered;
+  static constexpr JobTraits traits{.writes = true};
 };
 
 /// The registration group of one of the user's devices: of `device_id`, else of the primary device,
@@ -109,6 +120,8 @@ struct FindRegistrationGroup {
   Uuid user_id;
   std::optional<Uuid> device_id;
   Deadline deadline;
+
+  using Answer = RegistrationGroupFound;
 };
 
 struct ListGroupDevices {
@@ -117,6 +130,8 @@ struct ListGroupDevices {
   std::int64_t page = 1;      // from 1
   std::int64_t per_page = 50; // 1 to 100
   Deadline deadline;
+
+  using Answer = GroupDevicesPage;
 };
 
 /// Puts devices into a group, or takes them out: all of them or none, unless `partial`.
@@ -130,11 +145,10 @@ struct ChangeGroupDevices {
   bool partial = false;
   std::optional<IdempotencyKey> idempotency;
   Deadline deadline;
-};
-using ChangePtr = std::shared_ptr<const ChangeGroupDevices>;
 
-/// Every job that writes and is not idempotent. Its id is chosen before it starts.
-using Operation = std::variant<MigrationPtr, UndoPtr, ChangePtr>;
+  using Answer = GroupDevicesChanged;
+  static constexpr JobTraits traits{.lane = Lane::pool, .writes = true, .repeats = false};
+};
 
 Uuid id_of(const Operation& operation);
 
@@ -148,6 +162,9 @@ const char* kind_of(const Operation& operation);
 struct Settle {
   Operation operation;
   Deadline deadline;
+
+  using Answer = domain::Answer;
+  static constexpr JobTraits traits{.writes = true, .repeats = false, .settles = true};
 };
 
 struct PageNumber {
@@ -160,6 +177,9 @@ struct ListGroupMembers {
   Uuid group_id;
   PageNumber page;
   Deadline deadline;
+  std::optional<std::string> role{}; // members with this role alone
+
+  using Answer = Page<GroupMember>;
 };
 
 /// The groups that the user is a member of.
@@ -168,6 +188,9 @@ struct ListGroups {
   std::optional<Uuid> current_device;
   PageNumber page;
   Deadline deadline;
+  std::optional<std::string> role{}; // groups where the user has this role alone
+
+  using Answer = Page<MyGroup>;
 };
 
 /// The groups that one of the user's devices is in.
@@ -176,6 +199,8 @@ struct ListGroupsOfDevice {
   Uuid device_id;
   PageNumber page;
   Deadline deadline;
+
+  using Answer = Page<GroupOfDevice>;
 };
 
 /// The devices that are linked to the user.
@@ -184,6 +209,8 @@ struct ListDevices {
   std::optional<Uuid> current_device;
   PageNumber page;
   Deadline deadline;
+
+  using Answer = Page<MyDevice>;
 };
 
 struct FindMigration {
@@ -193,7 +220,8 @@ struct FindMigration {
   /// it, its initiator's question settles it. Absent: this question settles nothing.
   std::optional<std::chrono::milliseconds> final_after{};
   Deadline deadline;
-  bool aside = false; // polled for a stream, on a connection outside the pool
+
+  using Answer = MigrationReport;
 };
 
 /// What became of an undo, or of a change of a group's devices. Fields as in FindMigration.
@@ -202,6 +230,8 @@ struct FindOperation {
   std::optional<Uuid> initiator;
   std::optional<std::chrono::milliseconds> final_after;
   Deadline deadline;
+
+  using Answer = OperationReport;
 };
 
 /// A migration is about to be answered 202: until it ends, every replica must be able to report
@@ -209,6 +239,9 @@ struct FindOperation {
 struct NoteRunning {
   MigrationPtr migration;
   Deadline deadline;
+
+  using Answer = RunningNoted;
+  static constexpr JobTraits traits{.lane = Lane::status, .writes = true};
 };
 
 /// The migrations that a replica runs and their progress; also a sign that the replica is alive. A
@@ -222,6 +255,9 @@ struct PublishRunning {
   std::string replica;
   std::vector<Running> running;
   Deadline deadline;
+
+  using Answer = Done;
+  static constexpr JobTraits traits{.lane = Lane::status, .writes = true};
 };
 
 /// A migration that was noted has an outcome. A refusal has no row in the audit log, so it gets one
@@ -231,31 +267,23 @@ struct EndRunning {
   std::string error_code; // empty: the audit log has the outcome
   std::string error_message;
   Deadline deadline;
+
+  using Answer = Done;
+  static constexpr JobTraits traits{.lane = Lane::status, .writes = true};
 };
 
 struct CheckApiKey {
   std::string key_hash; // hex SHA-256 of the key
   Deadline deadline;
+
+  using Answer = ApiKeyFacts;
 };
 
 struct CheckHealth {
   Deadline deadline;
+
+  using Answer = Healthy;
+  static constexpr JobTraits traits{.lane = Lane::health, .probes = true};
 };
-
-/// Everything that a database worker can run.
-using Job = std::variant<MigrationPtr, UndoPtr, ChangePtr, Settle, PlanMigration, FindOrigin,
-                         RecallMigration, RegisterDevice, FindRegistrationGroup, ListGroupDevices,
-                         ListGroupMembers, ListGroups, ListGroupsOfDevice, ListDevices,
-                         FindMigration, FindOperation, NoteRunning, PublishRunning, EndRunning,
-                         CheckApiKey, CheckHealth, AdminJob, EventJob>;
-
-/// Set once, when the request arrived: each of its jobs gets the time that is left.
-Deadline deadline_of(const Job& job);
-
-/// The operation that the job runs or settles, if any.
-std::optional<Operation> operation_of(const Job& job);
-
-/// The refusal for a job whose outcome is unknown: `timeout`, with the operation's id.
-Refusal no_outcome(const Job& job);
 
 } // namespace regroup::domain

@@ -1,10 +1,10 @@
 #pragma once
+#include "domain/job.hpp"
 #include "domain/uuid.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <string>
-#include <variant>
 #include <vector>
 
 namespace regroup::domain {
@@ -19,12 +19,22 @@ struct Delivery {
   std::string body; // JSON; the same at each attempt
 };
 
+struct EventsClaimed {
+  std::vector<Delivery> deliveries;
+  bool has_endpoints = true; // false: no webhook is registered
+};
+
 /// Claims events that are due. They belong to this replica until `lease` has passed.
 struct ClaimEvents {
   std::vector<Uuid> busy;   // endpoints of this replica's running deliveries
   std::vector<Uuid> barred; // endpoints that this replica may not reach
   std::size_t most = 0;
   std::chrono::milliseconds lease{};
+  Deadline deadline;
+
+  using Answer = EventsClaimed;
+  static constexpr JobTraits traits{
+      .lane = Lane::administration, .writes = true, .repeats = false}; // the sender asks again
 };
 
 /// What became of deliveries.
@@ -45,17 +55,11 @@ struct SettleEvents {
     std::chrono::seconds hold{}; // when held
   };
   std::vector<Result> results;
-};
+  Deadline deadline;
 
-/// From the replica's webhook sender.
-struct EventJob {
-  std::variant<ClaimEvents, SettleEvents> what;
-  std::chrono::steady_clock::time_point deadline;
-};
-
-struct EventsClaimed {
-  std::vector<Delivery> deliveries;
-  bool has_endpoints = true; // false: no webhook is registered
+  using Answer = Done;
+  static constexpr JobTraits traits{
+      .lane = Lane::administration, .writes = true, .repeats = false}; // the sender asks again
 };
 
 } // namespace regroup::domain

@@ -1,14 +1,16 @@
 #pragma once
-#include "domain/admin.hpp"
-#include "domain/events.hpp"
 #include "domain/uuid.hpp"
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
-#include <variant>
+#include <typeinfo>
+#include <utility>
 #include <vector>
 
 namespace regroup::domain {
@@ -149,12 +151,20 @@ struct DeviceRegistered {
   std::string group_id; // not the one requested if the device is in an authenticated group
   std::string platform;
   std::optional<Uuid> owner_user_id;
+  bool is_primary = false;
+  std::optional<std::string> linked_at; // RFC 3339, UTC
+  std::string created_at;
+  std::string updated_at;
   bool created = false; // false: it existed and was updated
 };
 
 struct RegistrationGroupFound {
   std::string registration_group_id;
   Uuid device_id;
+  std::string display_name;
+  std::string group_id;                       // what the device's row says: this, or a group's slug
+  bool is_registration_group = false;         // group_id is one: it can be migrated
+  std::optional<std::string> last_seen_at;    // RFC 3339, UTC
   std::int64_t device_count = 0;              // active devices in the registration group
   std::optional<Uuid> authenticated_group_id; // set: the device was migrated into it
   std::optional<Uuid> migration_id;
@@ -193,9 +203,11 @@ template <class T> struct Page {
 };
 
 struct GroupMember {
+  Uuid membership_id;
   Uuid user_id;
   std::optional<std::string> display_name;
   std::string role;
+  std::optional<Uuid> invited_by;
   std::string joined_at;         // RFC 3339, UTC
   std::int64_t device_count = 0; // of the group's devices, those that are linked to the member
 };
@@ -208,8 +220,8 @@ struct MyGroup {
   std::optional<std::int64_t> max_devices; // absent: any number
   std::int64_t device_count = 0;
   std::int64_t member_count = 0;
-  std::optional<bool> has_current_device; // absent: the caller named no device
-  std::string created_at;                 // RFC 3339, UTC
+  bool has_current_device = false; // of the device that the caller named, or of any of theirs
+  std::string created_at;          // RFC 3339, UTC
   std::string joined_at;
 };
 
@@ -272,12 +284,49 @@ struct ApiKeyFacts {
 
 struct Healthy {};
 
-/// The result of a job.
-using Answer =
-    std::variant<Refusal, MigrationCompleted, MigrationPlan, MigrationUndone, GroupOrigin,
-                 MigrationRecalled, DeviceRegistered, RegistrationGroupFound, GroupDevicesPage,
-                 GroupDevicesChanged, Page<GroupMember>, Page<MyGroup>, Page<GroupOfDevice>,
-                 Page<MyDevice>, MigrationReport, OperationReport, RunningNoted, Done, ApiKeyFacts,
-                 Healthy, AdminDocument, EventsClaimed>;
+/// The answer to a job of any kind: what its question names, or a refusal. Cheap to copy; never
+/// changes.
+class Answer {
+public:
+  Answer() = default; // none: only for a message that is still empty
+  template <class T>
+  requires(!std::derived_from<T, Answer>) explicit Answer(T what)
+      : what_(std::make_shared<const T>(std::move(what))), type_(&typeid(T)) {}
+  Answer(Refusal why)
+      : what_(std::make_shared<const Refusal>(std::move(why))), type_(&typeid(Refusal)) {}
+
+  template <class T> bool is() const { return type_ != nullptr && *type_ == typeid(T); }
+  /// Null if it is something else.
+  template <class T> const T* get_if() const {
+    return is<T>() ? static_cast<const T*>(what_.get()) : nullptr;
+  }
+  template <class T> const T& get() const {
+    if (const auto* what = get_if<T>())
+      return *what;
+    throw std::logic_error("the answer is something else");
+  }
+  bool is_refused(Refused reason) const { return is<Refusal>() && refusal().reason == reason; }
+  /// Why there is nothing else: `internal` if the answer is no refusal.
+  const Refusal& refusal() const {
+    static const Refusal internal{};
+    const auto* why = get_if<Refusal>();
+    return why ? *why : internal;
+  }
+
+private:
+  std::shared_ptr<const void> what_;
+  const std::type_info* type_ = nullptr;
+};
+
+/// The answer to a question whose answer is a T.
+template <class T> class Result : public Answer {
+public:
+  Result(T what) : Answer(std::move(what)) {}
+  Result(Refusal why) : Answer(std::move(why)) {}
+  explicit Result(Answer any) : Answer(std::move(any)) {}
+
+  /// Null if it was refused.
+  const T* value() const { return get_if<T>(); }
+};
 
 } // namespace regroup::domain

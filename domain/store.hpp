@@ -1,5 +1,5 @@
 #pragma once
-#include "domain/command.hpp"
+#include "domain/job.hpp"
 #include "domain/outcome.hpp"
 
 #include <functional>

@@ -2,7 +2,9 @@
 
 #include <sys/random.h>
 
+#include <array>
 #include <chrono>
+#include <cstdint>
 #include <stdexcept>
 
 namespace regroup::domain {
@@ -10,19 +12,25 @@ namespace {
 
 constexpr std::size_t kTextLength = 36;
 
-constexpr bool is_dash(std::size_t position) {
-  return position == 8 || position == 13 || position == 18 || position == 23;
-}
+constexpr std::array<std::size_t, 4> kDashes{8, 13, 18, 23};
+/// Where the two digits of each byte begin.
+constexpr std::array<std::size_t, 16> kDigitsAt{0,  2,  4,  6,  9,  11, 14, 16,
+                                                19, 21, 24, 26, 28, 30, 32, 34};
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return -1;
-}
+/// The value of each hexadecimal digit, and -1 for every other character.
+constexpr auto kValues = [] {
+  std::array<std::int8_t, 256> values{};
+  values.fill(-1);
+  for (std::size_t digit = 0; digit < 16; ++digit) {
+    values.at(static_cast<unsigned char>("0123456789abcdef"[digit])) =
+        static_cast<std::int8_t>(digit);
+    values.at(static_cast<unsigned char>("0123456789ABCDEF"[digit])) =
+        static_cast<std::int8_t>(digit);
+  }
+  return values;
+}();
+
+int hex_value(char c) { return kValues[static_cast<unsigned char>(c)]; }
 
 /// Random bytes from the system, fetched many at a time. Ids of several replicas must never
 /// collide, so no seeded generator will do; and std::random_device, which takes a processor
@@ -63,22 +71,18 @@ void mark(std::array<std::uint8_t, 16>& bytes, std::uint8_t version) {
 std::optional<Uuid> Uuid::parse(std::string_view text) {
   if (text.size() != kTextLength)
     return std::nullopt;
-  Uuid uuid;
-  std::size_t byte = 0;
-  for (std::size_t i = 0; i < kTextLength;) {
-    if (is_dash(i)) {
-      if (text[i++] != '-')
-        return std::nullopt;
-      continue;
-    }
-    const int high = hex_value(text[i]);
-    const int low = hex_value(text[i + 1]);
-    if (high < 0 || low < 0)
+  for (const auto dash : kDashes)
+    if (text[dash] != '-')
       return std::nullopt;
-    uuid.bytes_[byte++] = static_cast<std::uint8_t>(high * 16 + low);
-    i += 2;
+  Uuid uuid;
+  int all = 0; // negative if one of the digits is none
+  for (std::size_t byte = 0; byte < kDigitsAt.size(); ++byte) {
+    const int high = hex_value(text[kDigitsAt[byte]]);
+    const int low = hex_value(text[kDigitsAt[byte] + 1]);
+    all |= high | low;
+    uuid.bytes_[byte] = static_cast<std::uint8_t>(high * 16 + low);
   }
-  return uuid;
+  return all < 0 ? std::nullopt : std::optional{uuid};
 }
 
 Uuid Uuid::random() {
@@ -118,12 +122,9 @@ std::array<char, 36> Uuid::characters() const {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::array<char, kTextLength> text{};
   text.fill('-');
-  std::size_t at = 0;
-  for (const std::uint8_t byte : bytes_) {
-    if (is_dash(at))
-      ++at;
-    text[at++] = kDigits[byte >> 4U];
-    text[at++] = kDigits[byte & 0x0fU];
+  for (std::size_t byte = 0; byte < kDigitsAt.size(); ++byte) {
+    text[kDigitsAt[byte]] = kDigits[bytes_[byte] >> 4U];
+    text[kDigitsAt[byte] + 1] = kDigits[bytes_[byte] & 0x0fU];
   }
   return text;
 }

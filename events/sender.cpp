@@ -59,12 +59,10 @@ void Sender::run() {
 
 void Sender::claim() {
   next_claim_ = Clock::now() + kPause;
-  const auto answer =
-      ask_(domain::EventJob{domain::ClaimEvents{transfers_->endpoints(), barred(),
-                                                settings_.most_at_once - transfers_->count(),
-                                                2 * settings_.timeout + kSlack},
-                            Clock::now() + kPatience});
-  const auto* claimed = std::get_if<domain::EventsClaimed>(&answer);
+  const auto answer = ask_(domain::ClaimEvents{
+      transfers_->endpoints(), barred(), settings_.most_at_once - transfers_->count(),
+      2 * settings_.timeout + kSlack, Clock::now() + kPatience});
+  const auto* claimed = answer.get_if<domain::EventsClaimed>();
   if (claimed && !claimed->has_endpoints)
     next_claim_ = Clock::now() + kLongPause;
   if (claimed == nullptr || claimed->deliveries.empty())
@@ -89,9 +87,8 @@ std::vector<domain::Uuid> Sender::barred() {
 }
 
 void Sender::settle() {
-  const auto answer =
-      ask_(domain::EventJob{domain::SettleEvents{results_}, Clock::now() + kPatience});
-  if (!std::holds_alternative<domain::Healthy>(answer)) {
+  const auto answer = ask_(domain::SettleEvents{results_, Clock::now() + kPatience});
+  if (!answer.is<domain::Done>()) {
     next_claim_ = Clock::now() + kPause; // kept and tried again; at worst the events are sent again
     return;
   }

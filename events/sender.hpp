@@ -1,7 +1,6 @@
 #pragma once
-#include "domain/command.hpp"
+#include "domain/events.hpp"
 #include "domain/log.hpp"
-#include "domain/outcome.hpp"
 
 #include <atomic>
 #include <chrono>

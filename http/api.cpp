@@ -17,7 +17,6 @@
 namespace regroup::http {
 namespace {
 
-using domain::Answer;
 using domain::Deadline;
 using domain::Refusal;
 using domain::Refused;
@@ -27,12 +26,13 @@ using Clock = std::chrono::steady_clock;
 /// A readiness probe fails if the database takes longer than this.
 constexpr std::chrono::milliseconds kProbePatience{2000};
 
-Reply reply_to_migration(const Answer& answer) {
-  const auto* done = std::get_if<domain::MigrationCompleted>(&answer);
-  if (done == nullptr) {
-    const auto* refusal = std::get_if<Refusal>(&answer);
-    return refusal ? to_reply(*refusal) : refused(Refused::internal);
-  }
+using MigrationResult = Gateway::MigrationResult;
+using KeyResult = domain::Result<domain::ApiKeyFacts>;
+
+Reply reply_to_migration(const MigrationResult& result) {
+  const auto* done = result.value();
+  if (done == nullptr)
+    return to_reply(result.refusal());
   Reply reply;
   reply.status = 201;
   reply.body = to_json(*done);
@@ -125,28 +125,25 @@ void Api::prove(const Request& request, const Respond& respond, int timeout_retr
     return respond(unauthorized(kNoSuchKey));
   if (known == KeyMemory::Known::proven)
     return go_on_proven(std::move(hash));
-  parts_.gateway.ask_unproven(
-      {hash, deadline_of(request)},
-      [this, respond, timeout_retry_after, hash, go_on = std::move(go_on)](const Answer& answer) {
-        take_key(hash, answer, respond, timeout_retry_after, go_on);
-      });
+  parts_.gateway.ask(
+      domain::CheckApiKey{hash, deadline_of(request)},
+      [this, respond, timeout_retry_after, hash, go_on = std::move(go_on)](
+          const KeyResult& result) { take_key(hash, result, respond, timeout_retry_after, go_on); },
+      domain::Lane::unproven);
 }
 
-void Api::take_key(const std::string& hash, const Answer& answer, const Respond& respond,
+void Api::take_key(const std::string& hash, const KeyResult& result, const Respond& respond,
                    int timeout_retry_after,
                    const std::function<void(const domain::ApiKeyFacts&)>& go_on) {
-  if (const auto* facts = std::get_if<domain::ApiKeyFacts>(&answer)) {
+  if (const auto* facts = result.value()) {
     keys_.prove(hash, Clock::now());
     return go_on(*facts);
   }
-  const auto* refusal = std::get_if<Refusal>(&answer);
-  if (refusal == nullptr)
-    return respond(refused(Refused::internal));
-  if (refusal->reason == Refused::unauthorized) {
+  if (result.is_refused(Refused::unauthorized)) {
     keys_.refuse(hash, Clock::now());
     return respond(unauthorized(kNoSuchKey));
   }
-  respond(refused(*refusal, timeout_retry_after));
+  respond(refused(result.refusal(), timeout_retry_after));
 }
 
 void Api::with_key(const Request& request, const Respond& respond, int timeout_retry_after,
@@ -154,8 +151,8 @@ void Api::with_key(const Request& request, const Respond& respond, int timeout_r
   prove(request, respond, timeout_retry_after, go_on,
         [=, this, deadline = deadline_of(request)](std::string hash) {
           domain::CheckApiKey query{hash, deadline};
-          parts_.gateway.ask(std::move(query), [=, this](const Answer& answer) {
-            take_key(hash, answer, respond, timeout_retry_after, go_on);
+          parts_.gateway.ask(std::move(query), [=, this](const KeyResult& result) {
+            take_key(hash, result, respond, timeout_retry_after, go_on);
           });
         });
 }
@@ -208,19 +205,22 @@ void Api::migrate_body(const Request& request, const Respond& respond, const Uui
   // `request` lives as long as these callbacks, since one of them holds its Respond.
   parts_.gateway.migrate(
       command, settings_.async_after,
-      {[respond, &request, command](Answer outcome) {
-         auto* refusal = std::get_if<Refusal>(&outcome);
-         if (refusal != nullptr && row_of(refusal->reason).status >= 500)
-           refusal->migration_id =
+      {[respond, &request, command](MigrationResult outcome) {
+         const auto* done = outcome.value();
+         if (done == nullptr && row_of(outcome.refusal().reason).status >= 500) {
+           Refusal refusal = outcome.refusal();
+           refusal.migration_id =
                command->migration_id; // support finds the row and the lines by it
-         if (const auto* done = std::get_if<domain::MigrationCompleted>(&outcome))
+           outcome = MigrationResult{std::move(refusal)};
+         }
+         if (done != nullptr)
            request.facts.migration_id = done->migration_id; // a replay has the first request's id
          respond(reply_to_migration(outcome));
        },
        [this, respond, command] {
          publisher_.note(command, [respond, command] { respond(still_running(*command)); });
        },
-       [this, command, &request](const Answer& outcome) {
+       [this, command, &request](const MigrationResult& outcome) {
          publisher_.end(command, outcome);
          log_migration(*command, request, outcome);
          measure_migration(*command, request, outcome);
@@ -228,17 +228,15 @@ void Api::migrate_body(const Request& request, const Respond& respond, const Uui
 }
 
 void Api::log_migration(const domain::MigrationCommand& command, const Request& request,
-                        const Answer& outcome) const {
+                        const MigrationResult& outcome) const {
   const auto& progress = *command.progress;
   if (!progress.has_run())
     return;
-  const auto* done = std::get_if<domain::MigrationCompleted>(&outcome);
-  const auto* refusal = std::get_if<Refusal>(&outcome);
+  const auto* done = outcome.value();
   const std::chrono::duration<double, std::milli> took = Clock::now() - request.received;
   const std::string id = (done ? done->migration_id : command.migration_id).text();
   const std::string user = command.user_id.text();
-  const std::string_view said =
-      done ? "completed" : row_of(refusal ? refusal->reason : Refused::internal).code;
+  const std::string_view said = done ? "completed" : row_of(outcome.refusal().reason).code;
   parts_.log.event(domain::LogLevel::info, "migration",
                    {{"request_id", std::string_view{request.request_id}},
                     {"trace_id", domain::if_any(request.trace_id)},
@@ -255,12 +253,11 @@ void Api::log_migration(const domain::MigrationCommand& command, const Request& 
 }
 
 void Api::measure_migration(const domain::MigrationCommand& command, const Request& request,
-                            const Answer& outcome) const {
+                            const MigrationResult& outcome) const {
   using Status = domain::Metrics::MigrationStatus;
-  const auto* done = std::get_if<domain::MigrationCompleted>(&outcome);
+  const auto* done = outcome.value();
   if (done == nullptr) {
-    const auto* refusal = std::get_if<Refusal>(&outcome);
-    const auto& row = row_of(refusal ? refusal->reason : Refused::internal);
+    const auto& row = row_of(outcome.refusal().reason);
     return parts_.metrics.migration_ended(row.status < 500 ? Status::refused : Status::failed,
                                           row.code);
   }
@@ -295,12 +292,11 @@ void Api::report(const domain::FindMigration& query, bool as_stream, const Respo
   // between the two looks, so the other order could find it in neither.
   if (const auto running = publisher_.find(query))
     return tell(*running);
-  parts_.gateway.ask(query, [tell, respond](const Answer& answer) {
-    if (const auto* found = std::get_if<domain::MigrationReport>(&answer))
+  parts_.gateway.ask(query, [tell, respond](const domain::Result<domain::MigrationReport>& result) {
+    if (const auto* found = result.value())
       tell(*found);
     else
-      answer_with<domain::MigrationReport>(respond, kRetryReadAfter,
-                                           ok<domain::MigrationReport>)(answer);
+      respond(refused(result.refusal(), kRetryReadAfter));
   });
 }
 
@@ -312,8 +308,7 @@ void Api::operation_status(const Request& request, const Respond& respond) {
       return respond(to_reply(invalid("operation_id", "must be a UUID")));
     parts_.gateway.ask(
         domain::FindOperation{*id, initiator, settings_.request_timeout, deadline_of(request)},
-        answer_with<domain::OperationReport>(respond, kRetryReadAfter,
-                                             ok<domain::OperationReport>));
+        answer_with<domain::OperationReport>(respond, kRetryReadAfter));
   };
   with_user_or_administrator(request, respond, go_on);
 }
@@ -373,8 +368,8 @@ void Api::registration_group(const Request& request, const Respond& respond) {
       if (!query.device_id)
         return respond(to_reply(invalid("X-Device-Id", "must be a UUID")));
     }
-    parts_.gateway.ask(query, answer_with<domain::RegistrationGroupFound>(
-                                  respond, kRetryReadAfter, ok<domain::RegistrationGroupFound>));
+    parts_.gateway.ask(query,
+                       answer_with<domain::RegistrationGroupFound>(respond, kRetryReadAfter));
   });
 }
 
@@ -383,14 +378,13 @@ void Api::group_devices(const Request& request, const Respond& respond) {
     const auto group = Uuid::parse(request.parameters.at(0));
     if (!group)
       return respond(to_reply(invalid("group_id", "must be a UUID")));
-    const auto page = parse_page(request.query);
-    if (const auto* refusal = std::get_if<Refusal>(&page))
+    const auto list = parse_list(request.query, {"include_location"});
+    if (const auto* refusal = std::get_if<Refusal>(&list))
       return respond(to_reply(*refusal));
-    const auto& [number, per_page] = std::get<domain::PageNumber>(page);
+    const auto& [number, per_page] = std::get<ListQuery>(list).page;
     parts_.gateway.ask(
         domain::ListGroupDevices{user, *group, number, per_page, deadline_of(request)},
-        answer_with<domain::GroupDevicesPage>(respond, kRetryReadAfter,
-                                              ok<domain::GroupDevicesPage>));
+        answer_with<domain::GroupDevicesPage>(respond, kRetryReadAfter));
   });
 }
 
@@ -408,11 +402,10 @@ void Api::ready(const Request& request, const Respond& respond) {
   if (!parts_.lifecycle.calls_work())
     return respond(refused(Refused::database_unavailable));
   parts_.gateway.ask(domain::CheckHealth{Clock::now() + kProbePatience},
-                     [respond](const Answer& answer) {
-                       if (std::holds_alternative<domain::Healthy>(answer))
+                     [respond](const domain::Result<domain::Healthy>& result) {
+                       if (result.value())
                          return respond({200, R"({"status":"ready"})"});
-                       const auto* refusal = std::get_if<Refusal>(&answer);
-                       respond(refused(refusal && refusal->reason == Refused::overloaded
+                       respond(refused(result.is_refused(Refused::overloaded)
                                            ? Refused::overloaded
                                            : Refused::database_unavailable));
                      });

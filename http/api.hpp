@@ -120,8 +120,8 @@ private:
   void prove(const Request& request, const Respond& respond, int timeout_retry_after,
              std::function<void(const domain::ApiKeyFacts&)> go_on,
              std::function<void(std::string key_hash)> go_on_proven);
-  void take_key(const std::string& hash, const domain::Answer& answer, const Respond& respond,
-                int timeout_retry_after,
+  void take_key(const std::string& hash, const domain::Result<domain::ApiKeyFacts>& result,
+                const Respond& respond, int timeout_retry_after,
                 const std::function<void(const domain::ApiKeyFacts&)>& go_on);
   void rehearse(const domain::MigrationPtr& command, const Respond& respond); // plan_api.cpp
   void undo_as(const domain::Uuid& user, const Request& request, const Respond& respond);
@@ -132,16 +132,17 @@ private:
   void submit_change(domain::ChangeGroupDevices change, const Request& request, bool bulk,
                      const Respond& respond);
   void report(const domain::FindMigration& query, bool as_stream, const Respond& respond);
-  void administer(const Request& request, const Respond& respond, domain::AdminWork work,
+  template <class Work>
+  void administer(const Request& request, const Respond& respond, Work work,
                   std::function<void(const domain::AdminDocument&)> answer);
   void refuse_administrator(const Request& request, const Respond& respond,
                             const domain::Refusal& refusal);
   void with_path_id(const char* name, const Request& request, const Respond& respond,
                     const std::function<void(const domain::Uuid&)>& go_on);
   void log_migration(const domain::MigrationCommand& command, const Request& request,
-                     const domain::Answer& outcome) const;
+                     const Gateway::MigrationResult& outcome) const;
   void measure_migration(const domain::MigrationCommand& command, const Request& request,
-                         const domain::Answer& outcome) const;
+                         const Gateway::MigrationResult& outcome) const;
 
   ApiSettings settings_;
   std::atomic<std::int64_t> max_devices_per_group_; // initially from the settings

@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -17,32 +19,30 @@ using Clock = std::chrono::steady_clock;
 /// the actor ends and drops it, the destructor answers.
 struct Ticket {
   domain::Job job;
-  Gateway::MigrationCallbacks callbacks; // all set for a migration; only `done` for other jobs
+  domain::Lane lane;
+  std::function<void(const domain::Answer&)> done;
+  std::function<void()> still_running; // these two: for a migration
+  std::function<void(const domain::Answer&)> at_end;
   Clock::time_point tell_running = Clock::time_point::max();
   Clock::time_point give_up;
-  domain::Log* log = nullptr;
-  bool unproven = false; // the caller's key is not known yet
-  bool told = false;     // the caller has been answered
-  bool ended = false;    // the job has come to an outcome
+  domain::Log& log;
+  bool told = false;  // the caller has been answered
+  bool ended = false; // the job has come to an outcome
 
-  Ticket() = default;
+  Ticket(domain::Job what, domain::Lane way, domain::Log& to)
+      : job(std::move(what)), lane(way), give_up(job.deadline()), log(to) {}
   ~Ticket() { end(domain::no_outcome(job)); }
   Ticket(const Ticket&) = delete;
   Ticket& operator=(const Ticket&) = delete;
 
-  domain::MigrationPtr migration() const {
-    const auto* migration = std::get_if<domain::MigrationPtr>(&job);
-    return migration ? *migration : nullptr;
-  }
-
   void tell(const domain::Answer& answer) noexcept {
     if (!std::exchange(told, true))
-      guarded([&] { callbacks.done(answer); });
+      guarded([&] { done(answer); });
   }
 
   void tell_still_running() noexcept {
     if (!std::exchange(told, true))
-      guarded([&] { callbacks.still_running(); });
+      guarded([&] { still_running(); });
   }
 
   void end(const domain::Answer& outcome) noexcept {
@@ -52,8 +52,8 @@ struct Ticket {
     // lock_timeout of the same length must not win the race.
     if (Clock::now() >= tell_running)
       tell_still_running();
-    if (callbacks.ended)
-      guarded([&] { callbacks.ended(outcome); });
+    if (at_end)
+      guarded([&] { at_end(outcome); });
     tell(outcome);
   }
 
@@ -70,8 +70,7 @@ private:
     }
   }
   void log_failure(const char* what) const noexcept {
-    log->event(domain::LogLevel::error, "http.callback_failed",
-               {{"error", std::string_view{what}}});
+    log.event(domain::LogLevel::error, "http.callback_failed", {{"error", std::string_view{what}}});
   }
 };
 using TicketPtr = std::shared_ptr<Ticket>;
@@ -85,8 +84,6 @@ namespace regroup::http {
 namespace {
 
 using domain::Answer;
-using domain::Refusal;
-using domain::Refused;
 using submit_atom = caf::atom_constant<caf::atom("submit")>;
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
 
@@ -106,16 +103,6 @@ struct ExchangeState {
   bool ticking = false;
 };
 
-/// Jobs that must be answered however much real work is queued, and must not delay that work. They
-/// take no lock that anything else waits for.
-bool is_aside(const domain::Job& job) {
-  const auto* status = std::get_if<domain::FindMigration>(&job);
-  return (status && status->aside) || std::holds_alternative<domain::PlanMigration>(job) ||
-         std::holds_alternative<domain::NoteRunning>(job) ||
-         std::holds_alternative<domain::PublishRunning>(job) ||
-         std::holds_alternative<domain::EndRunning>(job);
-}
-
 void keep_time(Ticket& ticket, Clock::time_point now) {
   if (now >= ticket.tell_running)
     ticket.tell_still_running();
@@ -123,10 +110,22 @@ void keep_time(Ticket& ticket, Clock::time_point now) {
     ticket.tell(domain::no_outcome(ticket.job));
 }
 
-/// Whether the outcome is unknown and the caller has an id: the settler goes on after the answer.
-bool is_unsettled(const domain::Job& job, const Answer& outcome) {
-  const auto* refusal = std::get_if<Refusal>(&outcome);
-  return refusal && refusal->reason == Refused::timeout && domain::operation_of(job);
+/// The operation, if its outcome is unknown: the settler goes on after the answer.
+std::optional<domain::Operation> unsettled(const domain::Job& job, const Answer& outcome) {
+  return outcome.is_refused(domain::Refused::timeout) ? job.operation() : std::nullopt;
+}
+
+const actors::DispatcherActor& dispatcher_of(domain::Lane lane, const Parties& parties) {
+  switch (lane) {
+  case domain::Lane::status:
+    return parties.aside;
+  case domain::Lane::administration:
+    return parties.back_office;
+  case domain::Lane::unproven:
+    return parties.unproven;
+  default:
+    return parties.dispatcher;
+  }
 }
 
 ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeState> self,
@@ -148,32 +147,28 @@ ExchangeActor::behavior_type exchange(ExchangeActor::stateful_pointer<ExchangeSt
         const auto finish = [self, place](const Answer& answer) {
           const TicketPtr ended = *place;
           self->state.open.erase(place);
-          if (is_unsettled(ended->job, answer))
+          if (auto operation = unsettled(ended->job, answer))
             self->send(self->state.parties.settler, actors::settle_atom::value,
-                       *domain::operation_of(ended->job));
+                       *std::move(operation));
           ended->end(answer);
         };
         const auto fail = [finish, place](const caf::error&) {
           finish(domain::no_outcome((*place)->job));
         };
-        if (const auto migration = ticket->migration())
-          self->request(others.directory, caf::infinite, actors::migrate_atom::value, migration)
+        const auto& job = ticket->job;
+        if (auto migration = job.shared<domain::MigrationCommand>())
+          self->request(others.directory, caf::infinite, actors::migrate_atom::value,
+                        std::move(migration))
               .then(finish, fail);
-        else if (const auto* undo = std::get_if<domain::UndoPtr>(&ticket->job))
-          self->request(others.directory, caf::infinite, actors::undo_atom::value, *undo)
+        else if (auto undo = job.shared<domain::UndoCommand>())
+          self->request(others.directory, caf::infinite, actors::undo_atom::value, std::move(undo))
               .then(finish, fail);
-        else if (const auto* check = std::get_if<domain::CheckHealth>(&ticket->job))
+        else if (const auto* check = job.get_if<domain::CheckHealth>())
           self->request(others.health, caf::infinite, actors::check_atom::value, *check)
               .then(finish, fail);
-        else if (std::holds_alternative<domain::AdminJob>(ticket->job) ||
-                 std::holds_alternative<domain::EventJob>(ticket->job))
-          self->request(others.back_office, caf::infinite, actors::execute_atom::value, ticket->job)
-              .then(finish, fail);
         else
-          self->request(ticket->unproven        ? others.unproven
-                        : is_aside(ticket->job) ? others.aside
-                                                : others.dispatcher,
-                        caf::infinite, actors::execute_atom::value, ticket->job)
+          self->request(dispatcher_of(ticket->lane, others), caf::infinite,
+                        actors::execute_atom::value, job)
               .then(finish, fail);
         tick_later();
       },
@@ -201,38 +196,30 @@ public:
       caf::anon_send_exit(each, caf::exit_reason::user_shutdown);
   }
 
-  void ask(domain::Job job, Done done) override {
-    auto ticket = std::make_shared<Ticket>();
-    ticket->give_up = domain::deadline_of(job);
-    ticket->job = std::move(job);
-    ticket->callbacks.done = std::move(done);
-    submit(std::move(ticket));
-  }
-
-  void ask_unproven(domain::CheckApiKey check, Done done) override {
-    auto ticket = std::make_shared<Ticket>();
-    ticket->give_up = check.deadline;
-    ticket->job = std::move(check);
-    ticket->unproven = true;
-    ticket->callbacks.done = std::move(done);
-    submit(std::move(ticket));
-  }
-
   void migrate(domain::MigrationPtr command, std::chrono::milliseconds async_after,
                MigrationCallbacks callbacks) override {
-    auto ticket = std::make_shared<Ticket>();
-    ticket->give_up = command->deadline;
+    auto ticket = std::make_shared<Ticket>(std::move(command), domain::Lane::group, log_);
     const auto tell_running = Clock::now() + async_after;
     if (tell_running < ticket->give_up)
       ticket->tell_running = tell_running;
-    ticket->job = std::move(command);
-    ticket->callbacks = std::move(callbacks);
+    ticket->done = untyped(std::move(callbacks.done));
+    ticket->still_running = std::move(callbacks.still_running);
+    ticket->at_end = untyped(std::move(callbacks.ended));
+    submit(std::move(ticket));
+  }
+
+  void run(domain::Job job, domain::Lane lane, Answered done) override {
+    auto ticket = std::make_shared<Ticket>(std::move(job), lane, log_);
+    ticket->done = std::move(done);
     submit(std::move(ticket));
   }
 
 private:
+  static Answered untyped(std::function<void(const MigrationResult&)> typed) {
+    return [typed = std::move(typed)](const Answer& answer) { typed(MigrationResult{answer}); };
+  }
+
   void submit(TicketPtr ticket) {
-    ticket->log = &log_;
     caf::anon_send(actor_of_this_thread(), submit_atom::value, std::move(ticket));
   }
 

@@ -15,8 +15,8 @@ struct Parties {
   actors::DirectoryActor directory;
   actors::HealthActor health;
   actors::DispatcherActor dispatcher;
-  actors::DispatcherActor aside;    // has a connection of its own: see is_aside() in exchange.cpp
-  actors::DispatcherActor unproven; // for keys that are not known yet
+  actors::DispatcherActor aside;       // has a connection of its own: domain::Lane::status
+  actors::DispatcherActor unproven;    // for keys that are not known yet
   actors::DispatcherActor back_office; // has its own connections: works when the others are stuck
   actors::SettlerActor settler;        // settles operations that were answered 504
 };

@@ -56,7 +56,8 @@ JsonObject object_of(const domain::GroupDevice& device) {
       .add_or_null("owner_user_id", device.owner_user_id)
       .add("active", device.active)
       .add("added_at", device.added_at)
-      .add_or_null("last_seen_at", device.last_seen_at);
+      .add_or_null("last_seen_at", device.last_seen_at)
+      .add_null("last_location"); // Regroup does not read where devices are
 }
 
 } // namespace
@@ -218,6 +219,10 @@ std::string to_json(const domain::DeviceRegistered& done) {
       .add("group_id", done.group_id)
       .add("platform", done.platform)
       .add_or_null("owner_user_id", done.owner_user_id)
+      .add("is_primary", done.is_primary)
+      .add_or_null("linked_at", done.linked_at)
+      .add("created_at", done.created_at)
+      .add("updated_at", done.updated_at)
       .text();
 }
 
@@ -225,8 +230,15 @@ std::string to_json(const domain::RegistrationGroupFound& found) {
   return JsonObject{}
       .add("registration_group_id", found.registration_group_id)
       .add("device_id", found.device_id)
+      .add("display_name", found.display_name)
+      .add("group_id", found.group_id)
       .add("device_count", found.device_count)
+      .add("is_registration_group", found.is_registration_group)
+      .add("has_registration_group", found.is_registration_group)
       .add("migrated", found.migration_id.has_value())
+      .add("already_migrated", found.migration_id.has_value())
+      .add_or_null("migrated_to_group_id", found.authenticated_group_id)
+      .add_or_null("last_seen_at", found.last_seen_at)
       .add_or_null("authenticated_group_id", found.authenticated_group_id)
       .add_or_null("migration_id", found.migration_id)
       .add_or_null("group_name", found.group_name)

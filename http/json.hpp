@@ -1,4 +1,5 @@
 #pragma once
+#include "domain/admin.hpp"
 #include "domain/command.hpp"
 #include "domain/outcome.hpp"
 #include "domain/unicode.hpp"

@@ -1,7 +1,10 @@
 #include "http/query.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -32,37 +35,50 @@ domain::FieldError unknown(std::string_view name) {
   return {std::string{name.substr(0, kShown)}, "is unknown"};
 }
 
-} // namespace
-
-std::variant<domain::PageNumber, domain::Refusal> parse_page(std::string_view query) {
+/// Takes one parameter of a list; what is wrong with it, or nothing.
+std::string take(std::string_view name, std::string_view text, ListQuery& list) {
   constexpr std::int64_t kLastPage = 1'000'000'000;
   constexpr std::int64_t kMostPerPage = 100;
-  domain::PageNumber page;
-  bool page_given = false;
-  bool per_page_given = false;
-  domain::Refusal refusal{domain::Refused::invalid_request};
-  const auto take = [&](std::string_view name, std::string_view text, std::int64_t& into,
-                        std::int64_t most, bool& given) {
+  constexpr std::array<std::string_view, 4> kRoles{"owner", "admin", "member", "viewer"};
+  if (name == "page" || name == "per_page") {
+    const auto most = name == "page" ? kLastPage : kMostPerPage;
     const auto number = whole_number(text, most);
-    if (given || !number)
-      refusal.fields.push_back(
-          {std::string{name},
-           given ? "is there twice" : "must be a whole number from 1 to " + std::to_string(most)});
-    else
-      into = *number;
-    given = true;
-  };
+    if (number)
+      (name == "page" ? list.page.page : list.page.per_page) = *number;
+    return number ? "" : "must be a whole number from 1 to " + std::to_string(most);
+  }
+  if (name == "role") {
+    list.role = std::string{text};
+    const bool known = std::find(kRoles.begin(), kRoles.end(), text) != kRoles.end();
+    return known ? "" : "must be owner, admin, member or viewer";
+  }
+  if (name == "device_id") {
+    list.device_id = domain::Uuid::parse(text);
+    return list.device_id ? "" : "must be a UUID";
+  }
+  return text == "true" || text == "false" ? "" : "must be true or false";
+}
+
+} // namespace
+
+std::variant<ListQuery, domain::Refusal> parse_list(std::string_view query,
+                                                    std::initializer_list<std::string_view> more) {
+  ListQuery list;
+  std::set<std::string_view> given;
+  domain::Refusal refusal{domain::Refused::invalid_request};
   for_each_parameter(query, [&](std::string_view name, std::string_view text) {
-    if (name == "page")
-      take(name, text, page.page, kLastPage, page_given);
-    else if (name == "per_page")
-      take(name, text, page.per_page, kMostPerPage, per_page_given);
-    else
+    const bool known = name == "page" || name == "per_page" ||
+                       std::find(more.begin(), more.end(), name) != more.end();
+    if (!known)
       refusal.fields.push_back(unknown(name));
+    else if (!given.insert(name).second)
+      refusal.fields.push_back({std::string{name}, "is there twice"});
+    else if (auto wrong = take(name, text, list); !wrong.empty())
+      refusal.fields.push_back({std::string{name}, std::move(wrong)});
   });
   if (!refusal.fields.empty())
     return refusal;
-  return page;
+  return list;
 }
 
 std::variant<bool, domain::Refusal> parse_dry_run(std::string_view query) {

@@ -1,7 +1,6 @@
 #pragma once
 // Helpers that the handlers share: from a job's answer to the reply, and refusals without a job.
 #include "domain/outcome.hpp"
-#include "http/gateway.hpp"
 #include "http/json.hpp"
 #include "http/server/message.hpp"
 
@@ -41,19 +40,15 @@ std::string_view bearer(std::string_view authorization);
 /// The Idempotency-Key; nothing if the header is absent; a refusal if it is invalid.
 std::variant<std::optional<std::string>, domain::Refusal> idempotency_key(const Request& request);
 
-/// Answers a job: `success` makes the reply from a `T`; anything else is refused.
-template <class T, class Success>
-Gateway::Done answer_with(const Respond& respond, int timeout_retry_after, Success success) {
-  return [respond, timeout_retry_after, success](const domain::Answer& answer) {
-    if (const auto* done = std::get_if<T>(&answer))
-      respond(success(*done));
-    else if (const auto* refusal = std::get_if<domain::Refusal>(&answer))
-      respond(refused(*refusal, timeout_retry_after));
-    else
-      respond(refused(domain::Refused::internal));
+template <class T> Reply ok(const T& what) { return {200, to_json(what)}; }
+
+/// Answers a question: `success` makes the reply from a `T`; anything else is refused.
+template <class T, class Success = Reply (*)(const T&)>
+auto answer_with(const Respond& respond, int timeout_retry_after, Success success = ok<T>) {
+  return [respond, timeout_retry_after, success](const domain::Result<T>& result) {
+    respond(result.value() ? success(*result.value())
+                           : refused(result.refusal(), timeout_retry_after));
   };
 }
-
-template <class T> Reply ok(const T& what) { return {200, to_json(what)}; }
 
 } // namespace regroup::http

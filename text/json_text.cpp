@@ -2,15 +2,39 @@
 
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 namespace regroup::text {
 namespace {
 
-bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+/// Whether some of the eight characters is a control, '"', '\\', DEL, or no ASCII.
+constexpr bool is_special(std::uint64_t eight) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101U;
+  constexpr std::uint64_t kHighs = kOnes * 0x80U;
+  const auto has_zero = [](std::uint64_t bytes) { return (bytes - kOnes) & ~bytes; };
+  const auto below_space = (eight - kOnes * 0x20U) & ~eight;
+  return ((eight | (eight + kOnes) | below_space | has_zero(eight ^ (kOnes * '"')) |
+           has_zero(eight ^ (kOnes * '\\'))) &
+          kHighs) != 0;
+}
+
+/// Whether the text can stand in JSON as it is.
+bool is_plain(std::string_view text) {
+  std::uint64_t eight = 0;
+  for (; text.size() >= sizeof eight; text.remove_prefix(sizeof eight)) {
+    std::memcpy(&eight, text.data(), sizeof eight);
+    if (is_special(eight))
+      return false;
+  }
+  std::memset(&eight, ' ', sizeof eight);
+  if (!text.empty())
+    std::memcpy(&eight, text.data(), text.size());
+  return !is_special(eight);
+}
 
 template <class Number> void append_number(std::string& to, Number value) {
   std::array<char, 32> digits{}; // the shortest form of a double has at most 24
@@ -32,8 +56,10 @@ void append_array(std::string& to, const Values& values, Append append) {
 } // namespace
 
 void append_json_string(std::string& to, std::string_view text, JsonCharset charset) {
-  if (std::all_of(text.begin(), text.end(), is_plain)) { // nearly always
-    to.append("\"").append(text).append("\"");
+  if (is_plain(text)) { // nearly always
+    to += '"';
+    to.append(text);
+    to += '"';
     return;
   }
   using Json = nlohmann::json;

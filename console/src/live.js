@@ -74,7 +74,7 @@ function card(migration, cancel, isCancelled) {
     blockers(migration),
     h("div", { class: "card-foot" },
       h("code", { class: "dim" }, migration.migration_id),
-      isCancelled ? h("span", { class: "dim" }, "It changes nothing. It leaves this list when it no longer waits.") : h("button", { type: "button", class: "quiet danger", onclick: (event) => cancel(migration, event.target) },
+      isCancelled ? h("span", { class: "dim" }, "It changes nothing, and leaves this list in a moment.") : h("button", { type: "button", class: "quiet danger", onclick: (event) => cancel(migration, event.target) },
         "Cancel", h("span", { class: "visually-hidden" }, ` the migration of ${migration.registration_group_id}`))));
 }
 

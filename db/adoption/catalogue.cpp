@@ -110,9 +110,16 @@ void read_indexes(pqxx::work& work, const std::string& names, Catalogue& found) 
            "i.indisvalid AND i.indisunique AND i.indimmediate AND i.indpred IS NULL "
            "  AND i.indexprs IS NULL, "
            "ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid "
-           "  AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])) "
+           "  AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])), "
+           "ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) "
+           "  WITH ORDINALITY k(number, place) JOIN pg_attribute a ON a.attrelid = i.indrelid "
+           "  AND a.attnum = k.number ORDER BY k.place), "
+           "coalesce(pg_get_expr(i.indpred, i.indrelid), ''), "
+           "i.indexprs IS NULL AND m.amname = 'btree' AND NOT EXISTS (SELECT FROM "
+           "  unnest(i.indclass::oid[]) o(id) JOIN pg_opclass p ON p.oid = o.id "
+           "  WHERE NOT p.opcdefault) "
            "FROM unnest($1::text[]) w(name) JOIN pg_index i ON i.indrelid = to_regclass(w.name) "
-           "JOIN pg_class c ON c.oid = i.indexrelid",
+           "JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam",
            names)) {
     auto& index = found.indexes[row[1].c_str()];
     index.table = row[0].c_str();
@@ -120,6 +127,9 @@ void read_indexes(pqxx::work& work, const std::string& names, Catalogue& found) 
     index.unique = row[3].as<bool>();
     index.arbiter = row[4].as<bool>();
     index.columns = as_set(row[5]);
+    index.keys = array(row[6]);
+    index.predicate = row[7].c_str();
+    index.plain = row[8].as<bool>();
   }
 }
 

@@ -37,6 +37,9 @@ struct Catalogue {
     bool unique = false;
     bool arbiter = false; // unique over all rows, not deferred: ON CONFLICT and keys can rely on it
     std::set<std::string> columns;
+    std::vector<std::string> keys; // the columns in their order
+    std::string predicate;         // as PostgreSQL writes it; empty: all rows
+    bool plain = false;            // a B-tree over columns alone, with their types' usual order
   };
   struct Reference {
     std::string name;

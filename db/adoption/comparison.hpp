@@ -53,8 +53,8 @@ CatalogueNames names_of(const std::vector<wanted::Statement>& statements);
 /// Compares one database's catalogue with the statements of db/schema/; implements inspection.hpp.
 /// Its parts are in inspection.cpp (the order of the steps, their record, the role),
 /// comparison_names.cpp, comparison_types.cpp, comparison_objects.cpp and comparison_functions.cpp
-/// (what exists and what is missing) and comparison_rows.cpp (what would refuse the rows that
-/// Regroup writes).
+/// (what exists and what is missing), comparison_beside.cpp (what other programs put there) and
+/// comparison_rows.cpp (what would refuse the rows that Regroup writes).
 class Comparison {
 public:
   Comparison(pqxx::work& work, const config::Settings::Database& settings)
@@ -159,6 +159,8 @@ private:
   void compare(const wanted::Statement& statement, const wanted::Index& index);
   void compare_key(const std::string& in, const std::vector<std::string>& key);
   static std::string announcement(const wanted::Index& index);
+  /// Another program's index that finds the same rows as this one would; null if there is none.
+  const std::string* equal_index(const wanted::Index& index) const;
   /// Builds it without a lock that a writer waits for, after dropping the remains of an attempt
   /// that was broken off.
   void build(SchemaChange::When when, const wanted::Index& index);
@@ -182,6 +184,8 @@ private:
   /// A failed migration has no group, and Regroup does not fill the backend's own columns.
   void lift_not_null(const std::string& name, const Catalogue::Column& column);
   void report_unfilled(const std::string& in, const std::string& full, bool trigger_may);
+  /// Lists what of other programs runs inside Regroup's writes.
+  void list_programs();
   void check_deletions();
   /// Reports unique indexes that the contract does not have and that refuse rows which it allows.
   void check_other_keys();

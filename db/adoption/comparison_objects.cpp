@@ -108,7 +108,11 @@ void Comparison::compare(const wanted::Statement& statement, const wanted::Index
             "rename it: Regroup makes its own");
     return;
   }
-  build(When::index, index);
+  if (const auto* equal = equal_index(index))
+    note("schema/index",
+         "the index " + *equal + " does what " + index.name + " would, which is not built");
+  else
+    build(When::index, index);
 }
 
 void Comparison::compare_key(const std::string& in, const std::vector<std::string>& key) {
@@ -123,7 +127,8 @@ void Comparison::compare_key(const std::string& in, const std::vector<std::strin
 
 std::string Comparison::announcement(const wanted::Index& index) {
   return (index.unique ? "builds the unique index " : "builds the index ") + index.name + " on " +
-         index.table + " (" + index.columns + ")";
+         index.table + " (" + index.columns + ")" +
+         (index.predicate.empty() ? "" : " WHERE " + index.predicate);
 }
 
 void Comparison::build(When when, const wanted::Index& index) {
@@ -191,7 +196,8 @@ bool Comparison::no_group_was_migrated_twice() {
             std::string{row[0].c_str()} + " was migrated " + row[1].c_str() +
                 " times: " + row[2].c_str(),
             "decide which group is the one, and mark the other migrations' audit rows: UPDATE " +
-                std::string{kAudit} + " SET status = 'rolled_back' WHERE id = '…'" +
+                std::string{kAudit} +
+                " SET status = 'failed', error_message = 'another one counts' WHERE id = '…'" +
                 (allowed ? ""
                          : "; or set database.allow_recorded_duplicates = true, which goes on "
                            "without the unique index that guards against more of them"));

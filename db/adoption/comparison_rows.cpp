@@ -93,8 +93,8 @@ void Comparison::check_deletions() {
               "the foreign key " + each.name + " sets " + each.table + "." +
                   joined(each.columns, ", ") + " to NULL on delete, which is NOT NULL: what " +
                   "is named there cannot be deleted from " + each.to_table,
-              "ALTER TABLE " + each.table + " ALTER COLUMN " + joined(each.columns, ", ") +
-                  " DROP NOT NULL");
+              "if every program that reads it can take a NULL: ALTER TABLE " + each.table +
+                  " ALTER COLUMN " + joined(each.columns, ", ") + " DROP NOT NULL");
     if (each.on_delete == 'c' && each.table == kAudit)
       note("schema/cascade", "the foreign key " + each.name +
                                  " deletes audit rows with what they name: that those "

@@ -38,6 +38,7 @@ Inspection Comparison::run() {
   compare_other_functions();
   for (const auto& each : written())
     check_new_rows(each);
+  list_programs();
   check_deletions();
   check_other_keys();
   if (types_fit())

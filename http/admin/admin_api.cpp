@@ -10,6 +10,7 @@
 #include <charconv>
 #include <chrono>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -17,7 +18,6 @@ namespace regroup::http {
 namespace {
 
 using domain::AdminDocument;
-using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 using Clock = std::chrono::steady_clock;
@@ -29,31 +29,32 @@ std::string page_json(const AdminDocument& page) {
 
 } // namespace
 
-void Api::administer(const Request& request, const Respond& respond, domain::AdminWork work,
+template <class Work>
+void Api::administer(const Request& request, const Respond& respond, Work work,
                      std::function<void(const AdminDocument&)> answer) {
-  constexpr int kRetryAfter = 5;
   if (request.api_key.empty())
     return respond(unauthorized(""));
   if (const auto refusal = unknown_parameters(request)) {
-    work = domain::CheckAdminKey{};
-    answer = [respond, refusal](const AdminDocument&) { respond(to_reply(*refusal)); };
+    if constexpr (!std::is_same_v<Work, domain::CheckAdminKey>)
+      return refuse_administrator(request, respond, *refusal);
+    else
+      answer = [respond, refusal](const AdminDocument&) { respond(to_reply(*refusal)); };
   }
   const auto go_on = [this, respond, deadline = deadline_of(request), work = std::move(work),
                       answer = std::move(answer)](std::string hash) {
-    parts_.gateway.ask(domain::AdminJob{hash, work, deadline},
-                       [this, respond, answer, hash](const Answer& done) {
-                         if (const auto* document = std::get_if<AdminDocument>(&done))
+    parts_.gateway.ask(domain::AdminJob<Work>{hash, work, deadline},
+                       [this, respond, answer, hash](const domain::Result<AdminDocument>& done) {
+                         if (const auto* document = done.value())
                            return answer(*document);
-                         const auto* refusal = std::get_if<Refusal>(&done);
-                         if (refusal && refusal->reason == Refused::unauthorized) {
+                         if (done.is_refused(Refused::unauthorized)) {
                            keys_.refuse(hash, Clock::now());
                            return respond(unauthorized(kNoSuchKey));
                          }
-                         respond(refused(refusal ? *refusal : Refusal{}, kRetryAfter));
+                         respond(refused(done.refusal(), kRetryReadAfter));
                        });
   };
   prove(
-      request, respond, kRetryAfter,
+      request, respond, kRetryReadAfter,
       [respond, go_on, hash = sha256_hex(request.api_key)](const domain::ApiKeyFacts& key) {
         if (!key.is_admin)
           return respond(to_reply(Refusal{Refused::forbidden}));

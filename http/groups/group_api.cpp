@@ -55,21 +55,16 @@ std::string hash_of(const ChangeGroupDevices& change, bool bulk) {
   return sha256_hex(text);
 }
 
-/// Runs `query` and answers with a page of T.
-template <class T> void ask_page(domain::Job query, Gateway& gateway, const Respond& respond) {
-  gateway.ask(std::move(query), answer_with<domain::Page<T>>(respond, kRetryReadAfter,
-                                                             [](const domain::Page<T>& page) {
-                                                               return Reply{200, to_json(page)};
-                                                             }));
+template <class Query> void ask_page(Query query, Gateway& gateway, const Respond& respond) {
+  gateway.ask(std::move(query), answer_with<typename Query::Answer>(respond, kRetryReadAfter));
 }
 
 /// Answers a change: 201 if a device was added, else 200; a bulk change is always 200.
-Gateway::Done change_done(const Respond& respond, Action action, bool bulk) {
-  return [respond, action, bulk](const domain::Answer& answer) {
-    const auto* refusal = std::get_if<Refusal>(&answer);
-    const auto* done = std::get_if<domain::GroupDevicesChanged>(&answer);
+auto change_done(const Respond& respond, Action action, bool bulk) {
+  return [respond, action, bulk](const domain::Result<domain::GroupDevicesChanged>& result) {
+    const auto* done = result.value();
     if (done == nullptr) {
-      Refusal why = refusal ? *refusal : Refusal{};
+      Refusal why = result.refusal();
       if (!bulk)
         why.devices.clear(); // the request named only one device
       return respond(refused(why, kRetryWriteAfter));
@@ -160,52 +155,50 @@ void Api::bulk_remove_devices(const Request& request, const Respond& respond) {
 void Api::group_members(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
     const auto group = path_id(request, 0, "group_id");
-    const auto page = parse_page(request.query);
-    if (const auto* refusal = first_refusal(group, page))
+    auto list = parse_list(request.query, {"role", "include_devices"});
+    if (const auto* refusal = first_refusal(group, list))
       return respond(to_reply(*refusal));
-    ask_page<domain::GroupMember>(domain::ListGroupMembers{user, std::get<Uuid>(group),
-                                                           std::get<domain::PageNumber>(page),
-                                                           deadline_of(request)},
-                                  parts_.gateway, respond);
+    auto& query = std::get<ListQuery>(list);
+    ask_page(domain::ListGroupMembers{user, std::get<Uuid>(group), query.page, deadline_of(request),
+                                      std::move(query.role)},
+             parts_.gateway, respond);
   });
 }
 
 void Api::my_groups(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
     const auto device = current_device(request);
-    const auto page = parse_page(request.query);
-    if (const auto* refusal = first_refusal(device, page))
+    auto list = parse_list(request.query, {"role", "device_id"});
+    if (const auto* refusal = first_refusal(device, list))
       return respond(to_reply(*refusal));
-    ask_page<domain::MyGroup>(domain::ListGroups{user, std::get<0>(device),
-                                                 std::get<domain::PageNumber>(page),
-                                                 deadline_of(request)},
-                              parts_.gateway, respond);
+    auto& query = std::get<ListQuery>(list);
+    ask_page(domain::ListGroups{user, query.device_id ? query.device_id : std::get<0>(device),
+                                query.page, deadline_of(request), std::move(query.role)},
+             parts_.gateway, respond);
   });
 }
 
 void Api::my_devices(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
     const auto device = current_device(request);
-    const auto page = parse_page(request.query);
+    const auto page = parse_list(request.query, {});
     if (const auto* refusal = first_refusal(device, page))
       return respond(to_reply(*refusal));
-    ask_page<domain::MyDevice>(domain::ListDevices{user, std::get<0>(device),
-                                                   std::get<domain::PageNumber>(page),
-                                                   deadline_of(request)},
-                               parts_.gateway, respond);
+    ask_page(domain::ListDevices{user, std::get<0>(device), std::get<ListQuery>(page).page,
+                                 deadline_of(request)},
+             parts_.gateway, respond);
   });
 }
 
 void Api::groups_of_device(const Request& request, const Respond& respond) {
   with_user(request, respond, [&](const Uuid& user) {
     const auto device = path_id(request, 0, "device_id");
-    const auto page = parse_page(request.query);
+    const auto page = parse_list(request.query, {});
     if (const auto* refusal = first_refusal(device, page))
       return respond(to_reply(*refusal));
-    ask_page<domain::GroupOfDevice>(domain::ListGroupsOfDevice{user, std::get<Uuid>(device),
-                                                               std::get<domain::PageNumber>(page),
-                                                               deadline_of(request)},
-                                    parts_.gateway, respond);
+    ask_page(domain::ListGroupsOfDevice{user, std::get<Uuid>(device),
+                                        std::get<ListQuery>(page).page, deadline_of(request)},
+             parts_.gateway, respond);
   });
 }
 

@@ -20,9 +20,15 @@ constexpr std::size_t kMostDevices = 50;
 
 JsonObject object_of(const domain::GroupMember& member) {
   return JsonObject{}
+      .add("id", member.membership_id)
+      .add("user", JsonObject{}
+                       .add("id", member.user_id)
+                       .add_or_null("display_name", member.display_name)
+                       .add_null("avatar_url")) // a column that Regroup does not read
       .add("user_id", member.user_id)
       .add_or_null("display_name", member.display_name)
       .add("role", member.role)
+      .add_or_null("invited_by", member.invited_by)
       .add("joined_at", member.joined_at)
       .add("device_count", member.device_count);
 }
@@ -37,17 +43,21 @@ JsonObject head_of(const auto& group) {
 
 JsonObject object_of(const domain::MyGroup& group) {
   return head_of(group)
+      .add("id", group.group_id)
+      .add_null("icon_emoji") // a column that Regroup does not read
       .add("role", group.role)
+      .add("your_role", group.role)
       .add("device_count", group.device_count)
       .add("member_count", group.member_count)
       .add_or_null("max_devices", group.max_devices)
-      .add_or_null("has_current_device", group.has_current_device)
+      .add("has_current_device", group.has_current_device)
       .add("created_at", group.created_at)
       .add("joined_at", group.joined_at);
 }
 
 JsonObject object_of(const domain::GroupOfDevice& group) {
   return head_of(group)
+      .add("group_id", group.group_id)
       .add_or_null("role", group.role)
       .add_or_null("added_by", group.added_by)
       .add("added_at", group.added_at);
@@ -66,18 +76,36 @@ JsonObject object_of(const domain::MyDevice& device) {
       .add_or_null("last_seen_at", device.last_seen_at);
 }
 
-template <class T> std::string page_json(const char* name, const domain::Page<T>& page) {
+template <class T> std::vector<JsonObject> objects_of(const domain::Page<T>& page) {
   std::vector<JsonObject> items;
   items.reserve(page.items.size());
   for (const auto& each : page.items)
     items.push_back(object_of(each));
+  return items;
+}
+
+std::int64_t pages_of(const auto& page) { return (page.total + page.per_page - 1) / page.per_page; }
+
+template <class T>
+JsonObject page_object(const char* name, const std::vector<JsonObject>& items,
+                       const domain::Page<T>& page) {
   return JsonObject{}
       .add(name, items)
       .add("page", page.page)
       .add("per_page", page.per_page)
       .add("total", page.total)
-      .add("total_pages", (page.total + page.per_page - 1) / page.per_page)
-      .text();
+      .add("total_pages", pages_of(page));
+}
+
+/// The same numbers as the original backend's answers and its client name them.
+template <class T> JsonObject pagination_of(const domain::Page<T>& page) {
+  return JsonObject{}
+      .add("page", page.page)
+      .add("per_page", page.per_page)
+      .add("page_size", page.per_page)
+      .add("total", page.total)
+      .add("total_count", page.total)
+      .add("total_pages", pages_of(page));
 }
 
 JsonObject object_of(const domain::DeviceResult& result, const char* done) {
@@ -121,6 +149,7 @@ Parsed<BulkBody> parse_bulk(std::string_view body, const domain::Unicode& unicod
 std::string one_change_json(Action action, const domain::GroupDevicesChanged& done) {
   return JsonObject{}
       .add("authenticated_group_id", done.group_id)
+      .add("group_id", done.group_id)
       .add("device_id", done.results.at(0).device_id)
       .add(action == Action::add ? "added_at" : "removed_at", done.changed_at)
       .text();
@@ -143,15 +172,28 @@ std::string bulk_change_json(Action action, const domain::GroupDevicesChanged& d
       .text();
 }
 
+// Each list goes by Regroup's name and by the original backend's.
 std::string to_json(const domain::Page<domain::GroupMember>& page) {
-  return page_json("members", page);
+  const auto members = objects_of(page);
+  return page_object("members", members, page)
+      .add("data", members)
+      .add("pagination", pagination_of(page))
+      .text();
 }
-std::string to_json(const domain::Page<domain::MyGroup>& page) { return page_json("groups", page); }
+std::string to_json(const domain::Page<domain::MyGroup>& page) {
+  const auto groups = objects_of(page);
+  const auto count = static_cast<std::int64_t>(groups.size());
+  return page_object("groups", groups, page).add("data", groups).add("count", count).text();
+}
 std::string to_json(const domain::Page<domain::GroupOfDevice>& page) {
-  return page_json("groups", page);
+  return page_object("groups", objects_of(page), page)
+      .add("pagination", pagination_of(page))
+      .text();
 }
 std::string to_json(const domain::Page<domain::MyDevice>& page) {
-  return page_json("devices", page);
+  const auto devices = objects_of(page);
+  const auto count = static_cast<std::int64_t>(devices.size());
+  return page_object("devices", devices, page).add("count", count).text();
 }
 
 } // namespace regroup::http

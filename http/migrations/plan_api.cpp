@@ -5,7 +5,7 @@
 namespace regroup::http {
 
 void Api::rehearse(const domain::MigrationPtr& command, const Respond& respond) {
-  parts_.gateway.ask(domain::PlanMigration{command},
+  parts_.gateway.ask(domain::PlanMigration{command, command->deadline},
                      answer_with<domain::MigrationPlan>(respond, kRetryReadAfter,
                                                         [](const domain::MigrationPlan& plan) {
                                                           Reply reply = ok(plan);

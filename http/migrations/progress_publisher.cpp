@@ -9,7 +9,6 @@
 namespace regroup::http {
 namespace {
 
-using domain::Answer;
 using domain::MigrationPtr;
 using domain::MigrationReport;
 using domain::Refusal;
@@ -77,33 +76,34 @@ ProgressPublisher::ProgressPublisher(std::string replica, Gateway& gateway,
 
 void ProgressPublisher::note(const MigrationPtr& migration, std::function<void()> answer) {
   running_.answered_202(migration->migration_id);
-  gateway_.ask(domain::NoteRunning{migration, Clock::now() + kPatience},
-               [migration, answer = std::move(answer)](const Answer& said) {
-                 if (const auto* noted = std::get_if<domain::RunningNoted>(&said))
-                   migration->progress->set_total(noted->devices_total);
-                 answer();
-               });
+  gateway_.ask(
+      domain::NoteRunning{migration, Clock::now() + kPatience},
+      [migration, answer = std::move(answer)](const domain::Result<domain::RunningNoted>& result) {
+        if (const auto* noted = result.value())
+          migration->progress->set_total(noted->devices_total);
+        answer();
+      });
 }
 
-void ProgressPublisher::end(const MigrationPtr& migration, const Answer& outcome) {
+void ProgressPublisher::end(const MigrationPtr& migration,
+                            const Gateway::MigrationResult& outcome) {
   const auto id = migration->migration_id;
   if (running_.remove_if_quick(id))
     return;
-  const auto* refusal = std::get_if<Refusal>(&outcome);
   // If the outcome is unknown the note stays: the first query for it settles the migration
   // (functions/running.sql).
-  if (refusal && refusal->reason == Refused::timeout)
+  if (outcome.is_refused(Refused::timeout))
     return running_.remove(id);
   domain::EndRunning job{migration, {}, {}, Clock::now() + kPatienceForTheEnd};
-  const auto* done = std::get_if<domain::MigrationCompleted>(&outcome);
-  if (refusal) {
-    job.error_code = row_of(refusal->reason).code;
-    job.error_message = row_of(refusal->reason).message;
-  } else if (done && done->replayed) { // the success has the first request's id
+  const auto* done = outcome.value();
+  if (done == nullptr) {
+    job.error_code = row_of(outcome.refusal().reason).code;
+    job.error_message = row_of(outcome.refusal().reason).message;
+  } else if (done->replayed) { // the success has the first request's id
     job.error_code = row_of(Refused::already_migrated).code;
     job.error_message = "A request with the same Idempotency-Key has migrated it";
   }
-  gateway_.ask(std::move(job), [this, id](const Answer&) { running_.remove(id); });
+  gateway_.ask(std::move(job), [this, id](const domain::Answer&) { running_.remove(id); });
 }
 
 std::optional<MigrationReport> ProgressPublisher::find(const domain::FindMigration& query) const {
@@ -120,7 +120,6 @@ void ProgressPublisher::follow(const domain::FindMigration& query, const Migrati
     return respond(to_reply(Refusal{Refused::overloaded}));
   auto follower = std::make_shared<Follower>();
   follower->query = query;
-  follower->query.aside = true;
   auto reply = event_stream();
   // This runs under the lock above: `respond` opens the stream before it returns.
   reply.stream = [this, follower, report](std::shared_ptr<EventStream> opened) {
@@ -212,10 +211,10 @@ void ProgressPublisher::publish(Clock::time_point now) {
     is_published_ = true;
   }
   const bool is_empty = running.empty();
-  gateway_.ask(std::move(what), [this, is_empty](const Answer& answer) {
+  gateway_.ask(std::move(what), [this, is_empty](const domain::Result<domain::Done>& done) {
     const std::scoped_lock lock{mutex_};
     is_publishing_ = false;
-    is_published_ = !is_empty || !std::holds_alternative<domain::Done>(answer);
+    is_published_ = !is_empty || !done.value();
   });
 }
 
@@ -225,18 +224,16 @@ void ProgressPublisher::ask_what_runs() {
     if (std::exchange(is_asked_, true))
       return;
   }
-  gateway_.ask(domain::AdminJob{std::nullopt, domain::ReadLive{}, Clock::now() + kPatienceForAll},
-               [this](const Answer& answer) {
-                 const auto* document = std::get_if<domain::AdminDocument>(&answer);
-                 const auto* refusal = std::get_if<Refusal>(&answer);
-                 const std::scoped_lock lock{mutex_};
-                 is_asked_ = false;
-                 is_fresh_ = true;
-                 what_runs_ =
-                     document ? event("live", R"({"migrations":)" + document->json + "}")
-                              : event("unavailable", to_reply(refusal ? *refusal : Refusal{}).body);
-                 wake_.notify_one();
-               });
+  domain::AdminJob<domain::ReadLive> query{std::nullopt, {}, Clock::now() + kPatienceForAll};
+  gateway_.ask(std::move(query), [this](const domain::Result<domain::AdminDocument>& result) {
+    const auto* document = result.value();
+    const std::scoped_lock lock{mutex_};
+    is_asked_ = false;
+    is_fresh_ = true;
+    what_runs_ = document ? event("live", R"({"migrations":)" + document->json + "}")
+                          : event("unavailable", to_reply(result.refusal()).body);
+    wake_.notify_one();
+  });
 }
 
 std::vector<ProgressPublisher::FollowerPtr> ProgressPublisher::to_look_up(Clock::time_point now) {
@@ -251,10 +248,10 @@ std::vector<ProgressPublisher::FollowerPtr> ProgressPublisher::to_look_up(Clock:
 }
 
 void ProgressPublisher::look_up(const FollowerPtr& follower) {
-  const auto take = [this, follower](const Answer& said) {
+  const auto take = [this, follower](const domain::Result<MigrationReport>& result) {
     const std::scoped_lock lock{mutex_};
     follower->is_asked = false; // without a report, the next second asks again
-    if (const auto* report = std::get_if<MigrationReport>(&said))
+    if (const auto* report = result.value())
       came(follower, *report);
     wake_.notify_one();
   };
@@ -262,7 +259,7 @@ void ProgressPublisher::look_up(const FollowerPtr& follower) {
     return take(*here);
   auto query = follower->query;
   query.deadline = Clock::now() + kPatience;
-  gateway_.ask(query, take);
+  gateway_.ask(query, take, domain::Lane::status); // not among the pool's real work
 }
 
 void ProgressPublisher::came(const FollowerPtr& follower, const MigrationReport& report) {

@@ -40,7 +40,7 @@ public:
 
   /// Call when a migration has ended. One that was answered 202 stays among the running migrations
   /// until its end is in the database.
-  void end(const domain::MigrationPtr& migration, const domain::Answer& outcome);
+  void end(const domain::MigrationPtr& migration, const Gateway::MigrationResult& outcome);
 
   /// The status of a migration that this replica runs itself; else nothing.
   std::optional<domain::MigrationReport> find(const domain::FindMigration& query) const;

@@ -8,7 +8,6 @@
 namespace regroup::http {
 namespace {
 
-using domain::Answer;
 using domain::Refusal;
 using domain::Refused;
 using domain::Uuid;
@@ -57,45 +56,43 @@ void Api::undo_as(const Uuid& user, const Request& request, const Respond& respo
 }
 
 void Api::submit_undo(domain::UndoCommand command, const Request& request, const Respond& respond) {
+  using Undone = domain::Result<domain::MigrationUndone>;
   const auto log = [this, &request, respond](const domain::UndoCommand& what,
-                                             const Answer& answer) {
-    const auto* refusal = std::get_if<Refusal>(&answer);
-    const auto* done = std::get_if<domain::MigrationUndone>(&answer);
+                                             const Undone& result) {
+    const auto* done = result.value();
     const std::string user = what.user_id.text();
     const std::string group = what.authenticated_group_id.text();
     const std::string migration = done ? done->migration_id.text() : std::string{};
     if (done)
       request.facts.migration_id = done->migration_id;
-    parts_.log.event(
-        domain::LogLevel::info, "undo",
-        {{"request_id", std::string_view{request.request_id}},
-         {"trace_id", domain::if_any(request.trace_id)},
-         {"migration_id", domain::if_any(migration)},
-         {"authenticated_group_id", std::string_view{group}},
-         {"registration_group_id", std::string_view{what.registration_group_id}},
-         {"user_id", std::string_view{user}},
-         {"outcome", done ? kUndone : row_of(refusal ? refusal->reason : Refused::internal).code}});
-    answer_with<domain::MigrationUndone>(respond, kRetryWriteAfter, reply_to_undo)(answer);
+    parts_.log.event(domain::LogLevel::info, "undo",
+                     {{"request_id", std::string_view{request.request_id}},
+                      {"trace_id", domain::if_any(request.trace_id)},
+                      {"migration_id", domain::if_any(migration)},
+                      {"authenticated_group_id", std::string_view{group}},
+                      {"registration_group_id", std::string_view{what.registration_group_id}},
+                      {"user_id", std::string_view{user}},
+                      {"outcome", done ? kUndone : row_of(result.refusal().reason).code}});
+    answer_with<domain::MigrationUndone>(respond, kRetryWriteAfter, reply_to_undo)(result);
   };
   // First look up the registration group, whose actor and lock the undo uses. It is on record and
   // does not change.
   const domain::FindOrigin origin{command.authenticated_group_id, command.user_id,
                                   command.deadline};
-  parts_.gateway.ask(
-      origin, [this, log, &request, command = std::move(command)](const Answer& answer) mutable {
-        const auto* found = std::get_if<domain::GroupOrigin>(&answer);
-        if (found == nullptr) {
-          auto refused = answer;
-          if (auto* refusal = std::get_if<Refusal>(&refused);
-              refusal && refusal->reason == Refused::timeout)
-            refusal->operation_id = command.undo_id; // even though the undo did not begin
-          return log(command, refused);
-        }
-        command.registration_group_id = found->registration_group_id;
-        const auto undo = std::make_shared<const domain::UndoCommand>(command);
-        request.facts.registration_group_id = {undo, &undo->registration_group_id};
-        parts_.gateway.ask(undo, [log, undo](const Answer& outcome) { log(*undo, outcome); });
-      });
+  parts_.gateway.ask(origin, [this, log, &request, command = std::move(command)](
+                                 const domain::Result<domain::GroupOrigin>& result) mutable {
+    const auto* found = result.value();
+    if (found == nullptr) {
+      Refusal refusal = result.refusal();
+      if (refusal.reason == Refused::timeout)
+        refusal.operation_id = command.undo_id; // even though the undo did not begin
+      return log(command, refusal);
+    }
+    command.registration_group_id = found->registration_group_id;
+    const auto undo = std::make_shared<const domain::UndoCommand>(command);
+    request.facts.registration_group_id = {undo, &undo->registration_group_id};
+    parts_.gateway.ask(undo, [log, undo](const Undone& outcome) { log(*undo, outcome); });
+  });
 }
 
 } // namespace regroup::http

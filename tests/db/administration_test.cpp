@@ -1,5 +1,6 @@
 // What administrators read, and what it costs.
 #include "db/admin_statements.hpp"
+#include "domain/admin.hpp"
 #include "tests/db/support.hpp"
 
 #include <catch2/catch.hpp>
@@ -29,14 +30,15 @@ std::string events_of(const json& migration) {
 struct AdminTest : DatabaseTest {
   AdminTest() : store(new_store()) {}
 
-  domain::Answer ask(domain::AdminWork what, std::optional<std::string> key = std::nullopt) {
-    return store->execute(AdminJob{std::move(key), std::move(what), {}});
+  template <class Work>
+  domain::Answer ask(Work what, std::optional<std::string> key = std::nullopt) {
+    return store->execute(AdminJob<Work>{std::move(key), std::move(what), {}});
   }
 
-  json read(domain::AdminWork what) {
-    const auto answer = ask(std::move(what));
-    REQUIRE(std::holds_alternative<AdminDocument>(answer));
-    return json::parse(std::get<AdminDocument>(answer).json);
+  template <class Work> json read(Work what) {
+    const domain::Answer answer = ask(std::move(what));
+    REQUIRE(answer.is<AdminDocument>());
+    return json::parse(answer.get<AdminDocument>().json);
   }
 
   /// Rows of every kind: of 1,000 one is undone, 10 have failed, 20 are partial. Several share each
@@ -65,8 +67,8 @@ struct AdminTest : DatabaseTest {
     std::vector<std::string> ids;
     for (;;) {
       const auto answer = ask(query);
-      REQUIRE(std::holds_alternative<AdminDocument>(answer));
-      const auto& page = std::get<AdminDocument>(answer);
+      REQUIRE(answer.is<AdminDocument>());
+      const auto& page = answer.get<AdminDocument>();
       for (const auto& row : json::parse(page.json))
         ids.push_back(row["migration_id"]);
       if (!page.next)
@@ -329,7 +331,7 @@ TEST_CASE_METHOD(AdminTest, "only an administrator's key reads") {
   insert("device", false, true, never);
   insert("retired", true, false, never);
   insert("expired", true, true, "2020-01-01");
-  CHECK(std::holds_alternative<AdminDocument>(ask(domain::ReadLive{}, "admin")));
+  CHECK(ask(domain::ReadLive{}, "admin").is<AdminDocument>());
   CHECK(refused(ask(domain::ReadLive{}, "device")) == Refused::forbidden);
   for (const char* key : {"retired", "expired", "unknown"})
     CHECK(refused(ask(domain::ReadLive{}, key)) == Refused::unauthorized);
@@ -347,7 +349,7 @@ struct LiveTest : AdminTest {
   void publish(const std::string& replica, std::vector<domain::PublishRunning::Running> running) {
     const auto answer = new_store()->execute(domain::PublishRunning{
         replica, std::move(running), std::chrono::steady_clock::now() + std::chrono::seconds{30}});
-    REQUIRE(std::holds_alternative<domain::Done>(answer));
+    REQUIRE(answer.is<domain::Done>());
   }
   void publish() { publish("host:8080", {{what}}); }
 
@@ -384,9 +386,8 @@ TEST_CASE_METHOD(LiveTest, "what was answered 202 stays noted until its end, who
                               std::chrono::steady_clock::now() + std::chrono::seconds{30}});
   };
   const auto answer = asked(); // which settles it
-  REQUIRE(std::holds_alternative<domain::MigrationReport>(answer));
-  CHECK(std::get<domain::MigrationReport>(answer).status ==
-        domain::MigrationReport::Status::failed);
+  REQUIRE(answer.is<domain::MigrationReport>());
+  CHECK(answer.get<domain::MigrationReport>().status == domain::MigrationReport::Status::failed);
   CHECK(notes() == 0);
 }
 
@@ -404,9 +405,9 @@ TEST_CASE_METHOD(LiveTest, "replicas of the version before and of this one share
   const auto answer = new_store()->execute(
       domain::FindMigration{what->migration_id, user, std::nullopt,
                             std::chrono::steady_clock::now() + std::chrono::seconds{30}});
-  REQUIRE(std::holds_alternative<domain::MigrationReport>(answer));
-  CHECK(std::get<domain::MigrationReport>(answer).devices_total == 3);
-  CHECK(std::get<domain::MigrationReport>(answer).devices_processed == 2);
+  REQUIRE(answer.is<domain::MigrationReport>());
+  CHECK(answer.get<domain::MigrationReport>().devices_total == 3);
+  CHECK(answer.get<domain::MigrationReport>().devices_processed == 2);
   world->sql.exec("DELETE FROM regroup_running WHERE migration_id = $1", what->migration_id.text());
   CHECK(read(domain::ReadLive{}).empty());
 }

@@ -12,9 +12,9 @@ using namespace regroup::test;
 
 TEST_CASE_METHOD(AdoptionTest, "a writer is not kept waiting while an index is built") {
   apply();
-  sql.exec("DROP INDEX regroup_devices_in_group");
-  std::future<Lines> building; // outlives what it waits for, also when the test fails
-  HeldTransaction writer{url}; // what building the index has to wait for
+  sql.exec("DROP INDEX devices_by_group"); // which did the same
+  std::future<Lines> building;             // outlives what it waits for, also when the test fails
+  HeldTransaction writer{url};             // what building the index has to wait for
   writer.exec("UPDATE devices SET battery = 1");
   building = std::async(std::launch::async, [this] { return apply(); });
   REQUIRE(eventually([&] {

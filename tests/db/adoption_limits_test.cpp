@@ -35,7 +35,7 @@ TEST_CASE_METHOD(AdoptionTest,
   TestStore store{settings, db::read_schema_facts(settings), log, metrics};
   const auto answer = store.execute(phone);
   REQUIRE(refused(answer) == Refused::invalid_request);
-  CHECK(std::get<domain::Refusal>(answer).fields.at(0).field == "registration_group_id");
+  CHECK(answer.get<domain::Refusal>().fields.at(0).field == "group_id");
 }
 
 TEST_CASE_METHOD(AdoptionTest,
@@ -55,8 +55,8 @@ TEST_CASE_METHOD(AdoptionTest,
   CHECK(max_devices("hundred") == 100);
   const auto answer = asked("more", 101);
   REQUIRE(refused(answer) == Refused::too_many_devices);
-  CHECK(std::get<domain::Refusal>(answer).device_count == 101);
-  CHECK(std::get<domain::Refusal>(answer).limit == 100);
+  CHECK(answer.get<domain::Refusal>().device_count == 101);
+  CHECK(answer.get<domain::Refusal>().limit == 100);
   CHECK(count("migration_audit_logs WHERE status = 'failed'") == 0);
 }
 

@@ -39,7 +39,8 @@ private:
 
 class AdoptionTest {
 public:
-  AdoptionTest() : url{phone_manager_database(postgres())}, sql{url} {
+  AdoptionTest() : AdoptionTest(phone_manager_database(postgres())) {}
+  explicit AdoptionTest(std::string database_url) : url{std::move(database_url)}, sql{url} {
     settings.url = url;
     settings.lock_timeout = std::chrono::milliseconds{5000};
   }

@@ -35,12 +35,12 @@ struct DevicesTest : DatabaseTest {
 TEST_CASE_METHOD(DevicesTest, "a device registers, and registers again elsewhere") {
   const auto device = Uuid::random();
   const auto first = register_device(device, "camping-2025", std::nullopt, "token");
-  REQUIRE(std::holds_alternative<DeviceRegistered>(first));
-  CHECK(std::get<DeviceRegistered>(first).created);
+  REQUIRE(first.is<DeviceRegistered>());
+  CHECK(first.get<DeviceRegistered>().created);
   const auto second = register_device(device, "lake");
-  REQUIRE(std::holds_alternative<DeviceRegistered>(second));
-  CHECK_FALSE(std::get<DeviceRegistered>(second).created);
-  CHECK(std::get<DeviceRegistered>(second).group_id == "lake");
+  REQUIRE(second.is<DeviceRegistered>());
+  CHECK_FALSE(second.get<DeviceRegistered>().created);
+  CHECK(second.get<DeviceRegistered>().group_id == "lake");
   CHECK(world->sql.value<std::string>("SELECT fcm_token FROM devices") == "token");
 }
 
@@ -50,8 +50,8 @@ TEST_CASE_METHOD(DevicesTest, "a user's token links the device, and another user
   const auto device = Uuid::random();
   register_device(device, "camping-2025");
   const auto linked = register_device(device, "camping-2025", user);
-  REQUIRE(std::holds_alternative<DeviceRegistered>(linked));
-  CHECK(std::get<DeviceRegistered>(linked).owner_user_id == user);
+  REQUIRE(linked.is<DeviceRegistered>());
+  CHECK(linked.get<DeviceRegistered>().owner_user_id == user);
   CHECK(refused(register_device(device, "camping-2025", other)) == Refused::device_already_linked);
   CHECK(refused(register_device(Uuid::random(), "camping-2025", Uuid::random())) ==
         Refused::unauthorized);
@@ -63,8 +63,8 @@ TEST_CASE_METHOD(DevicesTest, "registering again does not take a device out of i
   const auto devices = world->add_devices("camping-2025", 2, user);
   REQUIRE(completed(migrate(named("camping-2025", user, "Chen Family"))));
   const auto answer = register_device(devices[0], "camping-2025", user);
-  REQUIRE(std::holds_alternative<DeviceRegistered>(answer));
-  CHECK(std::get<DeviceRegistered>(answer).group_id == "chen-family");
+  REQUIRE(answer.is<DeviceRegistered>());
+  CHECK(answer.get<DeviceRegistered>().group_id == "chen-family");
   CHECK(world->devices_in("chen-family") == 2);
 }
 
@@ -79,8 +79,8 @@ TEST_CASE_METHOD(DevicesTest, "a device that moves while its group is migrated s
   REQUIRE(somebody_waits("transactionid"));
   migration.commit();
   const auto answer = moving.get();
-  REQUIRE(std::holds_alternative<DeviceRegistered>(answer));
-  CHECK(std::get<DeviceRegistered>(answer).group_id == "chen");
+  REQUIRE(answer.is<DeviceRegistered>());
+  CHECK(answer.get<DeviceRegistered>().group_id == "chen");
 }
 
 TEST_CASE_METHOD(DevicesTest,
@@ -91,8 +91,8 @@ TEST_CASE_METHOD(DevicesTest,
     return new_store()->execute(domain::FindRegistrationGroup{user, device, {}});
   };
   const auto before = ask(std::nullopt);
-  REQUIRE(std::holds_alternative<domain::RegistrationGroupFound>(before));
-  const auto& found = std::get<domain::RegistrationGroupFound>(before);
+  REQUIRE(before.is<domain::RegistrationGroupFound>());
+  const auto& found = before.get<domain::RegistrationGroupFound>();
   CHECK(found.registration_group_id == "camping-2025");
   CHECK(found.device_id == devices[0]);
   CHECK(found.device_count == 3);
@@ -102,9 +102,9 @@ TEST_CASE_METHOD(DevicesTest,
   const auto done = migrate(named("camping-2025", user, "Chen Family"));
   REQUIRE(completed(done));
   const auto after = ask(devices[0]);
-  REQUIRE(std::holds_alternative<domain::RegistrationGroupFound>(after));
-  CHECK(std::get<domain::RegistrationGroupFound>(after).registration_group_id == "camping-2025");
-  CHECK(std::get<domain::RegistrationGroupFound>(after).authenticated_group_id ==
+  REQUIRE(after.is<domain::RegistrationGroupFound>());
+  CHECK(after.get<domain::RegistrationGroupFound>().registration_group_id == "camping-2025");
+  CHECK(after.get<domain::RegistrationGroupFound>().authenticated_group_id ==
         completed(done)->authenticated_group_id);
 }
 
@@ -115,12 +115,12 @@ TEST_CASE_METHOD(DevicesTest, "a group's devices are its members' to see, page b
   REQUIRE(completed(done));
   const auto group = completed(done)->authenticated_group_id;
   const auto second = devices_of(group, user, 2, 2);
-  REQUIRE(std::holds_alternative<domain::GroupDevicesPage>(second));
-  const auto& page = std::get<domain::GroupDevicesPage>(second);
+  REQUIRE(second.is<domain::GroupDevicesPage>());
+  const auto& page = second.get<domain::GroupDevicesPage>();
   CHECK(page.total == 5);
   REQUIRE(page.devices.size() == 2);
   CHECK(page.devices[0].device_id == devices[2]);
-  CHECK(std::get<domain::GroupDevicesPage>(devices_of(group, user, 9, 2)).devices.empty());
+  CHECK(devices_of(group, user, 9, 2).get<domain::GroupDevicesPage>().devices.empty());
   CHECK(refused(devices_of(group, world->add_user(), 1, 2)) == Refused::not_group_member);
   CHECK(refused(devices_of(Uuid::random(), user, 1, 2)) == Refused::not_found);
   CHECK(refused(devices_of(group, world->add_user(false), 1, 2)) == Refused::unauthorized);

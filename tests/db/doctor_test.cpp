@@ -107,7 +107,7 @@ TEST_CASE_METHOD(DoctorTest, "what deploy/grants.sql grants is what the service 
   phone.registration_group_id = "lake";
   phone.platform = "android";
   phone.deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
-  CHECK(std::holds_alternative<domain::DeviceRegistered>(new_store()->execute(phone)));
+  CHECK(new_store()->execute(phone).is<domain::DeviceRegistered>());
   for (const char* privilege :
        {"UPDATE (group_id, active) on devices", "DELETE on groups", "SELECT (is_active) on users",
         "USAGE on SEQUENCE public.devices_id_seq", "EXECUTE on regroup_new_id(uuid)"}) {

@@ -1,4 +1,5 @@
 // The outbox: what is in it, who gets it out, and in which order.
+#include "domain/events.hpp"
 #include "tests/db/support.hpp"
 
 #include <catch2/catch.hpp>
@@ -10,7 +11,6 @@
 using namespace regroup;
 using namespace regroup::test;
 using domain::Delivery;
-using domain::EventJob;
 using domain::Uuid;
 using namespace std::chrono_literals;
 using Outcome = domain::SettleEvents::Outcome;
@@ -41,10 +41,10 @@ struct EventsTest : DatabaseTest {
 
   std::vector<Delivery> claim(std::vector<Uuid> busy = {}, std::chrono::milliseconds lease = 60s,
                               std::vector<Uuid> barred = {}, std::size_t most = 64) {
-    auto answer = store->execute(
-        EventJob{domain::ClaimEvents{std::move(busy), std::move(barred), most, lease}, {}});
-    REQUIRE(std::holds_alternative<domain::EventsClaimed>(answer));
-    return std::get<domain::EventsClaimed>(std::move(answer)).deliveries;
+    auto answer =
+        store->execute(domain::ClaimEvents{std::move(busy), std::move(barred), most, lease, {}});
+    REQUIRE(answer.is<domain::EventsClaimed>());
+    return answer.get<domain::EventsClaimed>().deliveries;
   }
 
   void settle(const Delivery& delivery, const std::string& error = "") {
@@ -52,9 +52,9 @@ struct EventsTest : DatabaseTest {
   }
   void settle(const Delivery& delivery, Outcome outcome, const std::string& error,
               std::chrono::seconds hold = {}) {
-    const auto answer = store->execute(EventJob{
-        domain::SettleEvents{{{delivery.id, delivery.endpoint_id, outcome, error, hold}}}, {}});
-    REQUIRE(std::holds_alternative<domain::Healthy>(answer));
+    const auto answer = store->execute(
+        domain::SettleEvents{{{delivery.id, delivery.endpoint_id, outcome, error, hold}}, {}});
+    REQUIRE(answer.is<domain::Done>());
   }
 
   /// A column of the one endpoint, as text; "" for NULL.
@@ -131,8 +131,8 @@ TEST_CASE_METHOD(EventsTest, "an undo is told after its migration, a refused one
   REQUIRE(completed(done));
   const auto request =
       std::make_shared<const domain::UndoCommand>(undo_of(*completed(done), user, "camping"));
-  REQUIRE(std::holds_alternative<domain::MigrationUndone>(store->execute(request)));
-  CHECK(std::holds_alternative<domain::Refusal>(store->execute(request)));
+  REQUIRE(store->execute(request).is<domain::MigrationUndone>());
+  CHECK(store->execute(request).is<domain::Refusal>());
   CHECK(pending() == 2);
 
   settle(claim().at(0));
@@ -197,8 +197,8 @@ TEST_CASE_METHOD(EventsTest, "replicas that look at once never take the same eve
       const auto own = new_store();
       std::vector<Delivery> all;
       for (int round = 0; round < 5; ++round) {
-        auto answer = own->execute(EventJob{domain::ClaimEvents{{}, {}, 64, 60s}, {}});
-        for (auto& each : std::get<domain::EventsClaimed>(answer).deliveries)
+        auto answer = own->execute(domain::ClaimEvents{{}, {}, 64, 60s, {}});
+        for (auto& each : answer.get<domain::EventsClaimed>().deliveries)
           all.push_back(std::move(each));
       }
       return all;

@@ -90,8 +90,8 @@ TEST_CASE_METHOD(DatabaseTest, "a connection that died while idle is replaced be
   world->add_devices("camping-2025", 2, user);
   const auto store = new_store();
   const auto healthy = [&] {
-    return std::holds_alternative<domain::Healthy>(
-        store->execute(domain::CheckHealth{std::chrono::steady_clock::now()}));
+    return store->execute(domain::CheckHealth{std::chrono::steady_clock::now()})
+        .is<domain::Healthy>();
   };
   REQUIRE(healthy());
   const auto others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
@@ -181,7 +181,7 @@ TEST_CASE_METHOD(DatabaseTest, "doubt is not resolved while the old backend may 
     const auto answer = new_store()->execute(domain::Settle{
         std::make_shared<const domain::MigrationCommand>(std::move(hurried)), deadline});
     REQUIRE(refused(answer) == Refused::timeout);
-    CHECK(std::get<domain::Refusal>(answer).migration_id == what->migration_id);
+    CHECK(answer.get<domain::Refusal>().migration_id == what->migration_id);
     CHECK(world->audits("failed") == 0);
   }
 }

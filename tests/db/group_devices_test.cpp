@@ -75,7 +75,7 @@ struct GroupDevicesTest : DatabaseTest {
 };
 
 const GroupDevicesChanged* changed(const domain::Answer& answer) {
-  return std::get_if<GroupDevicesChanged>(&answer);
+  return answer.get_if<GroupDevicesChanged>();
 }
 
 std::vector<std::optional<Refused>> verdicts(const std::vector<domain::DeviceResult>& results) {
@@ -253,7 +253,7 @@ TEST_CASE_METHOD(GroupDevicesTest, "several devices are added together or not at
   const std::vector<Uuid> asked{mine[2], theirs, mine[0], migrated[0], unknown, mine[1]};
   const auto answer = add(asked);
   REQUIRE(refused(answer) == Refused::not_owner_of_device); // the first that stood in its way
-  CHECK(verdicts(std::get<domain::Refusal>(answer).devices) ==
+  CHECK(verdicts(answer.get<domain::Refusal>().devices) ==
         std::vector<std::optional<Refused>>{Refused::not_owner_of_device, Refused::already_in_group,
                                             Refused::not_found});
   CHECK(world->memberships() == before);
@@ -278,7 +278,7 @@ TEST_CASE_METHOD(GroupDevicesTest, "a group takes no more devices than it may ha
   const auto mine = phones("lake", 3, user);
   const auto answer = add(mine);
   REQUIRE(refused(answer) == Refused::group_full);
-  const auto& refusal = std::get<domain::Refusal>(answer);
+  const auto& refusal = answer.get<domain::Refusal>();
   CHECK(refusal.authenticated_group_id == group);
   CHECK(refusal.device_count == 5);
   CHECK(refusal.limit == 4);
@@ -430,8 +430,8 @@ TEST_CASE_METHOD(GroupDevicesTest, "a user sees their groups, members and device
   const auto ask = [&](const domain::Job& query) { return new_store()->execute(query); };
 
   const auto members = ask(domain::ListGroupMembers{other, group, {1, 1}, {}});
-  REQUIRE(std::holds_alternative<domain::Page<domain::GroupMember>>(members));
-  const auto& page = std::get<domain::Page<domain::GroupMember>>(members);
+  REQUIRE(members.is<domain::Page<domain::GroupMember>>());
+  const auto& page = members.get<domain::Page<domain::GroupMember>>();
   CHECK(page.total == 2);
   REQUIRE(page.items.size() == 1);
   CHECK(page.items[0].user_id == user);
@@ -443,7 +443,7 @@ TEST_CASE_METHOD(GroupDevicesTest, "a user sees their groups, members and device
 
   const auto groups = [&](const Uuid& who, std::optional<Uuid> device) {
     const auto answer = ask(domain::ListGroups{who, device, {}, {}});
-    return std::get<domain::Page<domain::MyGroup>>(answer);
+    return answer.get<domain::Page<domain::MyGroup>>();
   };
   REQUIRE(groups(user, phone).items.size() == 1);
   const auto mine = groups(user, phone).items[0];
@@ -452,20 +452,21 @@ TEST_CASE_METHOD(GroupDevicesTest, "a user sees their groups, members and device
   CHECK(mine.member_count == 2);
   CHECK(mine.has_current_device == true);
   CHECK(groups(other, Uuid::random()).items.at(0).has_current_device == false);
+  CHECK(groups(user, std::nullopt).items.at(0).has_current_device); // some device of theirs
   CHECK_FALSE(groups(other, std::nullopt).items.at(0).has_current_device);
   CHECK(groups(world->add_user(), phone).total == 0);
 
   const auto of_device = ask(domain::ListGroupsOfDevice{user, phone, {}, {}});
-  REQUIRE(std::holds_alternative<domain::Page<domain::GroupOfDevice>>(of_device));
-  CHECK(std::get<domain::Page<domain::GroupOfDevice>>(of_device).items.at(0).role == "owner");
+  REQUIRE(of_device.is<domain::Page<domain::GroupOfDevice>>());
+  CHECK(of_device.get<domain::Page<domain::GroupOfDevice>>().items.at(0).role == "owner");
   CHECK(refused(ask(domain::ListGroupsOfDevice{other, phone, {}, {}})) ==
         Refused::not_owner_of_device);
   CHECK(refused(ask(domain::ListGroupsOfDevice{user, Uuid::random(), {}, {}})) ==
         Refused::not_found);
 
   const auto devices = ask(domain::ListDevices{user, phone, {1, 100}, {}});
-  REQUIRE(std::holds_alternative<domain::Page<domain::MyDevice>>(devices));
-  const auto& listed = std::get<domain::Page<domain::MyDevice>>(devices).items;
+  REQUIRE(devices.is<domain::Page<domain::MyDevice>>());
+  const auto& listed = devices.get<domain::Page<domain::MyDevice>>().items;
   REQUIRE(listed.size() == 4);
   CHECK(std::is_sorted(listed.begin(), listed.end(), [](const auto& left, const auto& right) {
     return left.device_id < right.device_id;
@@ -515,8 +516,8 @@ TEST_CASE("devices come and go in a database that another program has made") {
   CHECK(group_id_of(migrated) == "lake-2024");
   CHECK(sql.value<int>("SELECT count(*) FROM device_group_history") == 1); // its trigger fired
   const auto members = store.execute(domain::ListGroupMembers{user, group, {}, {}});
-  REQUIRE(std::holds_alternative<domain::Page<domain::GroupMember>>(members));
-  CHECK(std::get<domain::Page<domain::GroupMember>>(members).items.at(0).display_name == "User 1");
+  REQUIRE(members.is<domain::Page<domain::GroupMember>>());
+  CHECK(members.get<domain::Page<domain::GroupMember>>().items.at(0).display_name == "User 1");
   sql.exec("DELETE FROM groups");
   CHECK(sql.value<int>("SELECT count(*) FROM devices WHERE group_id = 'lake-2024'") == 5);
 }

@@ -59,13 +59,13 @@ TEST_CASE_METHOD(DatabaseTest, "a second migration is told what became of the fi
   const auto first = migrate(command("camping-2025", user));
   const auto again = migrate(command("camping-2025", user));
   REQUIRE(refused(again) == Refused::already_migrated);
-  CHECK(std::get<domain::Refusal>(again).migration_id == completed(first)->migration_id);
-  CHECK(std::get<domain::Refusal>(again).authenticated_group_id ==
+  CHECK(again.get<domain::Refusal>().migration_id == completed(first)->migration_id);
+  CHECK(again.get<domain::Refusal>().authenticated_group_id ==
         completed(first)->authenticated_group_id);
   const auto other = migrate(command("camping-2025", stranger));
   REQUIRE(refused(other) == Refused::already_migrated);
-  CHECK_FALSE(std::get<domain::Refusal>(other).migration_id);
-  CHECK_FALSE(std::get<domain::Refusal>(other).authenticated_group_id);
+  CHECK_FALSE(other.get<domain::Refusal>().migration_id);
+  CHECK_FALSE(other.get<domain::Refusal>().authenticated_group_id);
 }
 
 TEST_CASE_METHOD(DatabaseTest, "what is refused writes nothing") {
@@ -85,8 +85,8 @@ TEST_CASE_METHOD(DatabaseTest, "what is refused writes nothing") {
   few.max_devices = 2;
   const auto many = migrate(std::make_shared<const domain::MigrationCommand>(few));
   CHECK(refused(many) == Refused::too_many_devices);
-  CHECK(std::get<domain::Refusal>(many).device_count == 3);
-  CHECK(std::get<domain::Refusal>(many).limit == 2);
+  CHECK(many.get<domain::Refusal>().device_count == 3);
+  CHECK(many.get<domain::Refusal>().limit == 2);
   CHECK(rows(*world) == before);
   CHECK(world->devices_in("camping-2025") == 3);
 }
@@ -109,7 +109,7 @@ TEST_CASE_METHOD(DatabaseTest, "how many linked devices must be the caller's is 
   SECTION("half is no majority") {
     const auto answer = under(RequireOwner::majority);
     REQUIRE(refused(answer) == Refused::not_owner_of_enough);
-    const auto& refusal = std::get<domain::Refusal>(answer);
+    const auto& refusal = answer.get<domain::Refusal>();
     CHECK(refusal.registration_group_id == "camping-2025");
     REQUIRE(refusal.ownership);
     CHECK(refusal.ownership->required == RequireOwner::majority);
@@ -138,7 +138,7 @@ TEST_CASE_METHOD(DatabaseTest, "how many linked devices must be the caller's is 
     what.require_owner = RequireOwner::all_linked;
     const auto answer = migrate(std::make_shared<const domain::MigrationCommand>(std::move(what)));
     CHECK(refused(answer) == Refused::not_device_owner);
-    CHECK_FALSE(std::get<domain::Refusal>(answer).ownership);
+    CHECK_FALSE(answer.get<domain::Refusal>().ownership);
   }
 }
 
@@ -185,14 +185,14 @@ TEST_CASE_METHOD(DatabaseTest, "a partial migration leaves the rest to a later o
     CHECK(world->audits("success") == 1);
     const auto more = migrate(named("camping-2025", user, "More"));
     REQUIRE(refused(more) == Refused::already_migrated);
-    CHECK_FALSE(std::get<domain::Refusal>(more).migrated_in_parts);
+    CHECK_FALSE(more.get<domain::Refusal>().migrated_in_parts);
   }
   SECTION("when nothing is left, it was migrated before") {
     world->sql.exec("UPDATE devices SET active = false WHERE group_id = 'camping-2025'");
     world->sql.exec("DELETE FROM devices WHERE NOT active");
     const auto rest = migrate(named("camping-2025", user, "Rest"));
     REQUIRE(refused(rest) == Refused::already_migrated);
-    CHECK(std::get<domain::Refusal>(rest).migrated_in_parts);
+    CHECK(rest.get<domain::Refusal>().migrated_in_parts);
   }
 }
 
@@ -250,8 +250,8 @@ TEST_CASE_METHOD(DatabaseTest, "the status of a migration is its initiator's alo
                                                       std::chrono::steady_clock::now()});
   };
   const auto mine = ask(user);
-  REQUIRE(std::holds_alternative<domain::MigrationReport>(mine));
-  CHECK(std::get<domain::MigrationReport>(mine).result.device_ids.size() == 2);
-  CHECK(std::holds_alternative<domain::MigrationReport>(ask(std::nullopt))); // an administrator
+  REQUIRE(mine.is<domain::MigrationReport>());
+  CHECK(mine.get<domain::MigrationReport>().result.device_ids.size() == 2);
+  CHECK(ask(std::nullopt).is<domain::MigrationReport>()); // an administrator
   CHECK(refused(ask(world->add_user())) == Refused::not_found);
 }

@@ -113,8 +113,8 @@ TEST_CASE_METHOD(PartialTest, "a group that is not there, not active or full tak
   few.max_devices = 3; // one is in it, and three would come
   const auto answer = migrate(std::make_shared<const domain::MigrationCommand>(few));
   REQUIRE(refused(answer) == Refused::too_many_devices);
-  CHECK(std::get<domain::Refusal>(answer).device_count == 4);
-  CHECK(std::get<domain::Refusal>(answer).limit == 3);
+  CHECK(answer.get<domain::Refusal>().device_count == 4);
+  CHECK(answer.get<domain::Refusal>().limit == 3);
   CHECK(world->memberships() == 1);
   CHECK(world->devices_in("camping-2025") == 3);
 }

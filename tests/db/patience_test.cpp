@@ -112,7 +112,7 @@ TEST_CASE_METHOD(FrozenTest, "a migration that a frozen server has is given up, 
   const auto how = store->work(what, false);
   REQUIRE(std::holds_alternative<domain::Left>(how.ran));
   const auto left = std::get<domain::Left>(how.ran).job;
-  REQUIRE(std::holds_alternative<domain::Settle>(left));
+  REQUIRE(left.is<domain::Settle>());
   CHECK(how.silent);
   CHECK_FALSE(how.connected);
   CHECK_FALSE(store->connect()); // and that ends as well
@@ -129,7 +129,7 @@ TEST_CASE_METHOD(FrozenTest, "a read that a frozen server has is left for anothe
   const domain::Job job = domain::ListDevices{user, {}, {}, Clock::now() + 30s};
   const auto how = store->work(job, false);
   REQUIRE(std::holds_alternative<domain::Left>(how.ran));
-  CHECK(std::holds_alternative<domain::ListDevices>(std::get<domain::Left>(how.ran).job));
+  CHECK(std::get<domain::Left>(how.ran).job.is<domain::ListDevices>());
   CHECK(how.silent);
 }
 

@@ -19,12 +19,12 @@ public:
   PlanTest() : user(world->add_user()) {}
 
   domain::Answer plan(const domain::MigrationPtr& what) {
-    return new_store()->execute(domain::PlanMigration{what});
+    return new_store()->execute(domain::PlanMigration{what, what->deadline});
   }
   domain::MigrationPlan planned(const domain::MigrationPtr& what) {
     const auto answer = plan(what);
-    REQUIRE(std::holds_alternative<domain::MigrationPlan>(answer));
-    return std::get<domain::MigrationPlan>(answer);
+    REQUIRE(answer.is<domain::MigrationPlan>());
+    return answer.get<domain::MigrationPlan>();
   }
 
   Uuid user;
@@ -136,7 +136,7 @@ TEST_CASE_METHOD(PlanTest, "a rehearsal says what the migration then says and do
   const auto before = plan(asked);
   const auto real = migrate(asked);
   if (const auto* done = completed(real)) {
-    const auto& plan = std::get<domain::MigrationPlan>(before);
+    const auto& plan = before.get<domain::MigrationPlan>();
     CHECK_FALSE(plan.obstacle);
     CHECK(plan.registration_group_id == group);
     CHECK(plan.name == done->name);
@@ -149,10 +149,10 @@ TEST_CASE_METHOD(PlanTest, "a rehearsal says what the migration then says and do
     CHECK(plan.devices_remaining == done->devices_remaining);
     CHECK(plan.ignored_device_ids == done->ignored_device_ids);
   } else {
-    const auto& refusal = std::get<domain::Refusal>(real);
-    const auto* plan = std::get_if<domain::MigrationPlan>(&before);
+    const auto& refusal = real.get<domain::Refusal>();
+    const auto* plan = before.get_if<domain::MigrationPlan>();
     REQUIRE((plan == nullptr || plan->obstacle));
-    const auto& said = plan ? *plan->obstacle : std::get<domain::Refusal>(before);
+    const auto& said = plan ? *plan->obstacle : before.get<domain::Refusal>();
     CHECK(said.reason == refusal.reason);
     CHECK(said.registration_group_id == refusal.registration_group_id);
     CHECK(said.authenticated_group_id == refusal.authenticated_group_id);

@@ -27,18 +27,18 @@ public:
   }
   std::int64_t note(const domain::MigrationPtr& what) {
     const auto answer = new_store()->execute(domain::NoteRunning{what, soon()});
-    REQUIRE(std::holds_alternative<domain::RunningNoted>(answer));
-    return std::get<domain::RunningNoted>(answer).devices_total;
+    REQUIRE(answer.is<domain::RunningNoted>());
+    return answer.get<domain::RunningNoted>().devices_total;
   }
   void publish(const domain::MigrationPtr& what, bool answered_202 = true) {
     const auto answer =
         new_store()->execute(domain::PublishRunning{"host:8080", {{what, answered_202}}, soon()});
-    REQUIRE(std::holds_alternative<domain::Done>(answer));
+    REQUIRE(answer.is<domain::Done>());
   }
   void end(const domain::MigrationPtr& what, const std::string& code = {}) {
     const auto answer =
         new_store()->execute(domain::EndRunning{what, code, code.empty() ? "" : "No", soon()});
-    REQUIRE(std::holds_alternative<domain::Done>(answer));
+    REQUIRE(answer.is<domain::Done>());
   }
   domain::Answer ask(const domain::MigrationPtr& what, std::optional<Uuid> who) {
     return new_store()->execute(
@@ -46,8 +46,8 @@ public:
   }
   MigrationReport found(const domain::MigrationPtr& what) {
     const auto answer = ask(what, user);
-    REQUIRE(std::holds_alternative<MigrationReport>(answer));
-    return std::get<MigrationReport>(answer);
+    REQUIRE(answer.is<MigrationReport>());
+    return answer.get<MigrationReport>();
   }
   /// The replica is not heard of any more.
   void fall_silent() {
@@ -88,7 +88,7 @@ TEST_CASE_METHOD(ProgressTest, "a large migration says how far it is while it ru
   CHECK(report.devices_total == 2001);
   CHECK(report.devices_processed == 1000);
   CHECK(refused(ask(what, world->add_user())) == Refused::not_found);
-  CHECK(std::holds_alternative<MigrationReport>(ask(what, std::nullopt))); // an administrator
+  CHECK(ask(what, std::nullopt).is<MigrationReport>()); // an administrator
   fall_silent(); // but somebody holds the lock: it is not dead
   CHECK(found(what).status == Status::in_progress);
   holder.rollback();

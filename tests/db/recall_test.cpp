@@ -15,7 +15,7 @@ public:
   std::vector<domain::Refusal> recall(const std::string& group, std::vector<Uuid> users) {
     const domain::RecallMigration query{
         group, std::move(users), std::chrono::steady_clock::now() + std::chrono::seconds{30}};
-    return std::get<domain::MigrationRecalled>(run(*open_store(), query)).answers;
+    return run(*open_store(), query).get<domain::MigrationRecalled>().answers;
   }
 
   Uuid owner = world->add_user();

@@ -17,8 +17,8 @@ using namespace std::chrono_literals;
 namespace {
 
 bool succeeded(const domain::Answer& answer) {
-  return completed(answer) != nullptr || std::holds_alternative<domain::MigrationUndone>(answer) ||
-         std::holds_alternative<domain::GroupDevicesChanged>(answer);
+  return completed(answer) != nullptr || answer.is<domain::MigrationUndone>() ||
+         answer.is<domain::GroupDevicesChanged>();
 }
 
 /// A store whose connection goes through a proxy that can cut it, and three operations that each
@@ -191,13 +191,13 @@ TEST_CASE_METHOD(SettlementTest, "an answer that cannot be read after COMMIT is 
   SECTION("an undo's") {
     const auto what = undo();
     change_function("regroup_undo_v1", "o_migration_id := done.id", "o_migration_id := NULL");
-    CHECK(std::holds_alternative<domain::MigrationUndone>(ask(what.job)));
+    CHECK(ask(what.job).is<domain::MigrationUndone>());
     CHECK(what.happened());
   }
   SECTION("a change's") {
     const auto what = change();
     change_function("regroup_change_devices_v1", "outcome := 'changed'", "outcome := 'odd'");
-    CHECK(std::holds_alternative<domain::GroupDevicesChanged>(ask(what.job)));
+    CHECK(ask(what.job).is<domain::GroupDevicesChanged>());
     CHECK(what.happened());
   }
 }
@@ -228,8 +228,8 @@ TEST_CASE_METHOD(SettlementTest, "a read of the record whose answer is lost is a
   const auto found =
       ask(domain::RecallMigration{"camping-2025", {user}, std::chrono::steady_clock::now() + 30s});
   REQUIRE(cutter.cuts() == 1);
-  REQUIRE(std::holds_alternative<domain::MigrationRecalled>(found));
-  CHECK(std::get<domain::MigrationRecalled>(found).answers.size() == 1);
+  REQUIRE(found.is<domain::MigrationRecalled>());
+  CHECK(found.get<domain::MigrationRecalled>().answers.size() == 1);
 }
 
 TEST_CASE_METHOD(SettlementTest, "a registration whose answer is lost is sent again") {
@@ -244,7 +244,7 @@ TEST_CASE_METHOD(SettlementTest, "a registration whose answer is lost is sent ag
                                  .user_id = user,
                                  .deadline = std::chrono::steady_clock::now() + 30s});
   REQUIRE(cutter.cuts() == 1);
-  CHECK(std::holds_alternative<domain::DeviceRegistered>(answer));
+  CHECK(answer.is<domain::DeviceRegistered>());
   CHECK(world->devices_in("camping-2025") == 4);
 }
 
@@ -252,7 +252,7 @@ TEST_CASE_METHOD(SettlementTest,
                  "an id that its replica has given up is final once it was asked about") {
   const auto what = kind(GENERATE(0, 1, 2));
   INFO(what.name);
-  const auto operation = *domain::operation_of(what.job);
+  const auto operation = *what.job.operation();
   cutter.cut_next(Cut::unread, {}, {.spared = 0, .refused = 1000, .answered = false});
   const domain::Answer answer = [&] { // with time for no settlement
     if (const auto* command = std::get_if<domain::MigrationPtr>(&operation)) {
@@ -270,7 +270,7 @@ TEST_CASE_METHOD(SettlementTest,
     return ask(std::make_shared<const domain::ChangeGroupDevices>(hurried));
   }();
   REQUIRE(refused(answer) == Refused::timeout);
-  const auto& refusal = std::get<domain::Refusal>(answer);
+  const auto& refusal = answer.get<domain::Refusal>();
   const auto id = domain::id_of(operation);
   CHECK((what.name == "migration" ? refusal.migration_id : refusal.operation_id) == id);
   cutter.forgive();
@@ -287,10 +287,9 @@ TEST_CASE_METHOD(SettlementTest,
   CHECK_FALSE(what.happened());
   const auto final = status(user, 0ms);
   if (what.name == "migration")
-    CHECK(std::get<domain::MigrationReport>(final).status ==
-          domain::MigrationReport::Status::failed);
+    CHECK(final.get<domain::MigrationReport>().status == domain::MigrationReport::Status::failed);
   else
-    CHECK_FALSE(std::get<domain::OperationReport>(final).completed);
+    CHECK_FALSE(final.get<domain::OperationReport>().completed);
   CHECK(refused(status(world->add_user(), 0ms)) == Refused::internal); // the first need not own it
   CHECK(refused(status(world->add_user(false), 0ms)) == Refused::unauthorized);
 }
@@ -301,7 +300,7 @@ TEST_CASE_METHOD(SettlementTest,
   INFO(what.name);
   const auto done = ask(what.job);
   REQUIRE(succeeded(done));
-  const auto id = domain::id_of(*domain::operation_of(what.job));
+  const auto id = domain::id_of(*what.job.operation());
   const auto until = std::chrono::steady_clock::now() + 30s;
   const auto wrong = [&](const Uuid& about) {
     return what.name == "migration" ? ask(domain::FindOperation{about, user, 0ms, until})
@@ -317,11 +316,11 @@ TEST_CASE_METHOD(SettlementTest,
                  "an operation that committed says so under its id, to its caller") {
   const auto what = kind(GENERATE(1, 2));
   REQUIRE(succeeded(ask(what.job)));
-  const auto id = domain::id_of(*domain::operation_of(what.job));
+  const auto id = domain::id_of(*what.job.operation());
   const auto found =
       ask(domain::FindOperation{id, user, 0ms, std::chrono::steady_clock::now() + 30s});
-  REQUIRE(std::holds_alternative<domain::OperationReport>(found));
-  const auto& report = std::get<domain::OperationReport>(found);
+  REQUIRE(found.is<domain::OperationReport>());
+  const auto& report = found.get<domain::OperationReport>();
   CHECK(report.completed);
   CHECK(report.kind == what.name);
   CHECK(report.group_id);

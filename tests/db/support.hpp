@@ -62,11 +62,11 @@ public:
     if (!connected_)
       connect();
     auto how = work(job, false);
-    const bool is_operation = domain::operation_of(job).has_value();
+    const bool is_operation = job.operation().has_value();
     for (int tries = 1; std::holds_alternative<domain::Left>(how.ran); ++tries) {
       const auto left = std::get<domain::Left>(std::move(how.ran));
-      const bool in_doubt = left.doubted || std::holds_alternative<domain::Settle>(left.job);
-      const bool late = std::chrono::steady_clock::now() >= domain::deadline_of(left.job);
+      const bool in_doubt = left.doubted || left.job.traits().settles;
+      const bool late = std::chrono::steady_clock::now() >= left.job.deadline();
       if (in_doubt ? late && (is_operation || tries > 4) : tries > 4)
         return in_doubt ? domain::no_outcome(left.job)
                         : domain::Refusal{.reason = domain::Refused::database_unavailable};
@@ -205,13 +205,10 @@ inline std::string name_of_database(const std::string& url) {
 }
 
 inline const domain::MigrationCompleted* completed(const domain::Answer& answer) {
-  return std::get_if<domain::MigrationCompleted>(&answer);
+  return answer.get_if<domain::MigrationCompleted>();
 }
 
 /// Why it was refused; fails the test's expectations by `internal` where it was not.
-inline domain::Refused refused(const domain::Answer& answer) {
-  const auto* refusal = std::get_if<domain::Refusal>(&answer);
-  return refusal ? refusal->reason : domain::Refused::internal;
-}
+inline domain::Refused refused(const domain::Answer& answer) { return answer.refusal().reason; }
 
 } // namespace regroup::test

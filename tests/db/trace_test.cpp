@@ -150,7 +150,7 @@ TEST_CASE_METHOD(TraceTest, "what was undone has the trace of its migration and 
   auto undo = undo_of(*completed(done), user, "camping-2025");
   undo.trace_id = "0123456789abcdef0123456789abcdef";
   const auto answer = new_store()->execute(std::make_shared<const domain::UndoCommand>(undo));
-  REQUIRE(std::holds_alternative<domain::MigrationUndone>(answer));
+  REQUIRE(answer.is<domain::MigrationUndone>());
   CHECK(row(what, "status = 'rolled_back'"));
   CHECK(row_has_trace(what));
   CHECK(row(what, "rollback_trace_id = '0123456789abcdef0123456789abcdef'"));

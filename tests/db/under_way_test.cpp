@@ -29,8 +29,9 @@ public:
   }
   /// On another connection: the loop has a thread to run it on.
   bool another_job_is_done() {
-    return std::holds_alternative<domain::Healthy>(
-        new_store()->execute(domain::CheckHealth{std::chrono::steady_clock::now() + 30s}));
+    return new_store()
+        ->execute(domain::CheckHealth{std::chrono::steady_clock::now() + 30s})
+        .is<domain::Healthy>();
   }
   void end_sessions() {
     world->sql.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -151,6 +152,23 @@ TEST_CASE_METHOD(UnderWayTest, "a migration whose backend is ended is settled") 
   holder.rollback();
   CHECK(world->groups() == 0);
   CHECK(world->audits("failed") == 1);
+}
+
+namespace {
+
+template <bool Writes> struct Unheard {
+  domain::Deadline deadline = std::chrono::steady_clock::now() + 30s;
+
+  using Answer = domain::Done;
+  static constexpr domain::JobTraits traits{.writes = Writes};
+};
+
+} // namespace
+
+TEST_CASE_METHOD(UnderWayTest, "a question that has no job is a defect, and the store goes on") {
+  CHECK(refused(store->execute(Unheard<false>{})) == domain::Refused::internal);
+  CHECK(another_job_is_done());
+  CHECK(refused(store->execute(Unheard<true>{})) == domain::Refused::timeout);
 }
 
 TEST_CASE_METHOD(UnderWayTest, "a store that goes leaves its job to come to an end") {

@@ -52,7 +52,7 @@ public:
 };
 
 const domain::MigrationUndone* undone(const domain::Answer& answer) {
-  return std::get_if<domain::MigrationUndone>(&answer);
+  return answer.get_if<domain::MigrationUndone>();
 }
 
 /// The next COMMIT that has changed an audit row ends its session instead.
@@ -78,7 +78,7 @@ TEST_CASE_METHOD(UndoTest, "an undo leaves nothing of a migration but its audit 
 
   const auto again = undo(done.authenticated_group_id);
   CHECK(refused(again) == Refused::already_rolled_back);
-  CHECK(std::get<domain::Refusal>(again).migration_id == done.migration_id);
+  CHECK(again.get<domain::Refusal>().migration_id == done.migration_id);
   CHECK(refused(undo(undo_of(done.authenticated_group_id, world->add_user()))) ==
         Refused::not_found);
   CHECK(world->audits("rolled_back") == 1);
@@ -167,7 +167,7 @@ TEST_CASE_METHOD(UndoTest, "a group that was changed since its migration is not 
   }
   const auto answer = undo(done.authenticated_group_id);
   CHECK(refused(answer) == Refused::group_modified);
-  CHECK(std::get<domain::Refusal>(answer).authenticated_group_id == done.authenticated_group_id);
+  CHECK(answer.get<domain::Refusal>().authenticated_group_id == done.authenticated_group_id);
   CHECK(world->groups() == 1);
   CHECK(world->audits("success") == 1);
 }
@@ -258,8 +258,8 @@ TEST_CASE_METHOD(UndoTest, "an undo works where the audit refers to the group by
   CHECK(completed(retry)->authenticated_group_id == group);
   const auto status = new_store()->execute(domain::FindMigration{
       done.migration_id, user, std::nullopt, std::chrono::steady_clock::now()});
-  REQUIRE(std::holds_alternative<domain::MigrationReport>(status));
-  CHECK(std::get<domain::MigrationReport>(status).result.authenticated_group_id == group);
+  REQUIRE(status.is<domain::MigrationReport>());
+  CHECK(status.get<domain::MigrationReport>().result.authenticated_group_id == group);
 }
 
 TEST_CASE_METHOD(UndoTest, "an error in the middle of an undo leaves the group as it was") {
@@ -321,7 +321,7 @@ TEST_CASE_METHOD(UndoTest, "the group that is undone is found by its registratio
   };
   const auto is_camping = [&] {
     const auto found = origin(done.authenticated_group_id);
-    const auto* group = std::get_if<domain::GroupOrigin>(&found);
+    const auto* group = found.get_if<domain::GroupOrigin>();
     return group && group->registration_group_id == "camping-2025";
   };
   CHECK(is_camping());

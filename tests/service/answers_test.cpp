@@ -1,4 +1,4 @@
-// Answers that tell their callers, and whoever they ask for help, what to do.
+// Answers that let their callers, and those who support them, see what to do.
 #include "tests/service/support.hpp"
 #include "tests/support/jwt_forge.hpp"
 

@@ -35,11 +35,17 @@ TEST_CASE("doctor says a line for each finding, and its status is 1 when one is 
 
   const auto json_said = doctor(url);
   CHECK(json::parse(json_said.output).at("healthy") == true);
+  CHECK(severity_of(json_said, "rehearsal/migrate").empty());
   CHECK(severity_of(json_said, "keys/readable") == "ok");
   CHECK(severity_of(json_said, "keys/audience") == "warning");
   auto for_regroup = with_settings({"doctor", "--json"}, url);
   for_regroup.emplace_back("--auth.jwt_audience=regroup");
   CHECK(severity_of(run_command(for_regroup), "keys/audience") == "ok");
+
+  const auto rehearsed = run_command(with_settings({"doctor", "--json", "--rehearse"}, url));
+  CHECK(severity_of(rehearsed, "rehearsal/migrate") == "ok");
+  CHECK(run_command({"schema", "status", "--database.url=" + url, "--auth.jwt_algorithm=RS256"})
+            .status == 0); // it needs no key
 
   const auto no_key =
       run_command({"doctor", "--json", "--database.url=" + url, "--auth.jwt_algorithm=RS256",

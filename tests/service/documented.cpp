@@ -207,6 +207,10 @@ const json& documentation() {
   return document;
 }
 
+std::vector<std::string> mismatches(const json& value, const json& schema) {
+  return Check{}.of(value, schema);
+}
+
 std::vector<std::string> undocumented(const std::string& method, const std::string& path,
                                       const Response& answer) {
   const auto status = std::to_string(answer.status);

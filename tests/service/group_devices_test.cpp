@@ -104,7 +104,7 @@ TEST_CASE_METHOD(GroupsTest,
   const auto added = add(phone, user);
   REQUIRE(status_of(added) == 201);
   const auto body = json::parse(added->body);
-  CHECK(body.size() == 3);
+  CHECK(body.size() == 4);
   CHECK(body.at("authenticated_group_id") == group);
   CHECK(body.at("device_id") == phone.text());
   const auto listed = json::parse(get(devices, user)->body);
@@ -284,7 +284,8 @@ TEST_CASE_METHOD(
   CHECK(mine.at("max_devices") == 20);
   CHECK(mine.at("has_current_device") == true);
   const auto without = page(get("/api/v1/groups", other));
-  CHECK(without.at("groups").at(0).at("has_current_device").is_null());
+  CHECK(without.at("groups").at(0).at("has_current_device") == false); // none of theirs
+  CHECK(page(get("/api/v1/groups", user)).at("groups").at(0).at("has_current_device") == true);
   CHECK(without.at("groups").at(0).at("role") == "member");
   is_error(get("/api/v1/groups", user, {{"X-Device-Id", "x"}}), 400, "validation/invalid-request");
   CHECK(page(get("/api/v1/groups", world.add_user())).at("total_pages") == 0);

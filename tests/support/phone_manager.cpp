@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 
@@ -38,6 +39,26 @@ std::string database_of(Postgres& server, const std::string& file, const std::st
 std::string phone_manager_database(Postgres& server, const std::string& more) {
   return database_of(server, "phone_manager.sql", more);
 }
+
+std::string original_backend_database(Postgres& server, const std::string& more) {
+  auto url = server.create_database();
+  Sql sql{url};
+  sql.exec("BEGIN;" + original_backend_schema() + "COMMIT;" + more);
+  return url;
+}
+
+std::string original_backend_schema() {
+  const std::filesystem::path folder = REGROUP_SOURCE_DIR "/tests/support/original_backend";
+  std::set<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator{folder})
+    files.insert(entry.path().filename());
+  std::string text;
+  for (const auto& file : files)
+    text += read_file("tests/support/original_backend/" + file);
+  return text;
+}
+
+std::string original_people() { return read_file("tests/support/original_people.sql"); }
 
 std::string unprefixed_database(Postgres& server, const std::string& more) {
   return database_of(server, "unprefixed_names.sql", more);

@@ -10,7 +10,17 @@ namespace regroup::test {
 /// has never been; its url. `more` is run on it as well.
 std::string phone_manager_database(Postgres& server, const std::string& more = {});
 
-/// The same of an installation of Regroup whose webhook_endpoints and migration_events had no
+/// The original backend's whole schema (original_backend/), empty, on which Regroup has never been.
+/// phone_manager_database() above is a smaller one, with what Regroup did not expect.
+std::string original_backend_database(Postgres& server, const std::string& more = {});
+
+/// What makes it, in one text.
+std::string original_backend_schema();
+
+/// Rows for it: users, devices, a group (original_people.sql).
+std::string original_people();
+
+/// An installation of Regroup whose webhook_endpoints and migration_events had no
 /// prefix (unprefixed_names.sql).
 std::string unprefixed_database(Postgres& server, const std::string& more = {});
 

@@ -69,16 +69,16 @@ public:
 
 private:
   static domain::Answer answer_to(const domain::Job& job, Seen& seen) {
-    if (const auto* recall = std::get_if<domain::RecallMigration>(&job))
+    if (const auto* recall = job.get_if<domain::RecallMigration>())
       return recalled(*recall, seen);
-    const auto& migration = *std::get<domain::MigrationPtr>(job);
+    const auto& migration = job.get<domain::MigrationCommand>();
     const auto& id = migration.registration_group_id;
     if (id.size() == 1)
       watch(seen.running.at(static_cast<std::size_t>(id[0] - 'a')), seen);
     ++seen.executed;
     domain::MigrationCompleted outcome{};
     outcome.migration_id = migration.migration_id;
-    return outcome;
+    return domain::Answer{std::move(outcome)};
   }
 
   /// Every third time somebody has undone the migration.
@@ -86,7 +86,7 @@ private:
     domain::MigrationRecalled found;
     if (++seen.recalls % 3 != 0)
       found.answers.resize(recall.users.size(), {.reason = domain::Refused::already_migrated});
-    return found;
+    return domain::Answer{std::move(found)};
   }
 
   static void watch(std::atomic<int>& running, Seen& seen) {
@@ -112,14 +112,13 @@ struct Tally {
     return completed + in_progress + already_migrated + shutting_down + other;
   }
   void count(const domain::Answer& answer) {
-    const auto* refusal = std::get_if<domain::Refusal>(&answer);
-    if (std::holds_alternative<domain::MigrationCompleted>(answer))
+    if (answer.is<domain::MigrationCompleted>())
       ++completed;
-    else if (refusal && refusal->reason == domain::Refused::in_progress)
+    else if (answer.is_refused(domain::Refused::in_progress))
       ++in_progress;
-    else if (refusal && refusal->reason == domain::Refused::already_migrated)
+    else if (answer.is_refused(domain::Refused::already_migrated))
       ++already_migrated;
-    else if (refusal && refusal->reason == domain::Refused::shutting_down)
+    else if (answer.is_refused(domain::Refused::shutting_down))
       ++shutting_down;
     else
       ++other;

@@ -43,13 +43,13 @@ private:
 /// Keeps what it is asked for, until the test answers in the actors' place.
 class HeldGateway final : public http::Gateway {
 public:
-  void ask(domain::Job job, Done done) override {
-    if (std::holds_alternative<domain::AdminJob>(job)) // these two from the publisher's thread
-      return done(domain::AdminDocument{"[]"});
-    if (std::holds_alternative<domain::PublishRunning>(job))
-      return done(domain::Done{});
-    if (std::holds_alternative<domain::NoteRunning>(job))
-      return done(domain::RunningNoted{3});
+  void run(domain::Job job, domain::Lane, Answered done) override {
+    if (job.is<domain::AdminJob<domain::ReadLive>>()) // these two from the publisher's thread
+      return done(domain::Answer{domain::AdminDocument{"[]"}});
+    if (job.is<domain::PublishRunning>())
+      return done(domain::Answer{domain::Done{}});
+    if (job.is<domain::NoteRunning>())
+      return done(domain::Answer{domain::RunningNoted{3}});
     jobs.push_back(std::move(job));
     asked.push_back(std::move(done));
   }
@@ -60,7 +60,7 @@ public:
   }
 
   std::vector<domain::Job> jobs;
-  std::vector<Done> asked;
+  std::vector<Answered> asked;
   domain::MigrationPtr command;
   MigrationCallbacks callbacks;
 };

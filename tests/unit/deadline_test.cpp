@@ -16,7 +16,7 @@ struct DeadlineTest : ApiTest {
   /// Of the question that was asked last.
   domain::Deadline asked() const {
     REQUIRE_FALSE(gateway.jobs.empty());
-    return domain::deadline_of(gateway.jobs.back());
+    return gateway.jobs.back().deadline();
   }
   void answer(const domain::Answer& answer) {
     REQUIRE_FALSE(gateway.asked.empty());
@@ -32,8 +32,8 @@ TEST_CASE_METHOD(DeadlineTest, "an undo and the look for its origin share the re
   request.parameters = {domain::Uuid::random().text()};
   api.undo(request, respond);
   CHECK(asked() == deadline());
-  answer(domain::GroupOrigin{"camping-2025"});
-  REQUIRE(std::holds_alternative<domain::UndoPtr>(gateway.jobs.back()));
+  answer(domain::Answer{domain::GroupOrigin{"camping-2025"}});
+  REQUIRE(gateway.jobs.back().is<domain::UndoCommand>());
   CHECK(asked() == deadline());
 }
 
@@ -56,9 +56,9 @@ TEST_CASE_METHOD(DeadlineTest,
   request.api_key = key;
   api.register_device(request, respond);
   CHECK(asked() == deadline());
-  answer(domain::ApiKeyFacts{1, false});
+  answer(domain::Answer{domain::ApiKeyFacts{1, false}});
   REQUIRE(replies.empty());
-  REQUIRE(std::holds_alternative<domain::RegisterDevice>(gateway.jobs.back()));
+  REQUIRE(gateway.jobs.back().is<domain::RegisterDevice>());
   CHECK(asked() == deadline());
 }
 

@@ -116,9 +116,7 @@ public:
   std::unique_ptr<http::Gateway> gateway = http::make_exchange(system, parties, 1, log);
 };
 
-bool completed(const Answer& answer) {
-  return std::holds_alternative<domain::MigrationCompleted>(answer);
-}
+bool completed(const Answer& answer) { return answer.is<domain::MigrationCompleted>(); }
 
 } // namespace
 
@@ -137,7 +135,7 @@ TEST_CASE_METHOD(ExchangeTest,
   script.end_the_asker = true;
   const auto what = command();
   const auto answer = migrate(what);
-  const auto* refusal = std::get_if<domain::Refusal>(&answer);
+  const auto* refusal = answer.get_if<domain::Refusal>();
   REQUIRE(refusal);
   CHECK(refusal->reason == Refused::timeout); // never "nothing was changed"
   CHECK(refusal->migration_id == what->migration_id);
@@ -165,7 +163,7 @@ TEST_CASE_METHOD(ExchangeTest,
 TEST_CASE_METHOD(ExchangeTest, "what is answered 504 with an id is handed to the settler") {
   script.in_doubt = true;
   const auto answer = migrate(command());
-  CHECK(std::get<domain::Refusal>(answer).reason == Refused::timeout);
+  CHECK(answer.get<domain::Refusal>().reason == Refused::timeout);
   CHECK(eventually([&] { return script.settled == 1; }));
   script.in_doubt = false;
   CHECK(completed(migrate(command())));

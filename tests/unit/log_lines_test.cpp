@@ -22,7 +22,7 @@ struct LogLinesTest : ApiTest {
     gateway.command->progress->lock_us = lock_us;
     gateway.command->progress->database_us = 4000;
   }
-  void end(const domain::Answer& outcome) {
+  void end(const http::Gateway::MigrationResult& outcome) {
     gateway.callbacks.done(outcome);
     gateway.callbacks.ended(outcome);
   }
@@ -122,7 +122,7 @@ TEST_CASE_METHOD(LogLinesTest, "a request's line knows no more than was found ou
   SECTION("a rehearsal, which is about no migration") {
     request.query = "dry_run=true";
     api.migrate(request, respond);
-    gateway.asked.at(0)(domain::MigrationPlan{});
+    gateway.asked.at(0)(domain::Answer{domain::MigrationPlan{}});
     CHECK(request.facts.registration_group_id);
     CHECK_FALSE(request.facts.migration_id);
     CHECK(replies.at(0).outcome == "rehearsed");
@@ -135,12 +135,12 @@ TEST_CASE_METHOD(LogLinesTest, "an undo is about the migration that it undid, an
   request.has_body = false;
   request.parameters = {group.text()};
   api.undo(request, respond);
-  gateway.asked.at(0)(domain::GroupOrigin{"camping-2025"});
-  const auto undo = std::get<domain::UndoPtr>(gateway.jobs.at(1));
+  gateway.asked.at(0)(domain::Answer{domain::GroupOrigin{"camping-2025"}});
+  const auto undo = gateway.jobs.at(1).shared<domain::UndoCommand>();
   CHECK(undo->trace_id == kTrace);
   domain::MigrationUndone undone;
   undone.migration_id = domain::Uuid::random();
-  gateway.asked.at(1)(undone);
+  gateway.asked.at(1)(domain::Answer{undone});
   CHECK(*request.facts.registration_group_id == "camping-2025");
   CHECK(request.facts.migration_id == undone.migration_id);
   CHECK(replies.at(0).outcome == "rolled_back");

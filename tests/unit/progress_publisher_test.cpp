@@ -20,18 +20,18 @@ namespace {
 /// A database that is asked, and answers at once with what the test has set.
 class FakeGateway final : public Gateway {
 public:
-  void ask(domain::Job job, Done done) override {
+  void run(domain::Job job, domain::Lane, Answered done) override {
     // On the publisher's thread, where Catch2 must not be asked.
-    domain::Answer answer = domain::Done{};
+    domain::Answer answer{domain::Done{}};
     {
       const std::scoped_lock lock{mutex_};
-      if (const auto* publication = std::get_if<domain::PublishRunning>(&job)) {
+      if (const auto* publication = job.get_if<domain::PublishRunning>()) {
         published_.push_back(publication->running);
-      } else if (std::holds_alternative<domain::AdminJob>(job)) {
+      } else if (job.is<domain::AdminJob<domain::ReadLive>>()) {
         ++asked_;
         answer = answer_;
       } else {
-        ends_ += std::holds_alternative<domain::EndRunning>(job) ? 1 : 0;
+        ends_ += job.is<domain::EndRunning>() ? 1 : 0;
       }
     }
     done(answer);
@@ -59,7 +59,7 @@ public:
 
 private:
   std::mutex mutex_;
-  domain::Answer answer_ = domain::AdminDocument{"[]"};
+  domain::Answer answer_{domain::AdminDocument{"[]"}};
   std::vector<std::vector<domain::PublishRunning::Running>> published_;
   int asked_ = 0;
   int ends_ = 0;
@@ -156,12 +156,12 @@ TEST_CASE_METHOD(PublisherTest,
 TEST_CASE_METHOD(PublisherTest, "who watches is sent what changes, once, and what is wrong") {
   const auto stream = watch();
   REQUIRE(eventually([&] { return stream->count("[]") == 1; }));
-  gateway.answers(domain::AdminDocument{R"([{"migration_id":"1"}])"});
+  gateway.answers(domain::Answer{domain::AdminDocument{R"([{"migration_id":"1"}])"}});
   REQUIRE(eventually([&] { return stream->count(R"("migration_id":"1")") == 1; }));
   gateway.answers(domain::Refusal{domain::Refused::database_unavailable});
   REQUIRE(eventually([&] { return stream->count("event: unavailable") == 1; }));
   CHECK(stream->count("server/database-unavailable") == 1);
-  gateway.answers(domain::AdminDocument{"[]"});
+  gateway.answers(domain::Answer{domain::AdminDocument{"[]"}});
   REQUIRE(eventually([&] { return stream->count("[]") == 2; }));
   CHECK(stream->count("event: live") == 3);
 }
@@ -173,7 +173,7 @@ TEST_CASE_METHOD(PublisherTest,
   stream->takes(false);
   for (const char* number : {"1", "2", "3"}) {
     const int before = gateway.asked();
-    gateway.answers(domain::AdminDocument{std::string{"["} + number + "]"});
+    gateway.answers(domain::Answer{domain::AdminDocument{std::string{"["} + number + "]"}});
     REQUIRE(eventually([&] { return gateway.asked() > before + 1; }));
   }
   stream->takes(true);

@@ -134,6 +134,20 @@ BEGIN
 END
 $$;
 
+-- What was written of the device, for the answer. The statement that registers it does not see its own
+-- rows; a VOLATILE function that runs after it does.
+CREATE OR REPLACE FUNCTION regroup_registered_device(
+  p_device_id uuid, p_outcome text,
+  OUT o_is_primary boolean, OUT o_linked_at text, OUT o_created_at text, OUT o_updated_at text)
+LANGUAGE sql VOLATILE
+AS $$
+  SELECT coalesce(d.is_primary, false), to_char(d.linked_at AT TIME ZONE 'UTC', form),
+         to_char(d.created_at::timestamptz AT TIME ZONE 'UTC', form),
+         to_char(d.updated_at::timestamptz AT TIME ZONE 'UTC', form)
+  FROM devices d, (SELECT 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS text (form)
+  WHERE d.device_id = p_device_id AND p_outcome IN ('created', 'updated')
+$$;
+
 -- For replicas of an earlier version, which know only these outcomes.
 CREATE OR REPLACE FUNCTION regroup_register_device_v1(
   p_device_id uuid, p_display_name text, p_registration_group_id text, p_platform text,

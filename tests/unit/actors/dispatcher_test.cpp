@@ -24,8 +24,8 @@ public:
     return reply;
   }
   const Job& job_of(const HeldActor& worker) { return held_by(worker).jobs.at(0); }
-  const MigrationPtr& migration_of(const HeldActor& worker) {
-    return std::get<MigrationPtr>(job_of(worker));
+  MigrationPtr migration_of(const HeldActor& worker) {
+    return job_of(worker).shared<MigrationCommand>();
   }
   void leave(const HeldActor& worker) {
     caf::anon_send(worker, leave_atom::value);
@@ -133,10 +133,10 @@ TEST_CASE_METHOD(DispatcherTest,
   REQUIRE(workers.size() == 2);
   CHECK_FALSE(reply->answer);
   // first of all, before what was queued
-  CHECK(std::get<MigrationPtr>(std::get<Settle>(job_of(workers[1])).operation) == migration);
+  CHECK(std::get<MigrationPtr>(job_of(workers[1]).get<Settle>().operation) == migration);
   answer(workers[1], completed(migration));
   REQUIRE(reply->completed());
-  CHECK(std::get<MigrationCompleted>(*reply->answer).migration_id == migration->migration_id);
+  CHECK(reply->answer->get<MigrationCompleted>().migration_id == migration->migration_id);
   answer(workers[1], completed());
   CHECK(queued->completed());
   CHECK(dispatcher_state().places.size() == 1);
@@ -167,7 +167,7 @@ TEST_CASE_METHOD(DispatcherTest, "an undo whose worker dies is looked up, and ne
   run();
   leave(workers[0]);
   REQUIRE(workers.size() == 2);
-  CHECK(std::get<regroup::domain::UndoPtr>(std::get<Settle>(job_of(workers[1])).operation) == undo);
+  CHECK(std::get<regroup::domain::UndoPtr>(job_of(workers[1]).get<Settle>().operation) == undo);
   leave(workers[1]); // and the look-up with its worker: nobody knows
   CHECK(reply->refused(Refused::timeout));
 }
@@ -181,8 +181,8 @@ TEST_CASE_METHOD(DispatcherTest,
   const auto command = std::make_shared<const ChangeGroupDevices>(change);
   auto reply = ask_to(command);
   leave(workers[1]);
-  CHECK(std::get<ChangePtr>(std::get<Settle>(job_of(workers[0])).operation) == command);
-  CHECK(std::get<Settle>(job_of(workers[0])).deadline == command->deadline);
+  CHECK(std::get<ChangePtr>(job_of(workers[0]).get<Settle>().operation) == command);
+  CHECK(job_of(workers[0]).get<Settle>().deadline == command->deadline);
   leave(workers[0]); // and the settlement with its worker
   REQUIRE(reply->refused(Refused::timeout));
   CHECK(reply->refusal().operation_id == change.change_id);
@@ -193,7 +193,7 @@ TEST_CASE_METHOD(DispatcherTest, "another idle worker looks the outcome up at on
   auto reply = ask("camping");
   leave(workers[1]);
   REQUIRE(held_by(workers[0]).jobs.size() == 1);
-  CHECK(std::holds_alternative<Settle>(job_of(workers[0])));
+  CHECK(job_of(workers[0]).is<Settle>());
   answer(workers[0], completed());
   CHECK(reply->completed());
   CHECK(workers.size() == 2);
@@ -438,17 +438,17 @@ TEST_CASE_METHOD(DispatcherTest, "what is in doubt is settled by another worker,
   auto queued = ask("sailing");
   const regroup::domain::Left doubt{Settle{migration, migration->deadline}};
   breaks(workers[0], doubt);
-  REQUIRE(std::holds_alternative<Settle>(job_of(workers[0])));
+  REQUIRE(job_of(workers[0]).is<Settle>());
   // A settlement that breaks a connection itself leaves others their turn, and goes on.
   breaks(workers[0], doubt);
-  REQUIRE(std::holds_alternative<MigrationPtr>(job_of(workers[0])));
+  REQUIRE(job_of(workers[0]).is<MigrationCommand>());
   answer(workers[0], completed());
   CHECK(queued->completed());
   for (int again = 0; again < 6; ++again) {
     CHECK(held_by(workers[0]).jobs.empty());
     pass(regroup::actors::dispatcher_tick);
     run();
-    REQUIRE(std::holds_alternative<Settle>(job_of(workers[0])));
+    REQUIRE(job_of(workers[0]).is<Settle>());
     if (again < 5)
       breaks(workers[0], doubt);
   }
@@ -477,7 +477,7 @@ TEST_CASE_METHOD(DispatcherTest, "when one server is silent the idle connections
   const auto before = held_by(workers[0]).tries + held_by(workers[1]).tries;
   for (const auto& worker : {workers[0], workers[1]})
     held_by(worker).connects = std::nullopt;
-  const auto migration = std::get<MigrationPtr>(job_of(workers[2]));
+  const auto migration = migration_of(workers[2]);
   held_by(workers[2]).connects = false;
   breaks(workers[2], {Settle{migration, migration->deadline}}, true);
   CHECK(held_by(workers[0]).tries + held_by(workers[1]).tries == before + 2);
@@ -485,7 +485,7 @@ TEST_CASE_METHOD(DispatcherTest, "when one server is silent the idle connections
   CHECK(held_by(workers[1]).jobs.empty());
   connected(workers[0], false);
   connected(workers[1], true);
-  CHECK(std::holds_alternative<Settle>(job_of(workers[1])));
+  CHECK(job_of(workers[1]).is<Settle>());
 }
 
 TEST_CASE_METHOD(DispatcherTest, "workers with a job listen whether their server is silent") {

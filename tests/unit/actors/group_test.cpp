@@ -7,6 +7,7 @@
 
 using namespace regroup::test;
 using regroup::domain::Job;
+using regroup::domain::MigrationCommand;
 using regroup::domain::MigrationPtr;
 using regroup::domain::RecallMigration;
 using regroup::domain::Refused;
@@ -86,7 +87,7 @@ TEST_CASE_METHOD(GroupTest, "users and partial migrations of a group go through 
 TEST_CASE_METHOD(GroupTest, "a dispatcher that answers with an error leaves the outcome in doubt") {
   auto reply = migrate("camping");
   run();
-  const auto migration = std::get<MigrationPtr>(held_by(to).jobs.at(0));
+  const auto migration = held_by(to).jobs.at(0).shared<MigrationCommand>();
   caf::anon_send(to, fail_atom::value);
   run();
   REQUIRE(reply->refused(Refused::timeout));
@@ -97,7 +98,7 @@ TEST_CASE_METHOD(GroupTest, "a dispatcher that answers with an error leaves the 
 TEST_CASE_METHOD(GroupTest, "a dispatcher that ends without a word leaves the outcome in doubt") {
   auto reply = migrate("camping");
   run();
-  const auto migration = std::get<MigrationPtr>(held_by(to).jobs.at(0));
+  const auto migration = held_by(to).jobs.at(0).shared<MigrationCommand>();
   caf::anon_send(to, leave_atom::value);
   run();
   REQUIRE(reply->refused(Refused::timeout));
@@ -110,7 +111,7 @@ TEST_CASE_METHOD(GroupTest, "a dispatcher that ends without a word leaves the ou
 TEST_CASE_METHOD(GroupTest, "a group that is told to exit answers its open request as in doubt") {
   auto reply = migrate("camping");
   run();
-  const auto migration = std::get<MigrationPtr>(held_by(to).jobs.at(0));
+  const auto migration = held_by(to).jobs.at(0).shared<MigrationCommand>();
   end(group("camping").address(), caf::exit_reason::unhandled_exception);
   REQUIRE(reply->refused(Refused::timeout));
   CHECK(reply->refusal().migration_id == migration->migration_id);
@@ -144,8 +145,8 @@ public:
     return replies;
   }
   const Job& job(std::size_t which = 0) { return held_by(to).jobs.at(which); }
-  std::size_t askers() { return std::get<RecallMigration>(job()).users.size(); }
-  bool runs_migration() { return std::holds_alternative<MigrationPtr>(job()); }
+  std::size_t askers() { return job().get<RecallMigration>().users.size(); }
+  bool runs_migration() { return job().is<MigrationCommand>(); }
 };
 
 } // namespace
@@ -238,13 +239,13 @@ TEST_CASE_METHOD(
   for (const bool in_parts : {true, false}) {
     migrate("camping");
     run();
-    REQUIRE(std::holds_alternative<MigrationPtr>(held_by(to).jobs.at(0)));
+    REQUIRE(held_by(to).jobs.at(0).is<MigrationCommand>());
     answer(to, regroup::domain::Refusal{.reason = Refused::already_migrated,
                                         .migrated_in_parts = in_parts});
   }
   migrate("camping");
   run();
-  CHECK(std::holds_alternative<RecallMigration>(held_by(to).jobs.at(0)));
+  CHECK(held_by(to).jobs.at(0).is<RecallMigration>());
 }
 
 TEST_CASE_METHOD(GroupTest, "a partial migration that committed leaves the rest to be migrated") {
@@ -255,7 +256,7 @@ TEST_CASE_METHOD(GroupTest, "a partial migration that committed leaves the rest 
   answer(to, completed());
   migrate("camping");
   run();
-  CHECK(std::holds_alternative<MigrationPtr>(held_by(to).jobs.at(0)));
+  CHECK(held_by(to).jobs.at(0).is<MigrationCommand>());
 }
 
 TEST_CASE_METHOD(MigratedTest, "a read answers so many at most, and the next read the others") {
@@ -299,7 +300,7 @@ TEST_CASE_METHOD(GroupTest, "an undo and a migration of one group never run toge
   CHECK(asked() == 2);
   answer(to, undone());
   REQUIRE(undoing->answer);
-  CHECK(std::holds_alternative<regroup::domain::MigrationUndone>(*undoing->answer));
+  CHECK(undoing->answer->is<regroup::domain::MigrationUndone>());
 }
 
 TEST_CASE_METHOD(MigratedTest, "what was undone here is migrated again, not read from the record") {
@@ -308,7 +309,7 @@ TEST_CASE_METHOD(MigratedTest, "what was undone here is migrated again, not read
   // Nobody knows yet how it ends: the record does.
   const auto meanwhile = ask(1);
   REQUIRE(asked() == 2);
-  CHECK(std::holds_alternative<RecallMigration>(job(1)));
+  CHECK(job(1).is<RecallMigration>());
   answer(to, recalled(job(1)), 1);
   CHECK(meanwhile[0]->refused(Refused::already_migrated));
   answer(to, undone());

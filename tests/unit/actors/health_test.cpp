@@ -27,7 +27,7 @@ public:
   }
   std::size_t asked() const { return held_by(pool).jobs.size(); }
   static bool healthy(const ReplyPtr& reply) {
-    return reply->answer && std::holds_alternative<domain::Healthy>(*reply->answer);
+    return reply->answer && reply->answer->is<domain::Healthy>();
   }
 
   HeldActor pool = spawn_held(system);
@@ -40,7 +40,7 @@ TEST_CASE_METHOD(HealthTest, "probes at once share one check, and all hear its a
   const auto one = probe();
   const auto other = probe();
   CHECK(asked() == 1);
-  answer(pool, domain::Healthy{});
+  answer(pool, domain::Answer{domain::Healthy{}});
   CHECK(healthy(one));
   CHECK(healthy(other));
   probe();
@@ -57,11 +57,11 @@ TEST_CASE_METHOD(HealthTest, "while the database is silent probes take two place
   CHECK(asked() == actors::most_silent_checks);
   CHECK(probes.back()->refused(Refused::database_unavailable));
   // It speaks again: every silent check ends, and the next probe asks anew.
-  answer(pool, domain::Healthy{});
-  answer(pool, domain::Healthy{});
+  answer(pool, domain::Answer{domain::Healthy{}});
+  answer(pool, domain::Answer{domain::Healthy{}});
   const auto after = probe();
   REQUIRE(asked() == 1);
-  answer(pool, domain::Healthy{});
+  answer(pool, domain::Answer{domain::Healthy{}});
   CHECK(healthy(after));
 }
 

@@ -34,16 +34,16 @@ TEST_CASE_METHOD(LaneTest, "one job at a time goes on, and none sooner than the 
   const auto second = check_key();
   run();
   CHECK(at_database() == 1);
-  answer(database, domain::ApiKeyFacts{1, false});
+  answer(database, domain::Answer{domain::ApiKeyFacts{1, false}});
   run();
-  CHECK(std::holds_alternative<domain::ApiKeyFacts>(first->answer.value()));
+  CHECK(first->answer.value().is<domain::ApiKeyFacts>());
   CHECK(at_database() == 0); // the pause
   pass(10ms);
   run();
   CHECK(at_database() == 1);
   pass(10ms);
   run();
-  answer(database, domain::ApiKeyFacts{2, false});
+  answer(database, domain::Answer{domain::ApiKeyFacts{2, false}});
   run();
   CHECK(second->answer);
 }
@@ -56,7 +56,7 @@ TEST_CASE_METHOD(LaneTest, "what finds no room or came too late is refused witho
   run();
   CHECK(beyond->refused(Refused::overloaded));
   pass(31s);
-  answer(database, domain::ApiKeyFacts{1, false});
+  answer(database, domain::Answer{domain::ApiKeyFacts{1, false}});
   run();
   pass(10ms);
   run();
@@ -75,7 +75,7 @@ TEST_CASE_METHOD(LaneTest, "a job whose dispatcher failed is answered, and the n
   pass(10ms);
   run();
   CHECK(at_database() == 1);
-  answer(database, domain::ApiKeyFacts{1, false});
+  answer(database, domain::Answer{domain::ApiKeyFacts{1, false}});
   run();
   CHECK(second->answer);
 }

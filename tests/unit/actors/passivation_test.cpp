@@ -218,7 +218,7 @@ TEST_CASE_METHOD(PassivationTest, "in hundreds of random interleavings no reques
     auto below = [&random](unsigned limit) { return random() % limit; };
     const auto outcome = [this](bool undone) { // of the job that is held for the longest time
       const auto& job = held_by(to).jobs.at(0);
-      if (!std::holds_alternative<regroup::domain::RecallMigration>(job))
+      if (!job.is<regroup::domain::RecallMigration>())
         return completed();
       return undone ? nothing_recalled() : recalled(job);
     };

@@ -35,7 +35,7 @@ public:
   }
   std::size_t asked() const { return held_by(pool).jobs.size(); }
   const domain::Settle& question(std::size_t which = 0) const {
-    return std::get<domain::Settle>(held_by(pool).jobs.at(which));
+    return held_by(pool).jobs.at(which).get<domain::Settle>();
   }
   void wait(caf::timespan time) {
     pass(time);

@@ -11,16 +11,11 @@ namespace regroup::test {
 using domain::Answer;
 using domain::Job;
 
-bool Reply::refused(domain::Refused reason) const {
-  const auto* refusal = answer ? std::get_if<domain::Refusal>(&*answer) : nullptr;
-  return refusal && refusal->reason == reason;
-}
+bool Reply::refused(domain::Refused reason) const { return answer && answer->is_refused(reason); }
 
-bool Reply::completed() const {
-  return answer && std::holds_alternative<domain::MigrationCompleted>(*answer);
-}
+bool Reply::completed() const { return answer && answer->is<domain::MigrationCompleted>(); }
 
-const domain::Refusal& Reply::refusal() const { return std::get<domain::Refusal>(answer.value()); }
+const domain::Refusal& Reply::refusal() const { return answer.value().get<domain::Refusal>(); }
 
 namespace {
 
@@ -231,23 +226,23 @@ void ActorTest::check_groups() {
 }
 
 Answer recalled(const Job& job) {
-  const auto& query = std::get<domain::RecallMigration>(job);
+  const auto& query = job.get<domain::RecallMigration>();
   domain::MigrationRecalled found;
   for (const auto& user : query.users)
     found.answers.push_back({.reason = domain::Refused::already_migrated,
                              .registration_group_id = query.registration_group_id,
                              .migration_id = user}); // so that a test can tell whose answer it is
-  return found;
+  return Answer{std::move(found)};
 }
-Answer nothing_recalled() { return domain::MigrationRecalled{}; }
+Answer nothing_recalled() { return Answer{domain::MigrationRecalled{}}; }
 
 Answer completed(const domain::MigrationPtr& migration) {
   domain::MigrationCompleted outcome{};
   outcome.migration_id = migration->migration_id;
-  return outcome;
+  return Answer{std::move(outcome)};
 }
-Answer completed() { return domain::MigrationCompleted{}; }
-Answer undone() { return domain::MigrationUndone{}; }
+Answer completed() { return Answer{domain::MigrationCompleted{}}; }
+Answer undone() { return Answer{domain::MigrationUndone{}}; }
 Answer refusal(domain::Refused reason) { return domain::Refusal{.reason = reason}; }
 
 } // namespace regroup::test

@@ -42,7 +42,7 @@ public:
   }
   void run(Job job, bool doubted, std::function<void(Worked)> done) noexcept override {
     ++seen_.run;
-    const bool checks = std::holds_alternative<CheckHealth>(job);
+    const bool checks = job.is<CheckHealth>();
     Worked how{checks ? Answer{Healthy{}} : Answer{Done{}}, true};
     if (doubted)
       how.ran = Left{std::move(job), true};
@@ -102,8 +102,8 @@ public:
 TEST_CASE_METHOD(WorkerTest, "a worker makes one store, and has it run job after job") {
   auto worker = worker_whose_store_answers(GENERATE(When::at_once, When::on_the_loop));
   for (int round = 0; round < 100; ++round) {
-    CHECK(std::holds_alternative<Healthy>(ask(worker)));
-    CHECK(std::holds_alternative<Done>(ask(worker, std::make_shared<const MigrationCommand>())));
+    CHECK(ask(worker).is<Healthy>());
+    CHECK(ask(worker, std::make_shared<const MigrationCommand>()).is<Done>());
   }
   CHECK(seen.made == 1);
   CHECK(seen.run == 200);
@@ -142,10 +142,10 @@ TEST_CASE_METHOD(WorkerTest,
   });
   for (int job = 0; job < 2; ++job) {
     const auto answer = ask(worker);
-    REQUIRE(std::holds_alternative<Refusal>(answer));
-    CHECK(std::get<Refusal>(answer).reason == Refused::internal);
+    REQUIRE(answer.is<Refusal>());
+    CHECK(answer.get<Refusal>().reason == Refused::internal);
   }
-  CHECK(std::holds_alternative<Healthy>(ask(worker)));
+  CHECK(ask(worker).is<Healthy>());
   end(worker);
 }
 

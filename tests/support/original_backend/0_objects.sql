@@ -1,0 +1,118 @@
+-- The database of the original backend, as its 57 migrations leave it: every table, check, key, index,
+-- trigger, function and view of its groups, devices, users and audits, written anew from what they do.
+-- The files of this folder run in the order of their names, in one transaction.
+--
+-- Left out: what needs PostGIS (movement_events, trips, trip_path_corrections; and so the foreign key of
+-- locations.trip_id), what only counts or configures (api_usage_analytics, api_usage_daily, app_usage,
+-- app_usage_daily_aggregates, device_activity_daily, user_activity_daily, email_templates,
+-- feature_flags, notification_templates, organization_settings, rate_limit_configs, system_settings,
+-- org_webhooks, webhook_deliveries), comments, and the rows that it begins with. The texts of its
+-- exceptions are other ones; their SQLSTATE, P0001, is the same.
+--
+-- What there is, as the query below lists it on this database; on the original it lists the same and what
+-- was left out. tests/db/original_backend_test.cpp compares.
+--
+--   enum audit_actor_type: user system api_key
+--   enum audit_export_job_status: pending processing completed failed expired
+--   enum data_subject_request_status: pending in_progress completed rejected cancelled
+--   enum data_subject_request_type: access deletion portability rectification restriction objection
+--   enum device_command_status: pending acknowledged completed failed expired
+--   enum device_command_type: wipe lock unlock restart update_policy sync_settings
+--   enum enrollment_status: pending enrolled suspended retired
+--   enum group_role: owner admin member viewer
+--   enum migration_status: success failed partial
+--   enum org_user_role: owner admin member
+--   enum plan_type: free starter business enterprise
+--   enum setting_category: tracking privacy notifications battery general
+--   enum setting_change_type: value_changed locked unlocked reset
+--   enum setting_data_type: boolean integer string float json
+--   enum system_role: super_admin org_admin org_manager support viewer
+--   enum unlock_request_status: pending approved denied expired
+--   function check_group_has_owner()
+--   function cleanup_old_locations(integer)
+--   function ensure_single_default_policy()
+--   function haversine_distance(double precision,double precision,double precision,double precision)
+--   function init_organization_system_roles(uuid,uuid)
+--   function refresh_group_member_counts()
+--   function update_device_commands_updated_at()
+--   function update_organization_roles_updated_at()
+--   function update_policy_device_count()
+--   function update_updated_at_column()
+--   materialized view group_member_counts
+--   table admin_geofences: 15 columns, 4 indexes, 6 checks, 2 references
+--   table admin_org_assignments: 5 columns, 4 indexes, 0 checks, 3 references
+--   table api_keys: 12 columns, 7 indexes, 0 checks, 2 references
+--   table audit_export_jobs: 13 columns, 5 indexes, 0 checks, 1 references
+--   table audit_logs: 15 columns, 6 indexes, 0 checks, 1 references
+--   table bulk_import_jobs: 15 columns, 3 indexes, 0 checks, 2 references
+--   table data_subject_requests: 17 columns, 8 indexes, 0 checks, 3 references
+--   table device_commands: 15 columns, 5 indexes, 0 checks, 3 references
+--   table device_group_memberships: 5 columns, 6 indexes, 0 checks, 2 references
+--   table device_policies: 11 columns, 5 indexes, 0 checks, 1 references
+--   table device_settings: 11 columns, 5 indexes, 1 checks, 4 references
+--   table device_tokens: 9 columns, 6 indexes, 0 checks, 2 references
+--   table devices: 22 columns, 15 indexes, 0 checks, 4 references
+--   table enrollment_tokens: 13 columns, 7 indexes, 0 checks, 3 references
+--   table geofence_events: 11 columns, 5 indexes, 4 checks, 2 references
+--   table geofences: 12 columns, 4 indexes, 5 checks, 1 references
+--   table group_invites: 10 columns, 5 indexes, 2 checks, 2 references
+--   table group_memberships: 7 columns, 5 indexes, 0 checks, 3 references
+--   table groups: 11 columns, 4 indexes, 2 checks, 1 references
+--   table idempotency_keys: 7 columns, 5 indexes, 0 checks, 1 references
+--   table locations: 16 columns, 4 indexes, 6 checks, 1 references
+--   table migration_audit_logs: 9 columns, 7 indexes, 2 checks, 2 references
+--   table oauth_accounts: 6 columns, 4 indexes, 1 checks, 1 references
+--   table org_member_invites: 11 columns, 7 indexes, 0 checks, 3 references
+--   table org_users: 10 columns, 6 indexes, 0 checks, 4 references
+--   table organization_roles: 11 columns, 4 indexes, 0 checks, 2 references
+--   table organizations: 15 columns, 7 indexes, 6 checks, 1 references
+--   table proximity_alerts: 12 columns, 6 indexes, 2 checks, 2 references
+--   table registration_invites: 9 columns, 6 indexes, 0 checks, 2 references
+--   table report_jobs: 14 columns, 5 indexes, 0 checks, 2 references
+--   table setting_changes: 8 columns, 4 indexes, 0 checks, 2 references
+--   table setting_definitions: 11 columns, 2 indexes, 0 checks, 0 references
+--   table unlock_requests: 12 columns, 6 indexes, 0 checks, 4 references
+--   table user_geofences: 14 columns, 4 indexes, 6 checks, 2 references
+--   table user_sessions: 14 columns, 6 indexes, 0 checks, 1 references
+--   table user_system_roles: 5 columns, 4 indexes, 0 checks, 2 references
+--   table users: 22 columns, 8 indexes, 1 checks, 1 references
+--   table webhooks: 11 columns, 6 indexes, 1 checks, 1 references
+--   trigger admin_geofences.update_admin_geofences_updated_at: update_updated_at_column
+--   trigger data_subject_requests.set_dsr_updated_at: update_updated_at_column
+--   trigger device_commands.trigger_device_commands_updated_at: update_device_commands_updated_at
+--   trigger device_policies.trigger_ensure_single_default_policy: ensure_single_default_policy
+--   trigger devices.trigger_update_policy_device_count: update_policy_device_count
+--   trigger devices.update_devices_updated_at: update_updated_at_column
+--   trigger geofences.update_geofences_updated_at: update_updated_at_column
+--   trigger group_memberships.trg_check_group_owner: check_group_has_owner
+--   trigger group_memberships.trg_group_memberships_updated_at: update_updated_at_column
+--   trigger groups.trg_groups_updated_at: update_updated_at_column
+--   trigger organization_roles.trg_organization_roles_updated_at: update_organization_roles_updated_at
+--   trigger organizations.update_organizations_updated_at: update_updated_at_column
+--   trigger proximity_alerts.update_proximity_alerts_updated_at: update_updated_at_column
+--   trigger unlock_requests.update_unlock_requests_updated_at: update_updated_at_column
+--   trigger user_geofences.update_user_geofences_updated_at: update_updated_at_column
+--   trigger users.trg_users_updated_at: update_updated_at_column
+--   view devices_with_last_location
+--
+-- The query:
+--
+-- | WITH mine AS (
+-- |   SELECT c.oid, c.relname, c.relkind FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+-- |   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e'))
+-- | SELECT format('table %s: %s columns, %s indexes, %s checks, %s references', m.relname,
+-- |   (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attnum > 0 AND NOT attisdropped),
+-- |   (SELECT count(*) FROM pg_index i WHERE i.indrelid = m.oid),
+-- |   (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = m.oid AND k.contype = 'c'),
+-- |   (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = m.oid AND k.contype = 'f'))
+-- | FROM mine m WHERE relkind = 'r'
+-- | UNION ALL SELECT CASE relkind WHEN 'v' THEN 'view ' ELSE 'materialized view ' END || relname
+-- | FROM mine WHERE relkind IN ('v', 'm')
+-- | UNION ALL SELECT format('trigger %s.%s: %s', t.tgrelid::regclass, tgname, tgfoid::regproc)
+-- | FROM pg_trigger t JOIN mine m ON m.oid = t.tgrelid WHERE NOT tgisinternal
+-- | UNION ALL SELECT 'function ' || p.oid::regprocedure FROM pg_proc p
+-- | WHERE p.pronamespace = 'public'::regnamespace
+-- |   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+-- | UNION ALL SELECT 'enum ' || t.typname || ': ' || (SELECT string_agg(enumlabel, ' ' ORDER BY enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid)
+-- | FROM pg_type t WHERE t.typtype = 'e' AND t.typnamespace = 'public'::regnamespace
+-- | ORDER BY 1
