@@ -14,6 +14,8 @@
 #include <chrono>
 #include <iomanip>
 #include <iostream>
+#include <limits.h>
+#include <pwd.h>
 #include <stdexcept>
 
 namespace regroup::app {
@@ -27,17 +29,28 @@ std::string expiry(const std::string& text) {
     if (!at)
       at = std::chrono::floor<std::chrono::microseconds>(now + config::parse_duration(text));
   } catch (const config::SettingsError&) {
-    throw std::runtime_error("--expires must be a time such as 2030-01-31T00:00:00Z, or a duration "
-                             "such as 720h");
+    throw UsageError("regroup api-key create: --expires must be a time such as "
+                     "2030-01-31T00:00:00Z, or a duration such as 720h");
   }
   if (*at <= now)
-    throw std::runtime_error("--expires must be in the future");
+    throw UsageError("regroup api-key create: --expires must be in the future");
   return http::time_text(*at);
+}
+
+/// "chen@host": who makes a key, for the list of keys.
+std::string somebody_here() {
+  std::array<char, HOST_NAME_MAX + 1> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0)
+    host.front() = '\0';
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
+  const passwd* user = getpwuid(geteuid());
+  const std::string name = user != nullptr ? user->pw_name : std::to_string(geteuid());
+  return (name + "@" + host.data()).substr(0, 100); // the column's width
 }
 
 int create(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
   domain::CreateApiKey key;
-  key.name = line.value_of("--name");
+  key.name = line.has("--name") ? line.value_of("--name") : somebody_here();
   key.is_admin = line.has("--admin");
   if (line.has("--expires"))
     key.expires_at = expiry(line.value_of("--expires"));
@@ -60,7 +73,7 @@ int list(const CommandLine& line, const config::Settings& settings) {
     return 0;
   }
   const auto row = [](const std::array<std::string, 7>& cells) {
-    constexpr std::array<int, 6> kWidths{6, 10, 8, 8, 26, 26};
+    constexpr std::array<int, 6> kWidths{6, 10, 8, 9, 26, 26};
     for (std::size_t i = 0; i < kWidths.size(); ++i)
       std::cout << std::left << std::setw(kWidths.at(i)) << cells.at(i);
     std::cout << cells.back() << "\n";
@@ -80,7 +93,7 @@ int revoke(const CommandLine& line, const config::Settings& settings) {
   std::int64_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (error != std::errc{} || end != text.data() + text.size() || id < 1)
-    throw std::runtime_error("regroup api-key revoke: say an id of `regroup api-key list`");
+    throw UsageError("regroup api-key revoke: ID is a number in `regroup api-key list`");
   const Foundation foundation{settings};
   db::revoke_api_key(foundation.settings().database, id);
   return 0;
@@ -89,15 +102,10 @@ int revoke(const CommandLine& line, const config::Settings& settings) {
 } // namespace
 
 int api_key(const CommandLine& line, const config::Settings& settings, domain::Log& log) {
-  const std::string verb = line.words.size() > 1 ? line.words[1] : "";
-  if (verb == "create" && line.words.size() == 2)
+  const std::string& verb = line.words[1];
+  if (verb == "create")
     return create(line, settings, log);
-  if (verb == "list" && line.words.size() == 2)
-    return list(line, settings);
-  if (verb == "revoke" && line.words.size() == 3)
-    return revoke(line, settings);
-  throw std::runtime_error("regroup api-key: say `create --name NAME [--admin] [--expires WHEN]`, "
-                           "`list` or `revoke ID`");
+  return verb == "list" ? list(line, settings) : revoke(line, settings);
 }
 
 } // namespace regroup::app

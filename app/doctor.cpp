@@ -2,6 +2,7 @@
 
 #include "app/commands.hpp"
 #include "app/foundation.hpp"
+#include "app/terminal.hpp"
 #include "config/flaws.hpp"
 #include "db/rehearsal.hpp"
 #include "text/json_text.hpp"
@@ -10,7 +11,7 @@
 #include <charconv>
 #include <iostream>
 #include <iterator>
-#include <stdexcept>
+#include <unistd.h>
 
 namespace regroup::app {
 namespace {
@@ -67,9 +68,8 @@ Finding audience(const config::Settings& settings) {
 
 void print_lines(const std::vector<Finding>& findings) {
   for (const auto& each : findings) {
-    std::string severity = name_of(each.severity);
-    severity.resize(8, ' ');
-    std::cout << severity << each.code << ": " << each.what;
+    std::cout << painted_severity(name_of(each.severity), takes_colours(STDOUT_FILENO)) << each.code
+              << ": " << each.what;
     if (!each.remedy.empty())
       std::cout << " -> " << each.remedy;
     std::cout << "\n";
@@ -92,7 +92,7 @@ unsigned replicas_of(const CommandLine& line) {
   unsigned replicas = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), replicas);
   if (error != std::errc{} || end != text.data() + text.size() || replicas == 0 || replicas > 1000)
-    throw std::runtime_error("--replicas must be a number from 1 to 1000");
+    throw UsageError("regroup doctor: --replicas must be a number from 1 to 1000");
   return replicas;
 }
 

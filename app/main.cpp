@@ -14,26 +14,6 @@ extern char** environ;
 namespace regroup::app {
 namespace {
 
-constexpr const char* kUsage =
-    R"(regroup: turns registration groups into authenticated groups, exactly once
-
-  regroup serve [--check-config]            the service; or prints its settings, starts nothing
-  regroup schema status                     what will be changed in the database, and what stops that
-  regroup schema apply                      changes it
-  regroup doctor [--json] [--replicas N]    checks a deployment; status 1 when something is wrong
-                 [--rehearse]               migrates made-up devices in a transaction, rolled back
-  regroup token --user UUID [--ttl 15m]     mints a token, where the key can sign
-  regroup api-key create --name NAME [--admin] [--expires WHEN]
-                                            WHEN: 720h from now, or 2030-01-31T00:00:00Z
-  regroup api-key list [--json]
-  regroup api-key revoke ID
-  regroup demo                              inserts demo data, prints a ready curl line
-
-Each takes --config FILE (TOML) and every setting as a flag; a setting section.key is also
-REGROUP_SECTION_KEY in the environment. Flags win over the environment, that over the file.
-
-)";
-
 config::Loaded load_settings(const CommandLine& line, config::Flaws flaws) {
   std::vector<std::string> names;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -54,17 +34,8 @@ telemetry::StreamLog::Format format_of(const config::Settings::Log& log) {
   return json ? telemetry::StreamLog::Format::json : telemetry::StreamLog::Format::text;
 }
 
-int run(const std::vector<std::string>& arguments) {
-  const CommandLine line = parse_command_line(arguments);
-  if (line.has("--version")) {
-    std::cout << "regroup " REGROUP_VERSION "\n";
-    return 0;
-  }
-  const std::string command = line.words.empty() ? "" : line.words.front();
-  if (line.has("--help") || command.empty() || command == "help") {
-    std::cout << kUsage << config::help_text();
-    return line.has("--help") || command == "help" ? 0 : 2;
-  }
+int run_with_settings(const CommandLine& line) {
+  const std::string& command = line.words.front();
   // The doctor reports flaws of the keys itself, and the schema needs none.
   const bool needs_keys = command != "doctor" && command != "schema";
   const auto flaws = needs_keys ? config::Flaws::refuse : config::Flaws::leave;
@@ -90,9 +61,26 @@ int run(const std::vector<std::string>& arguments) {
     return token(line, settings);
   if (command == "api-key")
     return api_key(line, settings, log);
-  if (command == "demo")
-    return demo(settings, log);
-  throw std::runtime_error("no such subcommand: " + command + " (see regroup --help)");
+  if (command == "migrations")
+    return migrations(line, settings);
+  if (command == "live")
+    return live(line, settings);
+  return demo(line, settings, log);
+}
+
+int run(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) {
+    std::cerr << usage_text();
+    return 2;
+  }
+  const CommandLine line = parse_command_line(arguments);
+  if (!line.text.empty()) {
+    std::cout << line.text;
+    return 0;
+  }
+  if (line.words.front() == "completion")
+    return completion(line);
+  return run_with_settings(line);
 }
 
 } // namespace
@@ -101,6 +89,12 @@ int run(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
   try {
     return regroup::app::run({argv + 1, argv + argc});
+  } catch (const regroup::app::UsageError& why) {
+    std::cerr << why.what() << std::endl;
+    return 2;
+  } catch (const regroup::config::FlagError& why) {
+    std::cerr << "regroup: " << why.what() << std::endl;
+    return 2;
   } catch (const std::exception& why) {
     std::cerr << "regroup: " << why.what() << std::endl;
     return 1;

@@ -1,5 +1,6 @@
 #include "actors/loop_scheduler.hpp"
 #include "actors/system.hpp"
+#include "app/banner.hpp"
 #include "app/commands.hpp"
 #include "app/file_limit.hpp"
 #include "app/foundation.hpp"
@@ -294,12 +295,16 @@ bool wait_interrupted(Signals& signals, std::chrono::milliseconds span,
 }
 
 /// From the first SIGTERM until every request is answered, or the drain times out or is cut short.
-void drain(Service& service, const config::Settings& settings, Signals& signals, domain::Log& log) {
+void drain(Service& service, const config::Settings& settings, Signals& signals,
+           const Banner& banner, domain::Log& log) {
   log.event(domain::LogLevel::info, "leaving", {});
+  banner.leaving();
   service.enter(Phase::leaving);
   const bool hurried = wait_interrupted(signals, settings.http.drain_delay, [] { return false; });
   service.enter(Phase::draining);
   log.event(domain::LogLevel::info, "draining", {{"owed", service.owed()}});
+  if (!hurried)
+    banner.draining(service.owed());
   if (hurried || wait_interrupted(signals, settings.http.drain_timeout,
                                   [&] { return service.owes_nothing(); }))
     return;
@@ -346,12 +351,15 @@ int serve(const config::Settings& given, const Reload& how, domain::Log& log) {
   log.event(domain::LogLevel::info, "serving",
             {{"address", std::string_view{settings.http.address}},
              {"port", std::int64_t{service->port()}}});
+  const Banner banner{given};
+  banner.serving(service->port());
   manager.tell("READY=1");
   serve_on(*service, *foundation, given, how, signals, manager, log);
   manager.tell("STOPPING=1");
-  drain(*service, settings, signals, log);
+  drain(*service, settings, signals, banner, log);
   const bool all_answered = service->owes_nothing();
   log.event(domain::LogLevel::info, "stopped", {{"unanswered", service->owed()}});
+  banner.stopped(service->owed());
   if (!all_answered || !service->end()) {
     // A worker may still be waiting for a silent database; the process does not wait for it any
     // longer. Its connection ends with the process, and with it any transaction that has not

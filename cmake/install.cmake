@@ -15,8 +15,18 @@ install(FILES config/regroup.toml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/r
 install(FILES ${PROJECT_BINARY_DIR}/regroup.service DESTINATION lib/systemd/system)
 install(FILES deploy/haproxy.cfg deploy/grants.sql DESTINATION ${CMAKE_INSTALL_DATADIR}/regroup)
 install(DIRECTORY deploy/prometheus DESTINATION ${CMAKE_INSTALL_DATADIR}/regroup)
-install(FILES docs/operations.md docs/guarantees.md docs/metrics.md http/openapi.yaml
+install(FILES docs/operations.md docs/first-migration.md docs/errors.md docs/glossary.md docs/guarantees.md docs/metrics.md
+              http/openapi.yaml
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+if(NOT REGROUP_SANITIZE)
+  install(FILES ${PROJECT_BINARY_DIR}/completion.bash RENAME regroup
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${PROJECT_BINARY_DIR}/completion.zsh RENAME _regroup
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+  install(FILES ${PROJECT_BINARY_DIR}/completion.fish RENAME regroup.fish
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME regroup)

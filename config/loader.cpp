@@ -146,6 +146,9 @@ void Loading::set(std::size_t key, const std::string& text, Source source,
   try {
     keys()[key].parse(loaded_.settings, text);
   } catch (const SettingsError& error) {
+    if (source == Source::flag)
+      throw FlagError(
+          one_line(std::string{keys()[key].name} + " (" + origin + "): " + error.what()));
     refuse_key(key, error.what());
   }
 }

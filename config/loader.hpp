@@ -17,6 +17,11 @@ struct SettingsError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// The same for a value that a flag has.
+struct FlagError : SettingsError {
+  using SettingsError::SettingsError;
+};
+
 /// Where a value came from.
 enum class Source { built_in, file, environment, flag };
 

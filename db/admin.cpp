@@ -1,5 +1,6 @@
 #include "db/admin.hpp"
 
+#include "db/admin_statements.hpp"
 #include "db/conninfo.hpp"
 #include "db/key_statements.hpp"
 #include "versions/libpqxx.hpp"
@@ -74,12 +75,68 @@ void revoke_api_key(const config::Settings::Database& settings, std::int64_t id)
   });
 }
 
+std::string read_history(const config::Settings::Database& settings,
+                         const domain::ReadHistory& query) {
+  const auto text_or_null = [](const std::optional<std::string>& text) {
+    return text ? text->c_str() : nullptr;
+  };
+  const auto user =
+      query.user_id ? std::optional{query.user_id->text()} : std::optional<std::string>{};
+  const char* no_cursor = nullptr;
+  std::string page = "[";
+  in_transaction(settings, [&](Work& work) {
+    work.run(statements::plan_for_values);
+    const auto rows =
+        work.run(statements::read_history, text_or_null(user), text_or_null(query.status),
+                 text_or_null(query.registration_group_id), text_or_null(query.from),
+                 text_or_null(query.to), no_cursor, no_cursor, query.limit);
+    for (const auto& row : rows)
+      page.append(page.size() > 1 ? "," : "").append(row["document"].c_str());
+  });
+  return page + "]";
+}
+
+std::string read_migration(const config::Settings::Database& settings, const domain::Uuid& id) {
+  std::string migration;
+  in_transaction(settings, [&](Work& work) {
+    const auto found = work.run(statements::read_migration, id.text());
+    if (found.empty())
+      throw std::runtime_error("there is no migration with the id " + id.text() +
+                               " in the history; `regroup live` shows those that run");
+    migration = found.front()["document"].c_str();
+  });
+  return migration;
+}
+
+std::string read_live(const config::Settings::Database& settings) {
+  std::string live;
+  in_transaction(settings, [&](Work& work) {
+    live = work.run(statements::read_live).front()["document"].c_str();
+  });
+  return live;
+}
+
+void cancel_migration(const config::Settings::Database& settings, const domain::Uuid& id) {
+  in_transaction(settings, [&](Work& work) {
+    const std::string outcome =
+        work.run(statements::cancel_migration, id.text()).front()["outcome"].c_str();
+    if (outcome == "not_found")
+      throw std::runtime_error("there is no migration with the id " + id.text());
+    if (outcome == "was_cancelled")
+      throw std::runtime_error("the migration was cancelled before");
+    if (outcome != "cancelled")
+      throw std::runtime_error("the migration has ended, or is about to commit: too late");
+  });
+}
+
 DemoData insert_demo_data(const config::Settings::Database& settings) {
   DemoData demo;
   demo.user_id = *domain::Uuid::parse("5ca1ab1e-2025-4000-8000-000000000001");
   in_transaction(settings, [&](Work& work) {
-    const std::string user = demo.user_id.text();
-    work.run(statements::insert_demo_user, user, "chen@example.com", "Chen");
+    const auto found = work.run(statements::find_or_insert_demo_user, demo.user_id.text(),
+                                "chen@example.com", "Chen");
+    const std::string user = found.front().front().c_str();
+    demo.user_id = *domain::Uuid::parse(user);
     for (int number = 1;; ++number) {
       demo.registration_group_id = numbered("camping-2025", number);
       const auto migrated = work.run(statements::was_migrated, demo.registration_group_id);

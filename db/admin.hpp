@@ -17,6 +17,19 @@ std::string list_api_keys(const config::Settings::Database& settings);
 
 void revoke_api_key(const config::Settings::Database& settings, std::int64_t id);
 
+/// As JSON: the array of `GET /api/admin/v1/migrations`, whose filters are `query`'s.
+std::string read_history(const config::Settings::Database& settings,
+                         const domain::ReadHistory& query);
+
+/// As JSON: one migration with its timeline.
+std::string read_migration(const config::Settings::Database& settings, const domain::Uuid& id);
+
+/// As JSON: the migrations that run now, on all replicas.
+std::string read_live(const config::Settings::Database& settings);
+
+/// Makes sure that a running migration will not commit.
+void cancel_migration(const config::Settings::Database& settings, const domain::Uuid& id);
+
 struct DemoData {
   domain::Uuid user_id;
   std::string registration_group_id; // three devices, not migrated

@@ -56,9 +56,10 @@ bool is_worth_another_attempt(const NotKept& why, int attempts, domain::Deadline
 
 Refused refusal_for(const NotKept& why) {
   const std::string_view sqlstate = why.sqlstate();
+  if (why.ended() == Ended::refused && sqlstate == "55P03")
+    return Refused::lock_timeout;
   const bool passing = why.ended() == Ended::unsent || is_passing(sqlstate) ||
-                       sqlstate == "55P03"            // lock_timeout
-                       || sqlstate == "57014"         // statement_timeout
+                       sqlstate == "57014"            // statement_timeout
                        || sqlstate == "RG002"         // fenced by its settlement
                        || sqlstate.starts_with("53"); // disk, memory, connections
   return passing ? Refused::database_unavailable : Refused::internal;

@@ -202,13 +202,46 @@ Task<std::variant<Answer, NotKept>> run_operation(const Tools& tools, const Oper
   }
 }
 
+namespace {
+
+/// What the history says of a failed migration.
+struct Record {
+  const char* code;
+  const char* message;
+};
+
+Record record_of(Refused reason) {
+  if (reason == Refused::internal)
+    return {"server/internal", "The migration failed and changed nothing"};
+  if (reason == Refused::lock_timeout)
+    return {"server/lock-timeout", "Another session of the database held a lock for too long"};
+  return {kUnavailable, "The database could not complete the migration"};
+}
+
+/// Logs which sessions hold the rows that the migration waited for, as far as they still do. What
+/// goes wrong here changes nothing of the outcome.
+Task<void> log_lock_holders(const Tools& tools, const domain::MigrationCommand& command) {
+  Parameters parameters{command.registration_group_id};
+  const auto found = co_await outcome_of(
+      run_in_one_trip(tools.session, statements::find_lock_holders, std::move(parameters)));
+  const auto* reply = std::get_if<Reply>(&found);
+  if (reply == nullptr || reply->empty() || reply->is_null(0, "holders"))
+    co_return;
+  const std::string id = command.migration_id.text();
+  tools.log.event(domain::LogLevel::warning, "migration.held_up",
+                  {{"migration_id", std::string_view{id}},
+                   {"registration_group_id", std::string_view{command.registration_group_id}},
+                   {"held_by", reply->text(0, "holders")}});
+}
+
+} // namespace
+
 Task<Answer> record_failure(const Tools& tools, const MigrationPtr& migration, Refused reason,
                             Clock::time_point started) {
-  const bool is_defect = reason == Refused::internal;
-  const char* code = is_defect ? "server/internal" : kUnavailable;
-  const char* message = is_defect ? "The migration failed and changed nothing"
-                                  : "The database could not complete the migration";
-  auto parameters = settlement_of(migration, "none", code, message, started);
+  const Record record = record_of(reason);
+  if (reason == Refused::lock_timeout)
+    co_await log_lock_holders(tools, *migration);
+  auto parameters = settlement_of(migration, "none", record.code, record.message, started);
   const auto outcome = co_await outcome_of(
       run_in_one_trip(tools.session, statements::settle, std::move(parameters)));
   const auto* reply = std::get_if<Reply>(&outcome);

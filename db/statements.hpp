@@ -63,6 +63,18 @@ inline constexpr Statement settle{
 inline constexpr Statement settle_abandoned{
     "regroup_settle_abandoned", "SELECT regroup_settle_abandoned_v1($1, $2, $3, $4) AS fenced"};
 
+/// settlement.cpp, after a lock_timeout: who holds rows of the registration group's devices. The
+/// name of a session is another program's word, and is cut. Takes no lock.
+inline constexpr Statement find_lock_holders{
+    "regroup_find_lock_holders",
+    "SELECT string_agg(DISTINCT format('%s (process %s, since %s)', "
+    "coalesce(nullif(left(s.application_name, 63), ''), 'a session'), s.pid, "
+    "coalesce(to_char(s.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), "
+    "'an unknown time')), ', ') AS holders "
+    "FROM devices d JOIN pg_locks l ON l.locktype = 'transactionid' AND l.granted "
+    "AND l.transactionid = d.xmax JOIN pg_stat_activity s ON s.pid = l.pid "
+    "WHERE d.group_id = $1 AND s.pid <> pg_backend_pid()"};
+
 /// settlement.cpp: an undo or a change of devices ($1), for a user ($2) or an administrator (NULL).
 /// Returns a row even if there is no such operation. Takes no lock.
 inline constexpr Statement find_operation{
@@ -229,9 +241,14 @@ inline constexpr Statement was_migrated{
     "regroup_was_migrated",
     "SELECT EXISTS (SELECT FROM migration_audit_logs "
     "WHERE registration_group_id = $1 AND status IN ('success', 'partial'))"};
-inline constexpr Statement insert_demo_user{
-    "regroup_insert_demo_user",
-    "INSERT INTO users (id, email, display_name) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"};
+/// The user may be there already, under another id: the operations page makes one with this
+/// address.
+inline constexpr Statement find_or_insert_demo_user{
+    "regroup_find_or_insert_demo_user",
+    "WITH found AS (SELECT id FROM users WHERE id = $1::uuid OR email = $2), "
+    "made AS (INSERT INTO users (id, email, display_name) SELECT $1::uuid, $2, $3 "
+    "  WHERE NOT EXISTS (SELECT FROM found) RETURNING id) "
+    "SELECT id FROM found UNION ALL SELECT id FROM made LIMIT 1"};
 inline constexpr Statement insert_demo_device{
     "regroup_insert_demo_device",
     "INSERT INTO devices (device_id, display_name, group_id, platform, owner_user_id, linked_at) "

@@ -54,6 +54,7 @@ enum class Refused : std::uint8_t {
   not_implemented, // unknown method or transfer coding
   version_not_supported,
   overloaded,
+  lock_timeout, // another session held a lock of what was to be changed
   database_unavailable,
   shutting_down,
   timeout, // no outcome in time; a migration: look up its id later

@@ -64,14 +64,6 @@ Api::Api(const ApiSettings& settings, const ApiParts& parts)
     : settings_(settings), max_devices_per_group_(settings.max_devices_per_group), parts_(parts),
       publisher_(settings.replica, parts.gateway, running_, parts.lifecycle) {}
 
-std::optional<Uuid> Api::user_of(const Request& request) const {
-  const std::string_view token = bearer(request.authorization);
-  if (token.empty())
-    return std::nullopt;
-  const auto verified = parts_.tokens.verify(token, std::chrono::system_clock::now());
-  return verified ? std::optional{verified->user_id} : std::nullopt;
-}
-
 bool Api::refuse_user(const Uuid& user, const Respond& respond) {
   const auto wait = parts_.limiter.refuse(user, Clock::now());
   if (wait) {
@@ -103,14 +95,21 @@ void Api::with_body(const Request& request, const Respond& respond,
 
 void Api::with_user(const Request& request, const Respond& respond,
                     const std::function<void(const Uuid&)>& go_on) {
-  const auto user = user_of(request);
-  if (!user) {
-    respond(refused(Refused::unauthorized));
-  } else {
-    request.facts.user_id = user;
-    if (!refuse_user(*user, respond))
-      go_on(*user);
-  }
+  if (request.authorization.empty())
+    return respond(unauthorized(""));
+  const std::string_view token = bearer(request.authorization);
+  if (token.empty())
+    return respond(unauthorized("Authorization is not Bearer and a token"));
+  std::string_view why;
+  const auto verified = parts_.tokens.verify(token, std::chrono::system_clock::now(), &why);
+  if (!verified)
+    return respond(unauthorized(why));
+  request.facts.user_id = verified->user_id;
+  if (refuse_user(verified->user_id, respond))
+    return;
+  if (const auto refusal = unknown_parameters(request))
+    return respond(to_reply(*refusal));
+  go_on(verified->user_id);
 }
 
 /// Looks up an unknown key in the lane for unproven keys, then calls `go_on` with its facts. A key
@@ -119,11 +118,11 @@ void Api::prove(const Request& request, const Respond& respond, int timeout_retr
                 std::function<void(const domain::ApiKeyFacts&)> go_on,
                 std::function<void(std::string key_hash)> go_on_proven) {
   if (!can_be_api_key(request.api_key))
-    return respond(refused(Refused::unauthorized));
+    return respond(unauthorized("the API key is not of the form of a key"));
   auto hash = sha256_hex(request.api_key);
   const auto known = keys_.look(hash, Clock::now());
   if (known == KeyMemory::Known::refused)
-    return respond(refused(Refused::unauthorized));
+    return respond(unauthorized(kNoSuchKey));
   if (known == KeyMemory::Known::proven)
     return go_on_proven(std::move(hash));
   parts_.gateway.ask(
@@ -140,8 +139,10 @@ void Api::take_key(const std::string& hash, const KeyResult& result, const Respo
     keys_.prove(hash, Clock::now());
     return go_on(*facts);
   }
-  if (result.is_refused(Refused::unauthorized))
+  if (result.is_refused(Refused::unauthorized)) {
     keys_.refuse(hash, Clock::now());
+    return respond(unauthorized(kNoSuchKey));
+  }
   respond(refused(result.refusal(), timeout_retry_after));
 }
 
@@ -204,8 +205,15 @@ void Api::migrate_body(const Request& request, const Respond& respond, const Uui
   // `request` lives as long as these callbacks, since one of them holds its Respond.
   parts_.gateway.migrate(
       command, settings_.async_after,
-      {[respond, &request](const MigrationResult& outcome) {
-         if (const auto* done = outcome.value())
+      {[respond, &request, command](MigrationResult outcome) {
+         const auto* done = outcome.value();
+         if (done == nullptr && row_of(outcome.refusal().reason).status >= 500) {
+           Refusal refusal = outcome.refusal();
+           refusal.migration_id =
+               command->migration_id; // support finds the row and the lines by it
+           outcome = MigrationResult{std::move(refusal)};
+         }
+         if (done != nullptr)
            request.facts.migration_id = done->migration_id; // a replay has the first request's id
          respond(reply_to_migration(outcome));
        },
@@ -309,11 +317,15 @@ void Api::with_user_or_administrator(const Request& request, const Respond& resp
                                      const std::function<void(std::optional<Uuid>)>& go_on) {
   if (request.api_key.empty())
     return with_user(request, respond, go_on);
-  with_key(request, respond, kRetryReadAfter, [respond, go_on](const domain::ApiKeyFacts& key) {
-    if (!key.is_admin)
-      return respond(refused(Refused::forbidden));
-    go_on(std::nullopt);
-  });
+  // `request` lives as long as its Respond.
+  with_key(request, respond, kRetryReadAfter,
+           [respond, go_on, &request](const domain::ApiKeyFacts& key) {
+             if (!key.is_admin)
+               return respond(refused(Refused::forbidden));
+             if (const auto refusal = unknown_parameters(request))
+               return respond(to_reply(*refusal));
+             go_on(std::nullopt);
+           });
 }
 
 void Api::register_device(const Request& request, const Respond& respond) {
@@ -333,7 +345,11 @@ void Api::register_device(const Request& request, const Respond& respond) {
   if (!request.authorization.empty() || request.api_key.empty())
     return with_user(request, respond, go_on);
   with_key(request, respond, kRetryWriteAfter,
-           [go_on](const domain::ApiKeyFacts&) { go_on(std::nullopt); });
+           [respond, go_on, &request](const domain::ApiKeyFacts&) {
+             if (const auto refusal = unknown_parameters(request))
+               return respond(to_reply(*refusal));
+             go_on(std::nullopt);
+           });
 }
 
 void Api::submit_registration(domain::RegisterDevice command, const Respond& respond) {
@@ -372,9 +388,15 @@ void Api::group_devices(const Request& request, const Respond& respond) {
   });
 }
 
-void Api::live(const Request&, const Respond& respond) { respond({200, R"({"status":"live"})"}); }
+void Api::live(const Request& request, const Respond& respond) {
+  if (const auto refusal = unknown_parameters(request))
+    return respond(to_reply(*refusal));
+  respond({200, R"({"status":"live"})"});
+}
 
-void Api::ready(const Request&, const Respond& respond) {
+void Api::ready(const Request& request, const Respond& respond) {
+  if (const auto refusal = unknown_parameters(request))
+    return respond(to_reply(*refusal));
   if (parts_.lifecycle.phase() != Lifecycle::Phase::serving)
     return respond(to_reply(Refusal{Refused::shutting_down}));
   if (!parts_.lifecycle.calls_work())
@@ -389,30 +411,30 @@ void Api::ready(const Request&, const Respond& respond) {
                      });
 }
 
-void Api::metrics(const Request&, const Respond& respond) {
+void Api::metrics(const Request& request, const Respond& respond) {
+  if (const auto refusal = unknown_parameters(request))
+    return respond(to_reply(*refusal));
   Reply reply{200, parts_.metrics.exposition()};
   reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
   respond(std::move(reply));
 }
 
-void Api::openapi(const Request&, const Respond& respond) {
+void Api::openapi(const Request& request, const Respond& respond) {
+  if (const auto refusal = unknown_parameters(request))
+    return respond(to_reply(*refusal));
   respond({200, std::string{openapi_json()}, {{"Cache-Control", "no-cache"}}});
 }
 
-void Api::docs(const Request&, const Respond& respond) {
-  Reply reply{200, std::string{openapi_html()}};
-  reply.content_type = "text/html; charset=utf-8";
-  // Allows only the page's own style: markup that slips into a text of the page can do nothing.
-  reply.headers = {{"Cache-Control", "no-cache"},
-                   {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; "
-                                               "base-uri 'none'; form-action 'none'; "
-                                               "frame-ancestors 'none'"}};
+void Api::root(const Request&, const Respond& respond) {
+  Reply reply{302};
+  reply.headers.emplace_back("Location", "/docs");
+  reply.headers.emplace_back("Cache-Control", "no-cache");
   respond(std::move(reply));
 }
 
 std::span<const Route> routes() {
   static constexpr std::array kRoutes{
-      Route{"POST", "/api/v1/groups/migrate", "/api/v1/groups/migrate", &Api::migrate},
+      Route{"POST", "/api/v1/groups/migrate", "/api/v1/groups/migrate", &Api::migrate, false, true},
       Route{"GET", "/api/v1/groups/migrations/:migration_id",
             "/api/v1/groups/migrations/{migration_id}", &Api::migration_status},
       Route{"GET", "/api/v1/groups/operations/:operation_id",
@@ -420,7 +442,7 @@ std::span<const Route> routes() {
       Route{"POST", "/api/v1/groups/:group_id/rollback", "/api/v1/groups/{group_id}/rollback",
             &Api::undo},
       Route{"GET", "/api/v1/groups/:group_id/devices", "/api/v1/groups/{group_id}/devices",
-            &Api::group_devices},
+            &Api::group_devices, false, true},
       Route{"POST", "/api/v1/groups/:group_id/devices", "/api/v1/groups/{group_id}/devices",
             &Api::add_group_device},
       Route{"DELETE", "/api/v1/groups/:group_id/devices/:device_id",
@@ -430,11 +452,11 @@ std::span<const Route> routes() {
       Route{"POST", "/api/v1/groups/:group_id/devices/bulk-remove",
             "/api/v1/groups/{group_id}/devices/bulk-remove", &Api::bulk_remove_devices},
       Route{"GET", "/api/v1/groups/:group_id/members", "/api/v1/groups/{group_id}/members",
-            &Api::group_members},
-      Route{"GET", "/api/v1/groups", "/api/v1/groups", &Api::my_groups},
-      Route{"GET", "/api/v1/devices/me", "/api/v1/devices/me", &Api::my_devices},
+            &Api::group_members, false, true},
+      Route{"GET", "/api/v1/groups", "/api/v1/groups", &Api::my_groups, false, true},
+      Route{"GET", "/api/v1/devices/me", "/api/v1/devices/me", &Api::my_devices, false, true},
       Route{"GET", "/api/v1/devices/:device_id/groups", "/api/v1/devices/{device_id}/groups",
-            &Api::groups_of_device},
+            &Api::groups_of_device, false, true},
       Route{"POST", "/api/v1/devices/register", "/api/v1/devices/register", &Api::register_device},
       Route{"GET", "/api/v1/devices/me/registration-group", "/api/v1/devices/me/registration-group",
             &Api::registration_group},
@@ -443,13 +465,14 @@ std::span<const Route> routes() {
             &Api::admin_live},
       Route{"GET", "/api/admin/v1/migrations/live/events", "/api/admin/v1/migrations/live/events",
             &Api::admin_live_events},
-      Route{"GET", "/api/admin/v1/migrations", "/api/admin/v1/migrations", &Api::admin_history},
+      Route{"GET", "/api/admin/v1/migrations", "/api/admin/v1/migrations", &Api::admin_history,
+            false, true},
       Route{"GET", "/api/admin/v1/migrations/:migration_id",
             "/api/admin/v1/migrations/{migration_id}", &Api::admin_migration},
       Route{"POST", "/api/admin/v1/migrations/:migration_id/cancel",
             "/api/admin/v1/migrations/{migration_id}/cancel", &Api::admin_cancel},
       Route{"GET", "/api/admin/v1/analytics/migrations", "/api/admin/v1/analytics/migrations",
-            &Api::admin_analytics},
+            &Api::admin_analytics, false, true},
       Route{"POST", "/api/admin/v1/webhooks", "/api/admin/v1/webhooks", &Api::admin_create_webhook},
       Route{"GET", "/api/admin/v1/webhooks", "/api/admin/v1/webhooks", &Api::admin_list_webhooks},
       Route{"DELETE", "/api/admin/v1/webhooks/:webhook_id", "/api/admin/v1/webhooks/{webhook_id}",
@@ -461,7 +484,8 @@ std::span<const Route> routes() {
       Route{"POST", "/api/admin/v1/webhooks/:webhook_id/enable",
             "/api/admin/v1/webhooks/{webhook_id}/enable", &Api::admin_enable_webhook},
       Route{"GET", "/api/admin/v1/webhooks/:webhook_id/dead-events",
-            "/api/admin/v1/webhooks/{webhook_id}/dead-events", &Api::admin_dead_events},
+            "/api/admin/v1/webhooks/{webhook_id}/dead-events", &Api::admin_dead_events, false,
+            true},
       Route{"POST", "/api/admin/v1/webhooks/:webhook_id/redeliver",
             "/api/admin/v1/webhooks/{webhook_id}/redeliver", &Api::admin_redeliver},
       Route{"GET", "/admin", "/admin", &Api::console},
@@ -471,6 +495,8 @@ std::span<const Route> routes() {
       Route{"GET", "/metrics", "/metrics", &Api::metrics, true},
       Route{"GET", "/api/openapi.json", "/api/openapi.json", &Api::openapi, true},
       Route{"GET", "/docs", "/docs", &Api::docs, true},
+      Route{"GET", "/docs/:file", "/docs/{file}", &Api::docs, true},
+      Route{"GET", "/", "/", &Api::root, true},
   };
   return kRoutes;
 }

@@ -89,7 +89,8 @@ public:
   void ready(const Request& request, const Respond& respond);
   void metrics(const Request& request, const Respond& respond);
   void openapi(const Request& request, const Respond& respond);
-  void docs(const Request& request, const Respond& respond);
+  void docs(const Request& request, const Respond& respond); // console.cpp
+  void root(const Request& request, const Respond& respond);
 
   /// Applies to migrations requested from now on.
   void set_max_devices_per_group(std::int64_t count) { max_devices_per_group_ = count; }
@@ -101,7 +102,6 @@ public:
   void stop() { publisher_.stop(); }
 
 private:
-  std::optional<domain::Uuid> user_of(const Request& request) const;
   bool refuse_user(const domain::Uuid& user, const Respond& respond);
   /// Call once the caller is authorized. Reads the body, or refuses it by what the head says.
   void with_body(const Request& request, const Respond& respond,
@@ -159,6 +159,7 @@ struct Route {
   std::string_view route;
   void (Api::*handler)(const Request&, const Respond&);
   bool while_draining = false; // also served while the replica drains
+  bool reads_query = false;    // has parameters after '?'
 };
 std::span<const Route> routes();
 

@@ -74,6 +74,8 @@ constexpr std::array<OutcomeRow, domain::kRefusedCount> kOutcomes{{
     {Refused::version_not_supported, 505, "request/version-not-supported",
      "The HTTP version is not supported"},
     {Refused::overloaded, 503, "server/overloaded", "The server is busy; nothing was changed", 1},
+    {Refused::lock_timeout, 503, "server/lock-timeout",
+     "Another session of the database held a lock for too long; nothing was changed", 5},
     {Refused::database_unavailable, 503, "server/database-unavailable",
      "The database is not available; nothing was changed", 5},
     {Refused::shutting_down, 503, "server/shutting-down", "The server is shutting down", 1},
@@ -145,6 +147,39 @@ JsonObject error_of(const Refusal& refusal, std::optional<int> retry_after) {
       .add("details", details_of(refusal, retry_after.value_or(row.retry_after)));
 }
 
+Reply unauthorized(std::string_view reason) {
+  const OutcomeRow& row = row_of(Refused::unauthorized);
+  Reply reply;
+  reply.status = row.status;
+  reply.outcome = row.code;
+  reply.body = JsonObject{}.add("error", error_of(Refusal{Refused::unauthorized})).text();
+  reply.reason = reason.empty() ? "no token and no API key" : reason;
+  // RFC 6750, 3.1: no error code for a request that had no authentication.
+  reply.headers.emplace_back(
+      "WWW-Authenticate", reason.empty() ? "Bearer"
+                                         : "Bearer error=\"invalid_token\", error_description=\"" +
+                                               std::string{reason} + '"');
+  return reply;
+}
+
+Reply no_such_route(std::string_view method, std::string_view path) {
+  constexpr std::size_t kShown = 200;
+  const OutcomeRow& row = row_of(Refused::not_found);
+  Reply reply;
+  reply.status = row.status;
+  reply.outcome = row.code;
+  reply.body =
+      JsonObject{}
+          .add("error",
+               JsonObject{}
+                   .add("code", row.code)
+                   .add("message", "There is no such route; /docs lists them")
+                   .add("details",
+                        JsonObject{}.add("method", method).add("path", path.substr(0, kShown))))
+          .text();
+  return reply;
+}
+
 Reply to_reply(const Refusal& refusal, std::optional<int> retry_after) {
   const OutcomeRow& row = row_of(refusal.reason);
   const int wait = retry_after.value_or(row.retry_after);
@@ -163,7 +198,7 @@ Reply to_reply(const Refusal& refusal, std::optional<int> retry_after) {
       reply.headers.emplace_back("Location", operation_url(*refusal.operation_id));
   }
   if (refusal.reason == Refused::unauthorized)
-    reply.headers.emplace_back("WWW-Authenticate", "Bearer");
+    return unauthorized(kNoSuchUser);
   reply.close = refusal.reason == Refused::shutting_down;
   return reply;
 }

@@ -27,6 +27,18 @@ const OutcomeRow& row_of(domain::Refused reason);
 text::JsonObject error_of(const domain::Refusal& refusal,
                           std::optional<int> retry_after = std::nullopt);
 
+/// A 401 with the reason (RFC 6750, 3.1), a text with static lifetime that fits into a
+/// quoted-string. Empty: the request had neither a token nor a key.
+Reply unauthorized(std::string_view reason);
+
+/// The reason of a 401 that the database gives, for a user and for a key.
+inline constexpr std::string_view kNoSuchUser = "the user of the token is not known, or not active";
+inline constexpr std::string_view kNoSuchKey =
+    "the API key is not known, was revoked, or has expired";
+
+/// The 404 for a path that is no route.
+Reply no_such_route(std::string_view method, std::string_view path);
+
 /// The error response: the table's status and code, the refusal's details, and the headers that go
 /// with them. `retry_after`, in seconds, overrides the table's.
 Reply to_reply(const domain::Refusal& refusal, std::optional<int> retry_after = std::nullopt);

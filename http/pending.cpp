@@ -236,6 +236,11 @@ restinio::write_status_cb_t Pending::written() {
   };
 }
 
+/// Load balancers and Prometheus ask every second: they would be most of the log.
+static bool is_good_probe(std::string_view route, int status) {
+  return status == 200 && (route.starts_with("/api/health/") || route == "/metrics");
+}
+
 void Pending::send(Reply reply) {
   if (reply.stream && head_->is_http_1_0()) // HTTP/1.0 has no chunks (RFC 9112, 7.1)
     reply = to_reply(Refusal{Refused::version_not_supported});
@@ -244,7 +249,9 @@ void Pending::send(Reply reply) {
   const LoggedId user{request.facts.user_id};
   const LoggedId migration{request.facts.migration_id};
   const auto* group = request.facts.registration_group_id.get();
-  log_.event(domain::LogLevel::info, "request",
+  log_.event(is_good_probe(request.route, reply.status) ? domain::LogLevel::debug
+                                                        : domain::LogLevel::info,
+             "request",
              {{"request_id", std::string_view{request.request_id}},
               {"trace_id", domain::if_any(request.trace_id)},
               {"method", request.method},
@@ -254,6 +261,7 @@ void Pending::send(Reply reply) {
               {"migration_id", migration.value()},
               {"status", std::int64_t{reply.status}},
               {"outcome", reply.outcome},
+              {"reason", domain::if_any(reply.reason)},
               {"duration_ms", took.count()}});
   if (reply.status >= 400 && wants_problem((*head_)[Field::accept]))
     to_problem(reply, reason_of(reply.status));

@@ -31,6 +31,19 @@ Refusal invalid(std::string field, std::string message) {
   return refusal;
 }
 
+std::optional<Refusal> unknown_parameters(const Request& request) {
+  constexpr std::size_t kShown = 100;
+  Refusal refusal{Refused::invalid_request};
+  std::string_view query = request.reads_query ? std::string_view{} : request.query;
+  while (!query.empty()) {
+    const std::string_view name = next_part(query, '&');
+    if (!name.empty())
+      refusal.fields.push_back(
+          {std::string{name.substr(0, std::min(name.find('='), kShown))}, "is unknown"});
+  }
+  return refusal.fields.empty() ? std::nullopt : std::optional{refusal};
+}
+
 bool is_json(std::string_view content_type) {
   return same_ignoring_case(next_part(content_type, ';'), "application/json");
 }

@@ -17,6 +17,9 @@ inline constexpr int kRetryWriteAfter = 30;
 
 Reply refused(domain::Refused reason);
 
+/// `invalid_request` if the request has a parameter after '?' and its handler reads none.
+std::optional<domain::Refusal> unknown_parameters(const Request& request);
+
 /// The reply to a refused job. `timeout_retry_after`, in seconds, is for a 504: a job other than a
 /// migration has its own.
 Reply refused(const domain::Refusal& refusal, int timeout_retry_after);

@@ -1,6 +1,7 @@
-// The administration API. The key lives in this module alone: not in storage, a cookie or an address,
-// so that it is gone when the page is.
+// The administration API. The key lives in this module alone: not in a cookie or an address. Only if the
+// administrator wants it, it is kept in the tab as well (sessionStorage), so that it outlives a reload.
 
+const kept = "regroup-key";
 let key = null;
 let onRefused = () => {};
 
@@ -14,9 +15,18 @@ export class ApiError extends Error {
 
 const unreachable = () => new ApiError(0, "console/unreachable", "The service cannot be reached.");
 
+/// What an administrator does about a migration that failed so.
+export const advice = {
+  "server/lock-timeout": "Another session of the database held a lock of its devices' rows for longer than database.lock_timeout. While that lasts, Live names the session. It can be asked for again.",
+  "server/database-unavailable": "PostgreSQL could not be reached, stopped, or ended the statement. The replica's log has migration.failed with the SQLSTATE for this id. It can be asked for again.",
+  "server/internal": "A defect, or a trigger of the database that refused. The replica's log has migration.failed with the SQLSTATE and PostgreSQL's message for this id.",
+  "migration/cancelled": "An administrator cancelled it. It can be asked for again.",
+};
+
 const sentences = {
   "auth/unauthorized": "This key is not valid. It may be mistyped, expired or no longer active.",
   "authz/forbidden": "This key is valid, but not an administrator's.",
+  "server/lock-timeout": "Another session of the database holds a lock.",
   "server/database-unavailable": "The service has no database at the moment.",
   "server/shutting-down": "This replica is shutting down.",
 };
@@ -41,19 +51,24 @@ async function request(path, options = {}) {
 
 const json = async (path, options) => (await request(path, options)).json();
 
-export async function signIn(candidate, refused) {
+export const keptKey = () => sessionStorage.getItem(kept);
+
+export async function signIn(candidate, refused, keep) {
   key = candidate;
   onRefused = () => {};
   try {
     await json("/migrations/live");
   } catch (error) {
     key = null;
+    if (error.status === 401 || error.status === 403) sessionStorage.removeItem(kept);
     throw error;
   }
+  if (keep) sessionStorage.setItem(kept, candidate);
   onRefused = refused;
 }
 
 export function signOut() {
+  sessionStorage.removeItem(kept);
   key = null;
 }
 

@@ -2,6 +2,7 @@ import * as api from "./api.js";
 import { announce, h } from "./dom.js";
 import * as format from "./format.js";
 
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const filters = ["registration_group_id", "user_id", "status", "from", "to"];
 
 const field = (label, control) => h("label", { class: "field" }, h("span", {}, label), control);
@@ -38,7 +39,7 @@ export function historyView(parameters, link, go) {
     h("option", { value: "" }, "Any"),
     Object.entries(format.statusName).map(([value, text]) => h("option", { value, selected: filter.status === value }, text)));
   const form = h("form", { class: "filters", role: "search", "aria-label": "Filter the history" },
-    field("Registration group", input("registration_group_id", { placeholder: "camping-2025", maxlength: 255 })),
+    field("Registration group, or a migration's id", input("registration_group_id", { placeholder: "camping-2025", maxlength: 255 })),
     field("User id", input("user_id", { placeholder: "a UUID", maxlength: 36 })),
     field("Outcome", status),
     field("From", input("from", { type: "date" })),
@@ -49,6 +50,8 @@ export function historyView(parameters, link, go) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const wanted = [...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value);
+    const id = wanted.length === 1 && wanted[0][0] === "registration_group_id" && uuid.exec(wanted[0][1])?.[0];
+    if (id) return api.migration(id).then(() => go(link(id)), () => go("#/history?" + new URLSearchParams(wanted)));
     go("#/history" + (wanted.length ? "?" + new URLSearchParams(wanted) : ""));
   });
 

@@ -7,7 +7,7 @@ const mostFinished = 8;
 /// What runs now, in every replica, and what has just ended. Lives as long as the sign-in, so that the
 /// other views show how many there are.
 export function liveFeed(onChange) {
-  const feed = { migrations: [], finished: [], connected: false, error: null, known: false };
+  const feed = { migrations: [], finished: [], cancelled: new Set(), connected: false, error: null, known: false };
   const stop = new AbortController();
   feed.stop = () => stop.abort();
   api.watch({
@@ -57,12 +57,13 @@ function blockers(migration) {
     migration.waits_for ? `, which has the lock it waits for: ${migration.waits_for}.` : ".");
 }
 
-function card(migration, cancel) {
+function card(migration, cancel, isCancelled) {
   const { lock } = migration;
   return h("li", { class: "card running", "data-migration": migration.migration_id },
     h("div", { class: "card-head" },
       h("h2", {}, migration.registration_group_id),
-      h("span", { class: `chip ${migration.state}` }, format.liveName[migration.state] ?? migration.state)),
+      isCancelled ? h("span", { class: "chip failed" }, "Cancelled")
+        : h("span", { class: `chip ${migration.state}` }, format.liveName[migration.state] ?? migration.state)),
     h("dl", { class: "facts" },
       fact(icons.server, "Replica", migration.replica),
       fact(icons.clock, "Since", h("time", { datetime: migration.received_at }, format.when(migration.received_at)),
@@ -73,11 +74,11 @@ function card(migration, cancel) {
     blockers(migration),
     h("div", { class: "card-foot" },
       h("code", { class: "dim" }, migration.migration_id),
-      h("button", { type: "button", class: "quiet danger", onclick: (event) => cancel(migration, event.target) },
+      isCancelled ? h("span", { class: "dim" }, "It changes nothing, and leaves this list in a moment.") : h("button", { type: "button", class: "quiet danger", onclick: (event) => cancel(migration, event.target) },
         "Cancel", h("span", { class: "visually-hidden" }, ` the migration of ${migration.registration_group_id}`))));
 }
 
-function askToCancel(migration, onDone) {
+function askToCancel(migration, onCancelled, onDone) {
   const failure = h("p", { class: "error", role: "alert" });
   const confirm = h("button", { type: "button", class: "primary danger" }, "Cancel the migration");
   const dialog = h("dialog", { "aria-labelledby": "cancel-title" },
@@ -93,6 +94,7 @@ function askToCancel(migration, onDone) {
       await api.cancel(migration.migration_id);
       dialog.close();
       announce(`${migration.registration_group_id} was cancelled`);
+      onCancelled();
     } catch (error) {
       failure.textContent = error.message;
       confirm.disabled = false;
@@ -115,7 +117,8 @@ export function liveView(feed, link) {
   }, 500);
 
   function cancel(migration, button) {
-    askToCancel(migration, () => button.isConnected && button.focus());
+    const done = () => { feed.cancelled.add(migration.migration_id); update(); };
+    askToCancel(migration, done, () => button.isConnected && button.focus());
   }
 
   function update() {
@@ -126,7 +129,7 @@ export function liveView(feed, link) {
       : `${migrations.length} ${migrations.length === 1 ? "migration is" : "migrations are"} running.`;
     // Cards that are there already stay the same elements, so that focus does not jump.
     const focused = list.contains(document.activeElement) ? document.activeElement.closest("li").dataset.migration : null;
-    list.replaceChildren(...migrations.map((each) => card(each, cancel)));
+    list.replaceChildren(...migrations.map((each) => card(each, cancel, feed.cancelled.has(each.migration_id))));
     if (focused) list.querySelector(`[data-migration="${focused}"] button`)?.focus();
     list.classList.toggle("stale", Boolean(error));
     if (known && !error && migrations.length === 0)

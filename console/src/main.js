@@ -20,13 +20,15 @@ function signInPage(message = "") {
     id: "key", type: "password", required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "none",
     "aria-describedby": "key-help sign-in-error", placeholder: "rgk_…",
   });
+  const keep = h("input", { id: "keep", type: "checkbox" });
   const error = h("p", { id: "sign-in-error", class: "error", role: "alert" }, message);
   const button = h("button", { type: "submit", class: "primary wide" }, "Sign in");
   const form = h("form", { class: "card sign-in", novalidate: true },
     brand(), h("h1", {}, "Console"),
     h("label", { for: "key" }, "Administrator's API key"), key,
-    h("p", { id: "key-help", class: "dim" }, "It stays in this page's memory, and is gone when the page is closed or reloaded. ",
+    h("p", { id: "key-help", class: "dim" }, "It stays in this page's memory, and is gone when the page is closed or reloaded, unless this tab keeps it. ",
       h("code", {}, "regroup api-key create --admin"), " makes one."),
+    h("label", { class: "check", for: "keep" }, keep, "Keep me signed in, in this tab alone, until it is closed"),
     error, button);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -37,7 +39,7 @@ function signInPage(message = "") {
     }
     button.disabled = true;
     try {
-      await api.signIn(key.value.trim(), (why) => signOut(why.message));
+      await api.signIn(key.value.trim(), (why) => signOut(why.message), keep.checked);
       signedIn();
     } catch (why) {
       error.textContent = why.message;
@@ -117,4 +119,6 @@ function signedIn() {
   main.querySelector("#title").focus();
 }
 
-signInPage();
+const keptKey = api.keptKey();
+if (keptKey) api.signIn(keptKey, (why) => signOut(why.message), true).then(signedIn, (why) => signInPage(why.message));
+else signInPage();

@@ -1,5 +1,5 @@
 import * as api from "./api.js";
-import { h, icon, icons } from "./dom.js";
+import { announce, h, icon, icons } from "./dom.js";
 import * as format from "./format.js";
 
 const events = {
@@ -23,7 +23,30 @@ function timeline(entries) {
 }
 
 const fact = (label, ...value) => h("div", { class: "fact" }, h("dt", {}, label), h("dd", {}, ...value));
-const code = (text) => (text ? h("code", {}, text) : "–");
+
+/// An id, with a button that copies it: ids are for logs and colleagues.
+function code(text) {
+  if (!text) return "–";
+  if (!/^[0-9a-f]{8}-|^[0-9a-f]{32}$/.test(text)) return h("code", {}, text);
+  const button = h("button", { type: "button", class: "quiet copy", "aria-label": `Copy ${text}` }, "Copy");
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    announce("Copied");
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  return h("span", {}, h("code", {}, text), button);
+}
+
+/// What a failed or undone migration means, and where to look next.
+function meaning(migration) {
+  if (migration.status === "rolled_back")
+    return h("p", { class: "note" }, "The group's owner undid it: its devices share the string again, and can be migrated anew.");
+  if (migration.status !== "failed") return null;
+  return h("div", { class: "note" },
+    h("p", {}, h("strong", {}, "Nothing was changed. "), api.advice[migration.error?.code] ?? "It was refused."),
+    migration.trace_id ? h("p", {}, "Its lines in the log of every replica have trace_id ", h("code", {}, migration.trace_id), ".") : null);
+}
 
 function page(migration, link) {
   return [
@@ -31,15 +54,16 @@ function page(migration, link) {
       h("h1", { id: "title", tabindex: "-1" }, migration.registration_group_id),
       h("span", { class: `chip large ${migration.status}` }, format.statusName[migration.status])),
     migration.error ? h("p", { class: "error" }, h("code", {}, migration.error.code), " ", migration.error.message) : null,
+    meaning(migration),
     h("div", { class: "columns" },
       h("div", { class: "card" }, h("h2", {}, "Timeline"), timeline(migration.timeline ?? [])),
       h("div", { class: "card" }, h("h2", {}, "Facts"), h("dl", { class: "facts wide" },
         fact("Group", migration.name ?? "–"),
         fact("Slug", code(migration.slug)),
-        fact("Devices", format.count(migration.devices_migrated)),
-        fact("Left behind", format.count(migration.devices_remaining)),
+        fact("Devices migrated", migration.status === "failed" ? "none" : format.count(migration.devices_migrated)),
+        migration.status === "failed" ? null : fact("Left behind", format.count(migration.devices_remaining)),
         fact("In the database", format.duration(migration.duration_ms)),
-        fact("Asked for by", h("a", { href: "#/history?" + new URLSearchParams({ user_id: migration.user_id ?? "" }) }, code(migration.user_id))),
+        fact("Asked for by", h("a", { href: "#/history?" + new URLSearchParams({ user_id: migration.user_id ?? "" }) }, h("code", {}, migration.user_id ?? "–"))),
         fact("Group id", code(migration.authenticated_group_id)),
         fact("Migration id", code(migration.migration_id)),
         fact("Trace", code(migration.trace_id)),

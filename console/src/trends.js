@@ -77,11 +77,11 @@ function durations(trend, granularity) {
     label, stroke: color(name), width, dash, spanGaps: false, points: { show: true, size: 5, fill: color(name) },
     value: (_, value) => format.duration(value),
   });
-  return chart("Time in the database", "Average and 95th percentile of each step; the figures are in the table below.",
-    { series: [x.series, line("Average", "--accent", 2), line("95th percentile", "--rolled_back", 2, [6, 4])],
+  return chart("Time in the database", "Median and 95th percentile of each step; the figures are in the table below.",
+    { series: [x.series, line("Median", "--accent", 2), line("95th percentile", "--rolled_back", 2, [6, 4])],
       axes: [x.axis, axis({ values: (_, splits) => splits.map((each) => format.duration(each)), size: 64 })],
       scales: { x: x.scale, y: { range: (_, __, most) => [0, Math.max(1, most * 1.15)] } } },
-    [x.at, trend.map((each) => each.duration_ms_average), trend.map((each) => each.duration_ms_p95)]);
+    [x.at, trend.map((each) => each.duration_ms_median), trend.map((each) => each.duration_ms_p95)]);
 }
 
 const figure = (label, value, note) =>
@@ -92,9 +92,9 @@ function figures(data) {
   return h("dl", { class: "kpis" },
     figure("Migrations", format.count(totals.migrations), `${format.count(totals.devices)} devices`),
     figure("Success rate", format.percent(data.success_rate), `${format.count(totals.failed)} failed, ${format.count(totals.rolled_back)} undone`),
-    figure("Devices in each", devices.average === null ? "–" : format.decimal(devices.average), `95 % have at most ${devices.p95 === null ? "–" : format.decimal(devices.p95)}`),
-    figure("Time in the database", format.duration(took.average), `95 % within ${format.duration(took.p95)}`),
-    figure("Since first registration", format.duration(waited.average === null ? null : waited.average * 1000), `of ${format.count(waited.migrations)} ${waited.migrations === 1 ? "migration" : "migrations"}`));
+    figure("Devices in each", devices.median === null ? "–" : format.decimal(devices.median), `median; 95 % have at most ${devices.p95 === null ? "–" : format.decimal(devices.p95)}`),
+    figure("Time in the database", format.duration(took.median), `median; 95 % within ${format.duration(took.p95)}`),
+    figure("Since first registration", format.duration(waited.median === null ? null : waited.median * 1000), `median of ${format.count(waited.migrations)} ${waited.migrations === 1 ? "migration" : "migrations"}`));
 }
 
 function errors(list) {
@@ -120,10 +120,10 @@ function table(trend) {
   return h("details", { class: "card" }, h("summary", {}, "The figures as a table"),
     h("div", { class: "table", role: "region", tabindex: "0", "aria-label": "Trend" }, h("table", {},
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "From (UTC)"), stack.map((name) => h("th", { scope: "col", class: "number" }, format.statusName[name])),
-        h("th", { scope: "col", class: "number" }, "Average"), h("th", { scope: "col", class: "number" }, "95 %"))),
+        h("th", { scope: "col", class: "number" }, "Median"), h("th", { scope: "col", class: "number" }, "95 %"))),
       h("tbody", {}, trend.map((each) => h("tr", {}, h("th", { scope: "row" }, each.at.replace("T", " ").slice(0, 16)),
         stack.map((name) => h("td", { class: "number" }, format.count(each[name]))),
-        h("td", { class: "number" }, format.duration(each.duration_ms_average)), h("td", { class: "number" }, format.duration(each.duration_ms_p95))))))));
+        h("td", { class: "number" }, format.duration(each.duration_ms_median)), h("td", { class: "number" }, format.duration(each.duration_ms_p95))))))));
 }
 
 export function trendsView(parameters, link, go) {

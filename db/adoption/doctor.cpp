@@ -340,6 +340,11 @@ Finding connections(const config::Settings::Database& settings, unsigned replica
                            std::to_string(room);
   if (wanted <= room)
     return good(text);
+  // A pooler answers with a process of its own making, and opens no more connections to the server
+  // than its pools have.
+  if (connection.backendpid() != work.exec("SELECT pg_backend_pid()").at(0).front().as<int>())
+    return note(text + " at the server; this is a pooler: its max_client_conn must hold the "
+                       "replicas' connections, and its pool must fit into the room");
   return error(text, "raise max_connections, lower database.pool_size, or use a pooler");
 }
 

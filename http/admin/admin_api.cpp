@@ -10,6 +10,7 @@
 #include <charconv>
 #include <chrono>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -32,15 +33,23 @@ template <class Work>
 void Api::administer(const Request& request, const Respond& respond, Work work,
                      std::function<void(const AdminDocument&)> answer) {
   if (request.api_key.empty())
-    return respond(to_reply(Refusal{Refused::unauthorized}));
+    return respond(unauthorized(""));
+  if (const auto refusal = unknown_parameters(request)) {
+    if constexpr (!std::is_same_v<Work, domain::CheckAdminKey>)
+      return refuse_administrator(request, respond, *refusal);
+    else
+      answer = [respond, refusal](const AdminDocument&) { respond(to_reply(*refusal)); };
+  }
   const auto go_on = [this, respond, deadline = deadline_of(request), work = std::move(work),
                       answer = std::move(answer)](std::string hash) {
     parts_.gateway.ask(domain::AdminJob<Work>{hash, work, deadline},
                        [this, respond, answer, hash](const domain::Result<AdminDocument>& done) {
                          if (const auto* document = done.value())
                            return answer(*document);
-                         if (done.is_refused(Refused::unauthorized))
+                         if (done.is_refused(Refused::unauthorized)) {
                            keys_.refuse(hash, Clock::now());
+                           return respond(unauthorized(kNoSuchKey));
+                         }
                          respond(refused(done.refusal(), kRetryReadAfter));
                        });
   };

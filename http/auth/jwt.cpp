@@ -73,18 +73,26 @@ bool is_access_token(const Json& header) {
                              is_ignoring_case(*type, "application/at+jwt"));
 }
 
-/// The header, if it is a JSON object with the configured `alg`. It must not have `crit` or `b64`
-/// (RFC 7797), which would change what the signature means. A key in the header (`jwk`, `jku`,
-/// `x5c`, `x5u`) is never used.
-std::optional<Json> accepted_header(std::string_view text, std::string_view algorithm) {
-  auto header = parse_strict_json(text);
-  if (!header || !header->is_object() || header->contains("crit") || header->contains("b64") ||
-      !is_access_token(*header))
-    return std::nullopt;
+/// Why a token is refused. The reasons that depend on claims come after the signature is checked:
+/// they tell a caller nothing about tokens that others made up.
+using Why = std::string_view;
+
+/// Why the header is refused, or an empty text: it must be a JSON object with the configured `alg`.
+/// It must not have `crit` or `b64` (RFC 7797), which would change what the signature means. A key
+/// in the header (`jwk`, `jku`, `x5c`, `x5u`) is never used.
+Why flaw_of_header(const std::optional<Json>& header, std::string_view algorithm) {
+  if (!header || !header->is_object())
+    return "the token's header is not a JSON object";
+  if (header->contains("crit") || header->contains("b64"))
+    return "the token's header has crit or b64";
+  if (!is_access_token(*header))
+    return "the token's typ is not that of an access token";
   const auto* alg = text_of(*header, "alg");
-  if (alg == nullptr || *alg != algorithm || (header->contains("kid") && !text_of(*header, "kid")))
-    return std::nullopt;
-  return header;
+  if (alg == nullptr || *alg != algorithm)
+    return "the token's alg is not the configured algorithm";
+  if (header->contains("kid") && !text_of(*header, "kid"))
+    return "the token's kid is not a string";
+  return {};
 }
 
 /// A NumericDate in seconds since the epoch (RFC 7519 section 2).
@@ -105,31 +113,38 @@ bool is_for(const Json& claims, const std::string& audience) {
   return *found == audience;
 }
 
-/// Whether issuer, audience and token type allow the token here.
-bool are_meant_for_us(const Json& claims, const std::string& issuer, const std::string& audience) {
+/// Why issuer, audience or token type forbid the token here, or an empty text.
+Why flaw_of_purpose(const Json& claims, const std::string& issuer, const std::string& audience) {
   if (const auto* text = text_of(claims, "iss");
       !issuer.empty() && (text == nullptr || *text != issuer))
-    return false;
+    return "the token's iss is not the configured issuer";
   if (!audience.empty() && !is_for(claims, audience))
-    return false;
+    return "the token's aud does not name the configured audience";
   const auto* type = text_of(claims, "token_type");
-  return !claims.contains("token_type") || (type != nullptr && *type == "access");
+  if (claims.contains("token_type") && (type == nullptr || *type != "access"))
+    return "the token's token_type is not access";
+  return {};
 }
 
-/// Returns `exp` if the token is valid at `now`.
-std::optional<Clock::time_point> expiry(const Json& claims, Clock::time_point now) {
+/// Why the token is not valid at `now`, or an empty text: then `expires` is its `exp`.
+Why flaw_of_times(const Json& claims, Clock::time_point now, Clock::time_point& expires) {
   using Seconds = std::chrono::duration<double>;
   const double at = Seconds{now.time_since_epoch()}.count();
-  const auto expires = date_of(claims, "exp");
-  if (!expires || at >= *expires + kLeewaySeconds)
-    return std::nullopt;
+  const auto expiry = date_of(claims, "exp");
+  if (!expiry)
+    return "the token has no exp that is a number";
+  if (at >= *expiry + kLeewaySeconds)
+    return "the token has expired";
   if (claims.contains("nbf")) {
     const auto not_before = date_of(claims, "nbf");
-    if (!not_before || at < *not_before - kLeewaySeconds)
-      return std::nullopt;
+    if (!not_before)
+      return "the token's nbf is not a number";
+    if (at < *not_before - kLeewaySeconds)
+      return "the token is not valid yet";
   }
-  return Clock::time_point{
-      std::chrono::duration_cast<Clock::duration>(Seconds{std::min(*expires, kFarthestExpiry)})};
+  expires = Clock::time_point{
+      std::chrono::duration_cast<Clock::duration>(Seconds{std::min(*expiry, kFarthestExpiry)})};
+  return {};
 }
 
 } // namespace
@@ -139,38 +154,49 @@ struct JwtVerifier::Impl {
       : algorithm(settings.algorithm), issuer(settings.issuer), audience(settings.audience),
         keys(load_verification_keys(settings)) {}
 
-  std::optional<Verified> verify(std::string_view token, Clock::time_point now) {
+  std::optional<Verified> verify(std::string_view token, Clock::time_point now, Why& why) {
     if (const auto known = cache.find(token, now, kLeeway))
       return known;
-    const auto verified = verify_anew(token, now);
-    if (verified)
-      cache.put(token, *verified);
+    Verified verified;
+    why = flaw_of(token, now, verified);
+    if (!why.empty())
+      return std::nullopt;
+    cache.put(token, verified);
     return verified;
   }
 
-  std::optional<Verified> verify_anew(std::string_view token, Clock::time_point now) const {
+  Why flaw_of(std::string_view token, Clock::time_point now, Verified& verified) const {
     const auto parts = take_apart(token);
     if (!parts)
-      return std::nullopt;
-    const auto header = accepted_header(parts->header, algorithm);
-    if (!header || !is_signed(*parts, text_of(*header, "kid")))
-      return std::nullopt;
+      return "the token is not a JWT of less than 8 KiB";
+    const auto header = parse_strict_json(parts->header);
+    if (const Why why = flaw_of_header(header, algorithm); !why.empty())
+      return why;
+    if (const Why why = flaw_of_signature(*parts, text_of(*header, "kid")); !why.empty())
+      return why;
     const auto claims = parse_strict_json(parts->payload);
-    if (!claims || !claims->is_object() || !are_meant_for_us(*claims, issuer, audience))
-      return std::nullopt;
+    if (!claims || !claims->is_object())
+      return "the token's claims are not a JSON object";
+    if (const Why why = flaw_of_purpose(*claims, issuer, audience); !why.empty())
+      return why;
     const auto* subject = text_of(*claims, "sub");
     const auto user_id = subject ? domain::Uuid::parse(*subject) : std::nullopt;
-    const auto expires = expiry(*claims, now);
-    if (!user_id || !expires)
-      return std::nullopt;
-    return Verified{*user_id, *expires};
+    if (!user_id)
+      return "the token's sub is not the UUID of a user";
+    verified.user_id = *user_id;
+    return flaw_of_times(*claims, now, verified.expires);
   }
 
-  bool is_signed(const Parts& parts, const std::string* kid) const {
-    return std::any_of(keys.keys.begin(), keys.keys.end(), [&](const auto& key) {
-      return (!keys.have_names || kid == nullptr || key.kid == *kid) &&
-             key.verifier.verifies(parts.signed_text, parts.signature);
-    });
+  Why flaw_of_signature(const Parts& parts, const std::string* kid) const {
+    bool has_key = false;
+    for (const auto& key : keys.keys) {
+      if (keys.have_names && kid != nullptr && key.kid != *kid)
+        continue;
+      has_key = true;
+      if (key.verifier.verifies(parts.signed_text, parts.signature))
+        return {};
+    }
+    return has_key ? "the token's signature is not valid" : "the token's kid is no configured key";
   }
 
   const std::string algorithm;
@@ -185,10 +211,17 @@ JwtVerifier::JwtVerifier(const JwtSettings& settings) : impl_(std::make_shared<I
 JwtVerifier::~JwtVerifier() = default;
 
 std::optional<JwtVerifier::Verified> JwtVerifier::verify(std::string_view token,
-                                                         Clock::time_point now) const noexcept {
+                                                         Clock::time_point now,
+                                                         std::string_view* why) const noexcept {
+  Why reason;
   try {
-    return current()->verify(token, now);
+    const auto verified = current()->verify(token, now, reason);
+    if (why != nullptr)
+      *why = reason;
+    return verified;
   } catch (...) { // out of memory
+    if (why != nullptr)
+      *why = "the token could not be verified";
     return std::nullopt;
   }
 }

@@ -44,8 +44,10 @@ public:
     Clock::time_point expires; // `exp`, without leeway; the year 2255 at the latest
   };
 
-  /// The user of a token that is valid at `now`, else nothing. `token` may be any bytes.
-  std::optional<Verified> verify(std::string_view token, Clock::time_point now) const noexcept;
+  /// The user of a token that is valid at `now`, else nothing, and `why` is then the reason: a text
+  /// with static lifetime that fits into a quoted-string. `token` may be any bytes.
+  std::optional<Verified> verify(std::string_view token, Clock::time_point now,
+                                 std::string_view* why = nullptr) const noexcept;
 
   /// Reads the keys again, forgets every token that was verified with the old ones, and returns the
   /// number of keys. Throws as the constructor does; the old keys then stay.

@@ -32,6 +32,7 @@ struct Request {
   std::string_view method; // "POST"
   std::string_view route;  // "/api/v1/groups/{id}/devices": for logs, never the raw path
   std::string_view query;  // what follows '?', not decoded
+  bool reads_query = true; // the handler does; the server says which do not: these refuse any
   std::string_view authorization;
   std::string_view api_key;
   std::string_view content_type;
@@ -60,6 +61,8 @@ struct Reply {
   std::function<void(std::shared_ptr<EventStream>)> stream{};
   /// For the log: an error's code, or another text with static lifetime.
   std::string_view outcome = "completed";
+  /// For the log as well: why a 401, with static lifetime.
+  std::string_view reason{};
 };
 
 /// Sends the answer. Call it exactly once, from any thread.

@@ -160,9 +160,8 @@ public:
         add(*route);
       answer_other_methods(with_path);
     }
-    router_->non_matched_request_handler([this](restinio::request_handle_t handle) {
-      return refuse(std::move(handle), "", to_reply(Refusal{Refused::not_found}));
-    });
+    router_->non_matched_request_handler(
+        [this](restinio::request_handle_t handle) { return refuse_route(std::move(handle)); });
   }
 
   restinio::request_handling_status_t operator()(restinio::request_handle_t handle) {
@@ -191,13 +190,19 @@ private:
     // would cut it off.
     if (handle->header().path().find('%') != restinio::string_view_t::npos ||
         handle->header().request_target().find('#') != std::string::npos)
-      return refuse(std::move(handle), "", to_reply(Refusal{Refused::not_found}));
+      return refuse_route(std::move(handle));
     try {
       return (*router_)(handle);
     } catch (const std::exception&) {
       // The router throws on a bad escape in the path: no route has such a name.
-      return refuse(std::move(handle), "", to_reply(Refusal{Refused::not_found}));
+      return refuse_route(std::move(handle));
     }
+  }
+
+  restinio::request_handling_status_t refuse_route(restinio::request_handle_t handle) {
+    const auto head = Connection::delivering()->head();
+    Reply reply = no_such_route(head->method(), head->path());
+    return refuse(std::move(handle), "", std::move(reply));
   }
 
   std::shared_ptr<Pending> accept(restinio::request_handle_t handle, std::string_view route) {
@@ -255,6 +260,7 @@ private:
         [this, &route, names = parameters_of(route.path)](
             restinio::request_handle_t handle, const restinio::router::route_params_t& parameters) {
           const auto pending = accept(std::move(handle), route.route);
+          pending->request.reads_query = route.reads_query;
           for (const auto name : names) {
             const auto value = parameters[{name.data(), name.size()}];
             pending->request.parameters.emplace_back(value.data(), value.size());

@@ -133,8 +133,12 @@ try {
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.getByRole("button", { name: "Cancel the migration", exact: true }).click();
   await page.getByRole("dialog").waitFor({ state: "detached" });
-  ask("release");
+  // It is over with the cancellation, although its session still waits for the lock.
   await page.getByRole("listitem").filter({ hasText: "cancelled the migration" }).waitFor();
+  await page.getByText("All quiet").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Cancel" }).count(), 0);
+  await look("cancelled");
+  ask("release");
 
   step("it is found in the history, by its group");
   await page.getByRole("link", { name: "History" }).click();
@@ -166,6 +170,26 @@ try {
 
   step("failed ones are found by their outcome");
   await page.getByRole("link", { name: "History", exact: true }).first().click();
+  await page.getByLabel("Outcome").selectOption("failed");
+  await page.getByRole("button", { name: "Search" }).click();
+  const failed = page.getByRole("row").filter({ hasText: "migration/cancelled" });
+  await failed.waitFor();
+  await failed.getByRole("link").click();
+  await page.getByText("Nothing was changed.").first().waitFor();
+  await page.getByText("none", { exact: true }).waitFor();
+  await look("migration-failed");
+  await page.goBack();
+
+  step("a migration is found by its id");
+  const ids = await page.evaluate(async ([key]) => {
+    const answer = await fetch("/api/admin/v1/migrations?status=failed&limit=1", { headers: { "X-API-Key": key } });
+    return (await answer.json()).migrations.map((each) => each.migration_id);
+  }, [key]);
+  await page.getByRole("button", { name: "Clear" }).click();
+  await page.getByLabel("Registration group, or a migration's id").fill(ids[0]);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(new RegExp("#/migrations/" + ids[0]));
+  await page.goBack();
   await page.getByLabel("Outcome").selectOption("failed");
   await page.getByRole("button", { name: "Search" }).click();
   await page.getByRole("row").filter({ hasText: "migration/cancelled" }).waitFor();
@@ -214,6 +238,18 @@ try {
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("Administrator's API key").waitFor();
   assert.equal(await page.getByLabel("Administrator's API key").inputValue(), "");
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+
+  step("a tab that was asked to keeps the sign-in over a reload, until it signs out");
+  await page.getByLabel("Keep me signed in").check();
+  await signIn(key);
+  await heading("Live").waitFor();
+  await page.reload();
+  await heading("Live").waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.reload();
+  await page.getByLabel("Administrator's API key").waitFor();
+  assert.equal(await page.evaluate(() => sessionStorage.length), 0);
 
   assert.deepEqual(complaints, [], "the browser's console, and other hosts");
   ask("done");

@@ -153,13 +153,15 @@ struct AdminTest : DatabaseTest {
 };
 
 /// The percentile as PostgreSQL's manual defines it: linear between the two nearest values.
-double percentile_95(std::vector<double> values) {
+double percentile(double share, std::vector<double> values) {
   std::sort(values.begin(), values.end());
-  const double place = 0.95 * static_cast<double>(values.size() - 1);
+  const double place = share * static_cast<double>(values.size() - 1);
   const auto below = static_cast<std::size_t>(place);
   const auto above = std::min(below + 1, values.size() - 1);
   return values[below] + (values[above] - values[below]) * (place - static_cast<double>(below));
 }
+
+double percentile_95(const std::vector<double>& values) { return percentile(0.95, values); }
 
 double average(const std::vector<double>& values) {
   double sum = 0;
@@ -277,6 +279,8 @@ TEST_CASE_METHOD(AdminTest, "the analytics say what a count of the rows one by o
   CHECK(told["devices"]["p95"].get<double>() == Approx(percentile_95(devices)));
   CHECK(told["duration_ms"]["average"].get<double>() == Approx(average(durations)).epsilon(1e-3));
   CHECK(told["duration_ms"]["p95"].get<double>() == Approx(percentile_95(durations)));
+  CHECK(told["duration_ms"]["median"].get<double>() == Approx(percentile(0.5, durations)));
+  CHECK(told["devices"]["median"].get<double>() == Approx(percentile(0.5, devices)));
   REQUIRE(told["errors"].size() == errors.size());
   for (const auto& each : told["errors"])
     CHECK(each["count"] == errors.at(each["code"]));

@@ -63,15 +63,15 @@ TEST_CASE_METHOD(DatabaseTest, "a failure at device 5 of 10 leaves nothing but a
 }
 
 TEST_CASE_METHOD(DatabaseTest,
-                 "a row held for longer than lock_timeout is unavailable, not a defect") {
+                 "a row held for longer than lock_timeout is a lock timeout, not a defect") {
   const auto user = world->add_user();
   const auto devices = world->add_devices("camping-2025", 2, user);
   settings.lock_timeout = 50ms;
   HeldTransaction holder{url};
   holder.exec("SELECT FROM devices WHERE device_id = $1 FOR UPDATE", devices[0].text());
-  CHECK(refused(migrate(command("camping-2025", user))) == Refused::database_unavailable);
+  CHECK(refused(migrate(command("camping-2025", user))) == Refused::lock_timeout);
   nothing_but_a_failed_row(*world, "camping-2025", 2);
-  CHECK(world->failure_code() == "server/database-unavailable");
+  CHECK(world->failure_code() == "server/lock-timeout");
 }
 
 TEST_CASE_METHOD(DatabaseTest, "a statement that takes too long is ended by statement_timeout") {

@@ -119,7 +119,7 @@ TEST_CASE_METHOD(ApiKeysTest, "the command makes, lists and revokes keys") {
   CHECK(command({"create", "--name", "b", "--expires", "2099-01-31T12:00:00Z"}).status == 0);
   for (const char* when : {"2020-01-01", "yesterday", "0s", "-1h"}) {
     INFO(when);
-    CHECK(command({"create", "--name", "c", "--expires", when}).status == 1);
+    CHECK(command({"create", "--name", "c", "--expires", when}).status == 2);
   }
 
   const auto list = command({"list"});
@@ -136,7 +136,11 @@ TEST_CASE_METHOD(ApiKeysTest, "the command makes, lists and revokes keys") {
   CHECK_FALSE(opens(key));
   CHECK(command({"list"}).output.find("revoked") != std::string::npos);
   CHECK(command({"revoke", "999999"}).status == 1);
-  CHECK(command({"revoke", "me"}).status == 1);
-  CHECK(command({"revoke"}).status == 1);
-  CHECK(command({"delete", id}).status == 1);
+  CHECK(command({"revoke", "me"}).status == 2);
+  CHECK(command({"revoke"}).status == 2);
+  CHECK(command({"delete", id}).status == 2);
+
+  const auto unnamed = command({"create", "--admin"}); // as the console says
+  CHECK(opens(line_of(unnamed.output)));
+  CHECK(world.sql.value<bool>("SELECT name LIKE '%_@_%' FROM api_keys ORDER BY id DESC LIMIT 1"));
 }

@@ -76,7 +76,7 @@ TEST_CASE("async_after wins over a lock_timeout of the same length: 202, then fa
   REQUIRE(status_of(answer) == 202);
   const auto url = answer->headers.at("Location");
   CHECK(eventually([&] { return test.status(url).at("status") == "failed"; }));
-  CHECK(test.status(url).at("error").at("code") == "server/database-unavailable");
+  CHECK(test.status(url).at("error").at("code") == "server/lock-timeout");
 }
 
 TEST_CASE("no outcome within the request's time is 504 with the migration's id") {

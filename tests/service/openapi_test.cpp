@@ -2,8 +2,8 @@
 // against it as well (documented.cpp).
 #include "http/api.hpp"
 #include "http/openapi_page.hpp"
+#include "tests/service/admin_support.hpp"
 #include "tests/service/documented.hpp"
-#include "tests/service/support.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -76,14 +76,57 @@ TEST_CASE("the service hands out its document, and a page that asks no other hos
   REQUIRE(status_of(document) == 200);
   CHECK(json::parse(document->body) == documentation());
   CHECK(documentation().at("openapi") == "3.1.0");
-  const auto page = test.service.client().get("/docs");
+  for (const auto& operation : operations())
+    CHECK(operation.says.at("x-codeSamples")
+              .at(0)
+              .at("source")
+              .get<std::string>()
+              .starts_with("curl "));
+
+  auto client = test.service.client();
+  const auto root = client.get("/");
+  REQUIRE(status_of(root) == 302);
+  CHECK(root->headers.at("Location") == "/docs");
+  const auto page = client.get("/docs");
   REQUIRE(status_of(page) == 200);
   CHECK(page->headers.at("Content-Type") == "text/html; charset=utf-8");
-  CHECK(page->headers.at("Content-Security-Policy").starts_with("default-src 'none'"));
-  CHECK_FALSE(
-      std::regex_search(page->body, std::regex{"<(script|img|link|iframe)|(src|href)=.https?:"}));
-  for (const auto& operation : operations())
-    CHECK(page->body.find("<code>" + operation.path + "</code>") != std::string::npos);
+  const auto policy = page->headers.at("Content-Security-Policy");
+  CHECK(policy.starts_with("default-src 'none'"));
+  CHECK(policy.find("unsafe") == std::string::npos);
+  CHECK_FALSE(std::regex_search(page->body, std::regex{"(src|href)=.https?:"}));
+  const std::regex file{"(src|href)=\"(/docs/[^\"]+)\""};
+  std::size_t files = 0;
+  for (std::sregex_iterator each{page->body.begin(), page->body.end(), file}, end; each != end;
+       ++each, ++files)
+    CHECK(status_of(client.get(each->str(2))) == 200);
+  CHECK(files == 2);
+  // Authentication stands before the routes.
+  CHECK(page->body.find("Authentication") < page->body.find("id=\"routes\""));
+}
+
+TEST_CASE("a query parameter that a route does not name is refused, once the caller is known") {
+  AdminServiceTest test;
+  const auto user = test.world.add_user();
+  for (const auto& operation : operations()) {
+    if (operation.path == "/" || operation.path.starts_with("/docs") ||
+        operation.path.starts_with("/admin"))
+      continue; // pages: links to them are decorated
+    INFO(operation.method << " " << operation.path);
+    auto asked = operation;
+    asked.path += "?nonsense=1";
+    auto headers = bearer(user);
+    if (!operation.takes_tokens())
+      headers = test.admin();
+    const auto answer = ask(test.service.port(), asked, kNobody, headers);
+    REQUIRE(answer);
+    CHECK(code_of(answer) == "validation/invalid-request");
+    CHECK(answer->body.find("nonsense") != std::string::npos);
+    if (operation.has("401"))
+      CHECK(status_of(ask(test.service.port(), asked, kNobody, {})) == 401);
+  }
+  const auto other =
+      test.service.client().get("/api/v1/devices/me/registration-group?device_id=A", bearer(user));
+  CHECK(status_of(other) == 400); // it answered about another device
 }
 
 TEST_CASE("what an operation documents of bad requests is what it answers, and the reverse") {

@@ -81,6 +81,7 @@ TEST_CASE("the package's files are root's, and its settings are not for everybod
   REQUIRE_FALSE(package.empty());
 
   bool has_program = false, has_settings = false;
+  int completions = 0;
   for (const auto& entry : entries(output_of("dpkg-deb", {"--contents", package}))) {
     INFO(entry.mode << " " << entry.owner << " " << entry.path);
     CHECK(entry.owner == "root/root");
@@ -95,9 +96,13 @@ TEST_CASE("the package's files are root's, and its settings are not for everybod
       has_settings = true;
       CHECK(entry.mode == "-rw-r-----");
     }
+    for (const char* each : {"/bash-completion/completions/regroup", "/vendor-completions/_regroup",
+                             "/vendor_completions.d/regroup.fish"})
+      completions += entry.path.ends_with(each) ? 1 : 0;
   }
   CHECK(has_program);
   CHECK(has_settings);
+  CHECK(completions == 3);
 
   const auto unpacked = folder.path() / "unpacked";
   output_of("dpkg-deb", {"--raw-extract", package, unpacked.string()});

@@ -92,6 +92,7 @@ AS $$
       count(*) FILTER (WHERE m.status = 'rolled_back') AS rolled_back,
       sum(m.devices_migrated) FILTER (WHERE m.succeeded) AS devices,
       round(avg(m.duration_ms) FILTER (WHERE m.succeeded), 3) AS average,
+      percentile_cont(0.5) WITHIN GROUP (ORDER BY m.duration_ms) FILTER (WHERE m.succeeded) AS median,
       percentile_cont(0.95) WITHIN GROUP (ORDER BY m.duration_ms) FILTER (WHERE m.succeeded) AS p95
     FROM m GROUP BY m.step
   ), waits AS (
@@ -115,10 +116,12 @@ AS $$
     'devices', (
       SELECT json_build_object(
         'average', round(avg(devices_migrated), 3),
+        'median', percentile_cont(0.5) WITHIN GROUP (ORDER BY devices_migrated),
         'p95', percentile_cont(0.95) WITHIN GROUP (ORDER BY devices_migrated)) FROM m WHERE succeeded),
     'duration_ms', (
       SELECT json_build_object(
         'average', round(avg(duration_ms), 3),
+        'median', percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms),
         'p95', percentile_cont(0.95) WITHIN GROUP (ORDER BY duration_ms)) FROM m WHERE succeeded),
     'trend', (
       SELECT coalesce(json_agg(json_build_object(
@@ -126,7 +129,8 @@ AS $$
         'success', coalesce(t.success, 0), 'partial', coalesce(t.partial, 0),
         'failed', coalesce(t.failed, 0), 'rolled_back', coalesce(t.rolled_back, 0),
         'devices', coalesce(t.devices, 0),
-        'duration_ms_average', t.average, 'duration_ms_p95', t.p95) ORDER BY s.step), '[]')
+        'duration_ms_average', t.average, 'duration_ms_median', t.median,
+        'duration_ms_p95', t.p95) ORDER BY s.step), '[]')
       FROM generate_series(date_trunc(p_step, p_from AT TIME ZONE 'UTC'),
                            (p_to AT TIME ZONE 'UTC') - interval '1 us',
                            ('1 ' || p_step)::interval) AS s(step)
@@ -146,6 +150,7 @@ AS $$
     'seconds_since_registration', (
       SELECT json_build_object(
         'average', round(avg(seconds), 3),
+        'median', percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds),
         'p95', percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds),
         'migrations', count(*)) FROM waits))
 $$;

@@ -142,9 +142,9 @@ void check_duplicated(const History& history, const Rows& rows, const Evidence& 
 /// What these callers can be told; anything else would be untrue, since each of them may do what he
 /// asks for.
 bool is_known(const Request& request) {
-  constexpr std::array<std::string_view, 5> kAlways{
-      "server/internal", "server/database-unavailable", "server/overloaded", "server/shutting-down",
-      "server/timeout"};
+  constexpr std::array<std::string_view, 6> kAlways{
+      "server/internal",   "server/lock-timeout",  "server/database-unavailable",
+      "server/overloaded", "server/shutting-down", "server/timeout"};
   constexpr std::pair<Kind, std::string_view> kSome[]{
       {Kind::migrate, "migration/in-progress"},     {Kind::undo, "migration/in-progress"},
       {Kind::migrate, "resource/already-migrated"}, {Kind::undo, "migration/already-rolled-back"},
