@@ -83,13 +83,17 @@ std::string read_history(const config::Settings::Database& settings,
   const auto user =
       query.user_id ? std::optional{query.user_id->text()} : std::optional<std::string>{};
   const char* no_cursor = nullptr;
+  auto status = query.status; // in the audit, where an undone migration is a failed one
+  std::optional<std::string> undone;
+  if (status && (*status == "rolled_back" || *status == "failed"))
+    undone = std::exchange(*status, "failed") == "rolled_back" ? "true" : "false";
   std::string page = "[";
   in_transaction(settings, [&](Work& work) {
     work.run(statements::plan_for_values);
     const auto rows =
-        work.run(statements::read_history, text_or_null(user), text_or_null(query.status),
+        work.run(statements::read_history, text_or_null(user), text_or_null(status),
                  text_or_null(query.registration_group_id), text_or_null(query.from),
-                 text_or_null(query.to), no_cursor, no_cursor, query.limit);
+                 text_or_null(query.to), no_cursor, no_cursor, query.limit, text_or_null(undone));
     for (const auto& row : rows)
       page.append(page.size() > 1 ? "," : "").append(row["document"].c_str());
   });

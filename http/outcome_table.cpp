@@ -174,8 +174,9 @@ Reply no_such_route(std::string_view method, std::string_view path) {
                JsonObject{}
                    .add("code", row.code)
                    .add("message", "There is no such route; /docs lists them")
-                   .add("details",
-                        JsonObject{}.add("method", method).add("path", path.substr(0, kShown))))
+                   .add("details", JsonObject{} // HEAD is answered as GET is (RFC 9110, 9.3.2).
+                                       .add("method", method == "HEAD" ? "GET" : method)
+                                       .add("path", path.substr(0, kShown))))
           .text();
   return reply;
 }

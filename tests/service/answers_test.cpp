@@ -135,7 +135,7 @@ TEST_CASE("a lock that somebody else holds is a lock timeout, and its migration 
   CHECK(code_of(broken) == "server/internal");
   const auto broken_id =
       json::parse(broken->body).at("error").at("details").at("migration_id").get<std::string>();
-  CHECK(test.world.sql.value<int>("SELECT count(*) FROM migration_audit_logs WHERE id = $1",
+  CHECK(test.world.sql.value<int>("SELECT count(*) FROM regroup_operations WHERE id = $1",
                                   broken_id) == 1);
 }
 

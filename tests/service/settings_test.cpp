@@ -209,7 +209,7 @@ TEST_CASE("SIGHUP takes over limits and the log's level, and names what needs a 
   REQUIRE(test.lines("reload.needs_restart").size() == 1);
   CHECK(test.lines("reload.needs_restart")[0].at("keys") == "http.threads, database.pool_size");
   CHECK(test.migrate(key, "camping-2025") == "validation/too-many-devices");
-  CHECK_FALSE(test.lines("request").empty());
+  CHECK(eventually([&] { return !test.lines("request").empty(); }));
 
   test.write_toml("[limits]\nrequests_per_minute = 1\n[log]\nlevel = \"error\"\n");
   CHECK(test.reload().at("event") == "reload.done");
