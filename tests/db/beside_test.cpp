@@ -412,11 +412,76 @@ struct BesideMigration : Beside {
     REQUIRE(completed(answer) != nullptr);
     return *completed(answer);
   }
+  /// What Regroup did as well: announced.
+  void put_devices_into_their_group() {
+    for (const int number : {10, 11, 12, 13})
+      theirs.run("INSERT INTO device_group_memberships (device_id, group_id, added_by) VALUES ($1, "
+                 "$2, $3)",
+                 {phone(number), "{campers}", kAda});
+  }
+
   text::Utf8procUnicode unicode;
   domain::Metrics metrics;
 };
 
 } // namespace
+
+TEST_CASE_METHOD(BesideMigration, "a group that Regroup made is to them as one of their own") {
+  migrate();
+  put_devices_into_their_group();
+  same_rows();
+  both(kHistory, {"20", "0"});
+  both("SELECT id, name, slug, max_devices, is_active, settings, created_by FROM groups WHERE id = "
+       "$1 AND "
+       "is_active = true",
+       {"{campers}"});
+  both("SELECT device_id, display_name FROM devices_with_last_location WHERE group_id = $1 AND "
+       "active = "
+       "true ORDER BY display_name",
+       {"campers"});
+  both("SELECT group_id, count(*) FROM devices WHERE active = true GROUP BY group_id ORDER BY "
+       "group_id");
+
+  const std::string remove =
+      "DELETE FROM device_group_memberships WHERE device_id = $1 AND group_id = $2";
+  CHECK(both(remove, {phone(11), "{campers}"}) == "DELETE 1");
+  same_rows();
+  both("INSERT INTO device_group_memberships (device_id, group_id, added_by) VALUES ($1, $2, $3) "
+       "RETURNING "
+       "added_by",
+       {phone(11), "{campers}", kAda});
+  both("UPDATE devices SET owner_user_id = NULL, linked_at = NULL, is_primary = false, updated_at "
+       "= now() "
+       "WHERE device_id = $1 AND owner_user_id IS NOT NULL",
+       {phone(12)});
+  both("INSERT INTO group_memberships (group_id, user_id, role, invited_by) VALUES ($1, $2, "
+       "'member', $3) "
+       "RETURNING role",
+       {"{campers}", kBen, kAda});
+  both("BEGIN");
+  both("UPDATE group_memberships SET role = 'owner', updated_at = now() WHERE group_id = $1 AND "
+       "user_id = "
+       "$2",
+       {"{campers}", kBen});
+  both("UPDATE group_memberships SET role = 'admin', updated_at = now() WHERE group_id = $1 AND "
+       "user_id = "
+       "$2",
+       {"{campers}", kAda});
+  both("COMMIT");
+  both("DELETE FROM group_memberships WHERE group_id = $1 AND user_id = $2", {"{campers}", kAda});
+  both("UPDATE groups SET name = $2, slug = $3, updated_at = now() WHERE id = $1 AND is_active = "
+       "true "
+       "RETURNING name, slug",
+       {"{campers}", "Hikers", "hikers"});
+  same_rows();
+
+  CHECK(both("DELETE FROM groups WHERE id = $1", {"{campers}"}).starts_with("failed: P0001"));
+  both("UPDATE groups SET is_active = false, updated_at = now() WHERE id = $1 AND is_active = true",
+       {"{campers}"});
+  both(kHistory, {"20", "0"});
+  both("SELECT EXISTS (SELECT FROM groups WHERE slug = $1)", {"hikers"});
+  same_rows();
+}
 
 TEST_CASE_METHOD(BesideMigration,
                  "what their statements do differently is announced, and nothing else") {

@@ -103,6 +103,46 @@ struct TwoPrograms : ServiceTest {
 
 } // namespace
 
+TEST_CASE("docs/adopting.md's commands run from top to bottom, by the owner and by the role") {
+  Postgres::Options durable;
+  durable.durable = true; // else the doctor has something to say
+  Postgres server{durable};
+  Sql{server.url()}.exec("CREATE ROLE owner LOGIN");
+  Sql{server.url()}.exec("CREATE ROLE regroup LOGIN");
+  Sql{server.url()}.exec("CREATE DATABASE phones OWNER owner");
+  const auto url_of = [&](const std::string& role) {
+    auto url =
+        std::regex_replace(server.url("phones"), std::regex{"user='?postgres'?"}, "user=" + role);
+    std::erase(url, '\'');
+    return url;
+  };
+  Sql{url_of("owner")}.exec(original_backend_schema() + original_people());
+  const KeyFolder keys;
+  const auto key = keys.file(public_pem(rsa_key(2048)));
+  const unsigned port = free_port();
+  const std::string health = "http://127.0.0.1:" + std::to_string(port) + "/api/health/ready";
+  auto script = replaced(
+      blocks("sh"), {{"postgresql://owner@db.example.com/phones", url_of("owner")},
+                     {"postgresql://regroup@db.example.com/phones", url_of("regroup")},
+                     {"/etc/regroup/jwt.pem", key},
+                     {"/usr/share/regroup/grants.sql", REGROUP_SOURCE_DIR "/deploy/grants.sql"}});
+  const std::regex serve{R"((^|\n)regroup serve[^\n]*)"};
+  REQUIRE(std::distance(std::sregex_iterator{script.begin(), script.end(), serve}, {}) == 2);
+  script = std::regex_replace(script, serve,
+                              "$1regroup serve --http.port=" + std::to_string(port) +
+                                  " & pid=$$!\n" + "until curl -fsS " + health +
+                                  "; do kill -0 $$pid; sleep 0.1; done\nkill $$pid; wait $$pid");
+  script =
+      std::regex_replace(script, std::regex{R"((^|\n)regroup )"}, "$1" + regroup_binary() + " ");
+  Process process{"sh", {"-eux", "-c", script}};
+  const auto status = process.wait(180s);
+  INFO(process.output() << process.errors());
+  CHECK(status == 0);
+  CHECK_THAT(process.output(), Catch::Contains("ok      rehearsal/undo: an undo passes"));
+  const auto after_apply = process.output().rfind("will change in the database: nothing");
+  CHECK(after_apply != std::string::npos);
+}
+
 TEST_CASE("docs/adopting.md's table of paths names every route of Regroup's") {
   std::set<std::string> named;
   for (const auto& row : table_of_paths())
