@@ -35,7 +35,9 @@ public:
   Service::Options options() const {
     Service::Options options;
     options.binary = program_;
-    options.settings = {{"http.drain_delay", "0s"}, {"limits.requests_per_minute", "0"}};
+    options.settings = {{"http.drain_delay", "0s"},
+                        {"limits.requests_per_minute", "0"},
+                        {"log.level", "debug"}}; // a probe is a line
     return options;
   }
 

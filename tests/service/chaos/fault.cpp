@@ -76,9 +76,9 @@ Counts settlements(const std::string& logs) {
 }
 
 std::string statement_of(Request::Kind kind) {
-  return kind == Request::Kind::migrate ? "regroup_migrate_v"
-         : kind == Request::Kind::undo  ? "regroup_undo_v"
-                                        : "regroup_change_devices_v";
+  return kind == Request::Kind::migrate ? "regroup_migrate"
+         : kind == Request::Kind::undo  ? "regroup_undo"
+                                        : "regroup_change_devices";
 }
 
 Faults all_faults() {
