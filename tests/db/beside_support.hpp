@@ -8,9 +8,7 @@
 
 namespace regroup::test {
 
-template <class T> bool is(const domain::Answer& answer) {
-  return answer.is<T>();
-}
+template <class T> bool is(const domain::Answer& answer) { return answer.is<T>(); }
 template <class T> const T& as(const domain::Answer& answer) { return answer.get<T>(); }
 
 /// The original's whole schema, adopted, with people and phones of the test's own.
