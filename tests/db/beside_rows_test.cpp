@@ -127,7 +127,7 @@ TEST_CASE_METHOD(OriginalTest, "a device that they take out keeps its string, an
         0);
 }
 
-TEST_CASE_METHOD(OriginalTest, "a group that they deleted is in nobody's way") {
+TEST_CASE_METHOD(OriginalTest, "a group that they deleted keeps nothing from being migrated") {
   const auto devices = phones("camping", 3);
   const auto first = migrated(command("camping", ada));
   delete_as_they_do(first.authenticated_group_id.text());
@@ -184,7 +184,7 @@ TEST_CASE_METHOD(OriginalTest,
   }
 }
 
-TEST_CASE_METHOD(OriginalTest, "a phone that registers is told of living groups only") {
+TEST_CASE_METHOD(OriginalTest, "the answer to a registration names living groups only") {
   phones("camping", 2);
   const auto first = migrated(command("camping", ada));
   domain::RegisterDevice late;

@@ -250,7 +250,7 @@ BEGIN
         SELECT coalesce(array_agg(l.device_id), '{}'), count(*), count(l.mine),
           count(*) FILTER (WHERE l.mine)
         INTO o_device_ids, o_device_count, o_linked, o_owned
-        FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine -- NULL: nobody's
+        FROM (SELECT d.device_id, d.owner_user_id = p_user_id AS mine -- NULL: it has no owner
               FROM devices d
               WHERE d.group_id = p_registration_group_id AND d.active
                 AND (p_device_ids IS NULL OR d.device_id = ANY (p_device_ids))
